@@ -1,0 +1,119 @@
+"""Find and validate config/. Owns: look-up order and error texts.
+
+Look-up order: the argument, `SWARM_CONFIG`, the copy inside the wheel, the checkout.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from guardrails.config.models import (
+    Approvers,
+    Competitors,
+    Config,
+    Exclusions,
+    GoldenSet,
+    Icp,
+    Policy,
+    Production,
+    Templates,
+)
+from guardrails.errors import ConfigError
+from guardrails.model import digest
+
+_PACKAGED = Path(__file__).parent / "_packaged"
+_CHECKOUT = Path(__file__).parents[2] / "config"
+FILES: dict[str, type[BaseModel]] = {
+    "production": Production,
+    "icp": Icp,
+    "policy": Policy,
+    "competitors": Competitors,
+    "exclusions": Exclusions,
+    "templates": Templates,
+    "golden_set": GoldenSet,
+    "approvers": Approvers,
+}
+
+
+def config_dir(given: Path | None = None) -> Path:
+    """The directory of config/: `given` (a directory, or a production.json in one) first.
+
+    Raises:
+        ConfigError: none of the places holds a production.json.
+    """
+    stated = given or (Path(os.environ["SWARM_CONFIG"]) if "SWARM_CONFIG" in os.environ else None)
+    places = [stated] if stated else [_PACKAGED, _CHECKOUT]
+    for place in places:
+        directory = place.parent if place.suffix == ".json" else place
+        if (directory / "production.json").is_file() or place.suffix == ".json":
+            return directory
+    raise ConfigError(
+        f"no production.json in {', '.join(str(place) for place in places)}",
+        remedy="Give --config FILE, or set SWARM_CONFIG to the directory that holds it.",
+    )
+
+
+def load_config(given: Path | None = None) -> Config:
+    """Read and validate every file.
+
+    A `given` file replaces production.json alone; its neighbours, or the packaged files where it
+    has none, give the rest.
+
+    Raises:
+        ConfigError: names file, path in it, the value found and what is allowed.
+    """
+    production = _production_file(given)
+    directory = config_dir(given)
+    sections = {
+        name: _section(production if name == "production" else _beside(directory, name), model)
+        for name, model in FILES.items()
+    }
+    return Config(**sections)
+
+
+def policy_version(config: Config) -> str:
+    """Name and digest of everything that decides: a changed rule is another version."""
+    parts = config.model_dump(mode="json", exclude={"production": {"failure_injection"}})
+    return f"{config.policy.version}+{digest(parts)[:12]}"
+
+
+def _production_file(given: Path | None) -> Path:
+    stated = given or (Path(os.environ["SWARM_CONFIG"]) if "SWARM_CONFIG" in os.environ else None)
+    if stated is not None and stated.suffix == ".json":
+        return stated
+    return config_dir(given) / "production.json"
+
+
+def _beside(directory: Path, name: str) -> Path:
+    for place in (directory, _PACKAGED, _CHECKOUT):
+        if (place / f"{name}.json").is_file():
+            return place / f"{name}.json"
+    return directory / f"{name}.json"
+
+
+def _section(path: Path, model: type[BaseModel]) -> Any:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise ConfigError(f"{path}: not valid JSON: {error}") from error
+    try:
+        return model.model_validate_json(json.dumps(data))
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {describe(error)}") from error
+
+
+def describe(error: ValidationError) -> str:
+    """Every problem as `path: value: what is allowed`, one after the other."""
+    lines = []
+    for problem in error.errors(include_url=False):
+        where = ".".join(str(part) for part in problem["loc"]) or "(whole file)"
+        shown = "" if problem["type"] == "missing" else f" is {problem['input']!r:.120}"
+        lines.append(f"{where}{shown}: {problem['msg']}")
+    return "; ".join(lines)

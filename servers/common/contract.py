@@ -1,0 +1,59 @@
+"""The form of every server's contract. Owns: what a tool is, seen from outside its process.
+
+A contract names tools with typed arguments and results. The server binds each to a method of its
+service (`servers.common.toolserver`), the queen calls it by the same object: one description of
+a tool, used on both sides of the pipe. Nothing here imports MCP or HTTP.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Args(BaseModel):
+    """Arguments of a tool. Unknown arguments are refused, not ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Result(BaseModel):
+    """Structured result of a tool."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+A = TypeVar("A", bound=BaseModel)
+R = TypeVar("R", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class ToolSpec(Generic[A, R]):
+    """One tool: what it is called, takes, gives, and may do to the world.
+
+    `read_only` tools change nothing outside this machine's own records; `open_world` tools talk
+    to a vendor; `idempotent` ones may be called again with the same arguments at no further
+    effect (the queen retries only read-only or idempotent tools after a crash).
+    """
+
+    name: str
+    title: str
+    description: str
+    args: type[A]
+    result: type[R]
+    read_only: bool = True
+    idempotent: bool = True
+    destructive: bool = False
+    open_world: bool = False
+
+
+@dataclass(frozen=True)
+class ResourceSpec:
+    """A document a client may read."""
+
+    uri: str
+    name: str
+    description: str
+    mime_type: str = "application/json"

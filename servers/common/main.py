@@ -1,0 +1,69 @@
+"""How every server process starts and ends. Owns: logging to stderr, exit codes, signals.
+
+stdout is the protocol; everything else goes to stderr as one JSON object a line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import structlog
+from mcp.server.lowlevel import Server
+from pydantic import ValidationError
+
+from guardrails.config.loader import describe
+from guardrails.errors import ConfigError, SwarmError
+from servers.common.toolserver import serve_stdio
+
+Opened = AbstractAsyncContextManager[Server[Any]]
+
+
+def configure_logging() -> None:
+    """Structured logs to stderr, warnings and worse of libraries included."""
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s", force=True)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+def run(open_server: Callable[[], Opened]) -> None:
+    """Open the server, serve stdio until stdin closes, close it. Exits 2 on bad configuration."""
+    configure_logging()
+
+    async def serve() -> None:
+        async with open_server() as server:
+            await serve_stdio(server)
+
+    _run_or_explain(serve)
+
+
+def _run_or_explain(serve: Callable[[], Awaitable[None]]) -> None:
+    try:
+        asyncio.run(_as_coroutine(serve))
+    except ValidationError as error:
+        _explain(ConfigError(describe(error)))
+        raise SystemExit(2) from error
+    except SwarmError as error:
+        _explain(error)
+        raise SystemExit(2) from error
+
+
+async def _as_coroutine(serve: Callable[[], Awaitable[None]]) -> None:
+    await serve()
+
+
+def _explain(error: SwarmError) -> None:
+    sys.stderr.write(f"{error.code}: {error.message}\n{error.remedy}\n")

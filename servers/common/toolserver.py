@@ -1,0 +1,162 @@
+"""From a contract to an MCP server. Owns: argument checking, structured errors, the protocol.
+
+Built on the SDK's low-level server: a tool is a `ToolSpec` bound to an async function from its
+arguments model to its result model. Unknown arguments are refused. A `SwarmError` reaches the
+client as `is_error` with a `Failure` as structured content, so that a model reads the message and
+the queen reads the code; any other exception is masked and logged to stderr.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import mcp_types as types
+import structlog
+from mcp.server.lowlevel import Server
+from mcp.server.stdio import stdio_server
+from pydantic import BaseModel, ValidationError
+
+from guardrails.config.loader import describe
+from guardrails.errors import BadInput, Failure, NotFound, SwarmError
+from servers.common.contract import ResourceSpec, ToolSpec
+
+log = structlog.get_logger(__name__)
+Handler = Callable[[Any], Awaitable[BaseModel]]
+Reader = Callable[[], Awaitable[str]]
+
+
+@dataclass(frozen=True)
+class Binding:
+    """A tool of the contract and the function behind it."""
+
+    spec: ToolSpec[Any, Any]
+    handler: Handler
+
+
+@dataclass(frozen=True)
+class ResourceBinding:
+    """A resource of the contract and what gives its text."""
+
+    spec: ResourceSpec
+    reader: Reader
+
+
+def build(
+    name: str,
+    instructions: str,
+    tools: Sequence[Binding],
+    resources: Sequence[ResourceBinding] = (),
+) -> Server[Any]:
+    """An MCP server that serves exactly these tools and resources."""
+    bound = {binding.spec.name: binding for binding in tools}
+    listed = types.ListToolsResult(tools=[describe_tool(binding.spec) for binding in tools])
+    readers = {binding.spec.uri: binding for binding in resources}
+
+    async def on_list_tools(_ctx: Any, _params: Any) -> types.ListToolsResult:
+        return listed
+
+    async def on_call_tool(_ctx: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
+        return await _call(bound, params.name, params.arguments or {})
+
+    async def on_list_resources(_ctx: Any, _params: Any) -> types.ListResourcesResult:
+        return types.ListResourcesResult(
+            resources=[_describe_resource(binding.spec) for binding in resources]
+        )
+
+    async def on_read_resource(
+        _ctx: Any, params: types.ReadResourceRequestParams
+    ) -> types.ReadResourceResult:
+        return await _read(readers, str(params.uri))
+
+    return Server(
+        name,
+        version="0.1.0",
+        instructions=instructions,
+        on_list_tools=on_list_tools,
+        on_call_tool=on_call_tool,
+        on_list_resources=on_list_resources,
+        on_read_resource=on_read_resource,
+        get_tool_input_schema=lambda tool: (
+            bound[tool].spec.args.model_json_schema() if tool in bound else None
+        ),
+    )
+
+
+def describe_tool(spec: ToolSpec[Any, Any]) -> types.Tool:
+    """The tool as a client sees it."""
+    return types.Tool(
+        name=spec.name,
+        title=spec.title,
+        description=spec.description,
+        input_schema=spec.args.model_json_schema(),
+        output_schema=spec.result.model_json_schema(mode="serialization"),
+        annotations=types.ToolAnnotations(
+            title=spec.title,
+            read_only_hint=spec.read_only,
+            idempotent_hint=spec.idempotent,
+            destructive_hint=spec.destructive,
+            open_world_hint=spec.open_world,
+        ),
+    )
+
+
+async def serve_stdio(server: Server[Any]) -> None:
+    """Serve over stdin and stdout until stdin closes."""
+    async with stdio_server() as (read, write):
+        await server.run(read, write, server.create_initialization_options())
+
+
+async def _call(
+    bound: Mapping[str, Binding], name: str, arguments: dict[str, Any]
+) -> types.CallToolResult:
+    try:
+        binding = bound.get(name)
+        if binding is None:
+            raise NotFound(f"no tool {name!r}", remedy=f"Tools here: {', '.join(sorted(bound))}.")
+        try:
+            args = binding.spec.args.model_validate(arguments)
+        except ValidationError as error:
+            raise BadInput(f"arguments of {name}: {describe(error)}") from error
+        result = await binding.handler(args)
+    except SwarmError as error:
+        log.info("tool_failed", tool=name, code=error.code)
+        return _failed(error.as_failure())
+    except asyncio.CancelledError:
+        raise
+    except Exception:  # the process's edge: mask, log, stay alive
+        log.exception("tool_crashed", tool=name)
+        return _failed(SwarmError(f"{name} failed unexpectedly; see the server's log").as_failure())
+    document = result.model_dump(mode="json")
+    return types.CallToolResult(
+        content=[types.TextContent(type="text", text=result.model_dump_json())],
+        structured_content=document,
+    )
+
+
+def _failed(failure: Failure) -> types.CallToolResult:
+    return types.CallToolResult(
+        content=[types.TextContent(type="text", text=f"{failure.message} {failure.remedy}")],
+        structured_content={"failure": failure.model_dump(mode="json")},
+        is_error=True,
+    )
+
+
+def _describe_resource(spec: ResourceSpec) -> types.Resource:
+    return types.Resource(
+        uri=spec.uri, name=spec.name, description=spec.description, mime_type=spec.mime_type
+    )
+
+
+async def _read(readers: Mapping[str, ResourceBinding], uri: str) -> types.ReadResourceResult:
+    binding = readers.get(uri)
+    if binding is None:
+        raise ValueError(f"no resource {uri}")
+    text = await binding.reader()
+    return types.ReadResourceResult(
+        contents=[
+            types.TextResourceContents(uri=uri, mime_type=binding.spec.mime_type, text=text)
+        ]
+    )
