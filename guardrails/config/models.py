@@ -203,6 +203,9 @@ class ContentPolicy(Section):
     price_patterns: tuple[NonEmpty, ...]
     allowed_link_domains: tuple[Domain, ...]
     opt_out_phrases: tuple[NonEmpty, ...]
+    source_phrases: tuple[NonEmpty, ...] = Field(
+        description="Words that name where we have somebody's details from (GDPR, first contact)."
+    )
 
     @field_validator("price_patterns")
     @classmethod

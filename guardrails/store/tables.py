@@ -17,7 +17,6 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    UniqueConstraint,
 )
 
 metadata = MetaData(
@@ -39,11 +38,11 @@ runs = Table(
     Column("mode", String(16), nullable=False),
     Column("sandbox", Boolean, nullable=False),
     Column("source", Text, nullable=False),
-    Column("status", String(16), nullable=False),  # running | finished
+    Column("status", String(16), nullable=False),  # running | finished | abandoned
     Column("total", Integer),  # rows in the file; known when the import has read it all
     Column("created_at", String(32), nullable=False),
     Column("finished_at", String(32)),
-    CheckConstraint("status in ('running', 'finished')", name="status"),
+    CheckConstraint("status in ('running', 'finished', 'abandoned')", name="status"),
     Index(None, "run_key", "created_at"),
 )
 
@@ -67,12 +66,13 @@ run_items = Table(
 shadow_emails = Table(
     "shadow_emails",
     metadata,
-    Column("email_id", String(80), primary_key=True),
-    Column("run_id", String(80), nullable=False),
-    Column("row", Integer, nullable=False),
+    Column("run_id", String(80), primary_key=True),
+    Column("row", Integer, primary_key=True),
+    Column("email_id", String(80), nullable=False),
     Column("lead_id", String(80), nullable=False),
     Column("document", Text, nullable=False),
-    UniqueConstraint("run_id", "row"),
+    Index(None, "email_id"),
+    Index(None, "lead_id"),
 )
 
 # Content-addressed documents: the inputs of decisions and the policies they were made under.

@@ -29,6 +29,11 @@ class RejectedRow(Result):
     lead_id: str = Field(description="Id under which the row is recorded.")
     reasons: tuple[Reason, ...]
     duplicate_of: int | None = Field(default=None, description="Row of the first occurrence.")
+    opted_out_email: str | None = Field(
+        default=None,
+        description="The address, when this duplicate says that the person opted out (reason "
+        "opt_out_on_duplicate): to be suppressed whatever the first row says.",
+    )
 
 
 class LeadPage(Result):

@@ -1,0 +1,42 @@
+# Two commands matter: `make demo` and `make test`. Each sets up what it needs from a package index.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+HIVE ?= .hive-mind
+
+.PHONY: demo test test-kill check bench clean setup
+
+setup: $(READY)
+
+# Bytecode is compiled here, once: six servers start from it.
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --compile-bytecode -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	$(BIN)/python -m compileall -q guardrails servers orchestrator
+	touch $(READY)
+
+demo: $(READY)
+	$(BIN)/python scripts/deploy_shadow_mode.py --sandbox --leads data/initial_batch.csv --hive $(HIVE)
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: check
+	$(BIN)/pytest -n 2 --dist loadfile
+
+test-kill: $(READY)
+	SWARM_KILL_MOMENTS=50 $(BIN)/pytest -m kill -n 0
+
+bench: $(READY)
+	$(BIN)/python -m bench
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	find $(HIVE) -mindepth 1 ! -name README.md -delete

@@ -1,0 +1,118 @@
+"""The audit's rows in the database. Owns: the anchor of the chain and where each record stands.
+
+Both are derived from the files, except that the anchor is what the files must not fall behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, insert, or_, select, update
+
+from guardrails.audit.records import GENESIS, AuditHead, AuditRef, Record
+from guardrails.clock import iso, parse
+from guardrails.store import insert_if_absent
+from guardrails.store.tables import audit_heads, audit_index
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a record stands, and the hash it must have."""
+
+    seq: int
+    audit_id: str
+    day: str
+    offset: int
+    hash: str
+
+
+class AuditIndex:
+    """Rows of one chain; every method works within the caller's transaction."""
+
+    def __init__(self, chain: str) -> None:
+        self._chain = chain
+        self._columns = (
+            audit_index.c.seq,
+            audit_index.c.audit_id,
+            audit_index.c.day,
+            audit_index.c.offset,
+            audit_index.c.hash,
+        )
+
+    def anchor(self, conn: Connection) -> AuditHead | None:
+        """The anchored head, or None when the chain was never begun in this database."""
+        query = select(audit_heads.c.seq, audit_heads.c.hash)
+        row = conn.execute(query.where(audit_heads.c.chain == self._chain)).first()
+        return AuditHead(row.seq, row.hash) if row else None
+
+    def begin(self, conn: Connection, at: str) -> None:
+        """Anchor the empty chain."""
+        row = {"chain": self._chain, "seq": 0, "hash": GENESIS, "updated_at": at}
+        insert_if_absent(conn, audit_heads, row)
+
+    def recorded(self, conn: Connection, decisions: Collection[str]) -> dict[str, AuditRef]:
+        """Records of these decisions, in any chain of this database."""
+        if not decisions:
+            return {}
+        query = select(
+            audit_index.c.decision_id, audit_index.c.audit_id, audit_index.c.hash, audit_index.c.seq
+        ).where(audit_index.c.decision_id.in_(decisions))
+        return {
+            row.decision_id: AuditRef(row.audit_id, row.hash, row.seq, existing=True)
+            for row in conn.execute(query)
+        }
+
+    def add(self, conn: Connection, records: Collection[tuple[Record, str, int]]) -> None:
+        """Index (record, day, offset) triples, in order, and move the anchor to the last."""
+        rows = [
+            {
+                "chain": self._chain,
+                "seq": record["seq"],
+                "audit_id": record["audit_id"],
+                "decision_id": record["decision_id"],
+                "lead_id": record["lead_id"],
+                "run_id": record["run_id"],
+                "day": day,
+                "offset": offset,
+                "hash": record["hash"],
+            }
+            for record, day, offset in records
+        ]
+        if not rows:
+            return
+        conn.execute(insert(audit_index), rows)
+        head = rows[-1]
+        last = next(reversed(list(records)))[0]
+        conn.execute(
+            update(audit_heads)
+            .where(audit_heads.c.chain == self._chain)
+            .values(seq=head["seq"], hash=head["hash"], updated_at=iso(parse(last["at"])))
+        )
+
+    def place(self, conn: Connection, seq: int) -> Place | None:
+        """Where record `seq` stands."""
+        query = select(*self._columns).where(self._is_ours(), audit_index.c.seq == seq)
+        row = conn.execute(query).first()
+        return Place(*row) if row else None
+
+    def find(self, conn: Connection, name: str) -> Place | None:
+        """The record with this audit or decision id, else the latest of this lead."""
+        exact = or_(audit_index.c.audit_id == name, audit_index.c.decision_id == name)
+        of_lead = audit_index.c.lead_id == name
+        for condition in (exact, of_lead):
+            query = select(*self._columns).where(self._is_ours(), condition)
+            row = conn.execute(query.order_by(audit_index.c.seq.desc()).limit(1)).first()
+            if row:
+                return Place(*row)
+        return None
+
+    def places(self, conn: Connection) -> Iterator[Place]:
+        """All of them in order, few in memory at a time."""
+        query = select(*self._columns).where(self._is_ours()).order_by(audit_index.c.seq)
+        for row in conn.execute(query.execution_options(yield_per=500)):
+            yield Place(*row)
+
+    def _is_ours(self) -> bool:
+        condition: bool = audit_index.c.chain == self._chain  # a SQL expression
+        return condition

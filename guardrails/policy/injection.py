@@ -1,0 +1,135 @@
+"""Outside text is data (P9). Owns: noticing text that reads like an instruction.
+
+Lead fields, facts and headlines never steer anything here, whatever they say; text that tries is
+shown to a person, and must not stand in the draft. Detection only ever makes a verdict stricter:
+a pattern it misses gains the text nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from guardrails.policy.case import Case
+from guardrails.policy.links import bare_domains, emails, urls
+from guardrails.policy.rules import Findings, Rule, block, review
+from guardrails.policy.words import ascii_domain, plain
+
+LONGEST = 300  # characters of a name, title or company that a person would type
+_ORDERS = re.compile(
+    r"\b(?:ignore|disregard|forget|override|bypass|skip)\b.{0,40}"
+    r"\b(?:instructions?|prompts?|rules?|polic(?:y|ies)|guardrails?|checks?|above|previous)\b"
+    r"|\b(?:system|developer|assistant|user)\s*(?:prompt|message|role)?\s*:\s"
+    r"|\bsystem prompt\b|\bnew instructions?\b|\byou are (?:now|an? (?:ai|assistant|agent))\b"
+    r"|\bas an? (?:ai|language) (?:model|assistant|agent)\b|\bjailbreak\b|\bdeveloper mode\b"
+    r"|\bact as (?:an?|the|if)\b|\bpretend (?:to|that|you)\b|\bdo not (?:tell|mention|reveal|log)\b"
+    r"|\b(?:mark|treat|classify|set) (?:this|it|me|the)\b.{0,40}\b(?:approved|safe|pass|live|qualified)\b"
+    r"|\bconfirm\s*=\s*true\b|\bmode\s*[:=]\s*\"?(?:live|assisted)\b|\btool_?call\b"
+    r"|<\|?/?(?:im_start|im_end|system|assistant|user|inst|s)\|?>|\[/?inst\]"
+)
+_REQUESTS = re.compile(
+    r"\bapproved?\b(?! (?:person|vendor|supplier|provider))|\bsend (?:\w+ ){0,4}to\b|\bb?cc\s*:"
+    r"|\b(?:forward|reply|email|e-mail|wire|transfer) (?:\w+ ){0,3}to\b|\bplease (?:send|add|set|use)\b"
+)
+_TEMPLATE = re.compile(r"\{\{|\}\}|\{%|%\}|\{#|\$\{|<%|<script|\[\[")
+_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2060\u202a-\u202e\u2066-\u2069\ufeff\U000e0000-\U000e007f]")
+_LEAD_FIELDS = (
+    "first_name",
+    "last_name",
+    "title",
+    "company",
+    "city",
+    "state",
+    "industry",
+    "country",
+    "timezone",
+)
+_FREE_TEXT_FACTS = frozenset({"funding", "ai_initiative", "hiring"})
+_NOT_TEXT = frozenset({"email", "domain", "parent_domain", "linkedin_url"})
+
+
+def suspicious(case: Case) -> Findings:
+    """Each outside text that reads like an instruction, and whether the draft repeats it."""
+    for where, text, problem in dict.fromkeys(_suspects(case)):
+        if case.draft is not None and plain(text) and plain(text) in case.written:
+            yield block(
+                "injection_in_draft",
+                f"The draft repeats {where}, which {problem}.",
+                "the draft does without it",
+            )
+        yield review(
+            "injection",
+            f"Outside text in {where} {problem}. It was treated as data.",
+            "a person finds it harmless or corrects it",
+        )
+
+
+def hidden(case: Case) -> Findings:
+    """A draft shows all it says."""
+    if case.draft is not None and _HIDDEN.search(case.draft.subject + case.draft.body):
+        yield block("hidden_characters", "The draft holds invisible or direction-changing signs.")
+
+
+def borrowed_links(case: Case) -> Findings:
+    """No link or address of outside text stands in the draft, not even to an allowed host."""
+    if case.draft is None:
+        return
+    outside = " ".join(text for _where, text, _short in _texts(case))
+    written = set(urls(case.written)) | set(emails(case.written))
+    borrowed = written & set((*urls(outside.casefold()), *emails(outside)))
+    if borrowed:
+        yield block("borrowed_link", "A link or address in the draft comes from outside text.")
+
+
+def _texts(case: Case) -> Iterator[tuple[str, str, bool]]:
+    """(where, text, whether it is a short field that has no business holding sentences)."""
+    for name in _LEAD_FIELDS:
+        if value := getattr(case.lead, name):
+            yield f"the lead's {name}", value, True
+    for tech in case.lead.technologies:
+        yield "the lead's technologies", tech, True
+    for name, fact in case.inputs.dossier.facts.items():
+        if name in _NOT_TEXT:
+            continue
+        for item in fact.value if isinstance(fact.value, tuple) else (fact.value,):
+            if isinstance(item, str):
+                yield f"the fact {name} ({fact.source})", item, name not in _FREE_TEXT_FACTS
+    research = case.inputs.dossier.research
+    for news in research.news if research else ():
+        yield f"a headline ({news.source})", news.title, False
+        if news.publisher:
+            yield f"a publisher's name ({news.source})", news.publisher, False
+
+
+def _suspects(case: Case) -> Iterator[tuple[str, str, str]]:
+    own = {domain for _what, domain in case.domains}
+    for where, text, short in _texts(case):
+        if problem := _problem(text, short, own):
+            yield where, text, problem
+
+
+def _problem(text: str, short: bool, own_domains: set[str]) -> str | None:
+    if _HIDDEN.search(text):
+        return "holds invisible or direction-changing signs"
+    read = plain(text)
+    if _TEMPLATE.search(read):
+        return "holds template syntax"
+    if _ORDERS.search(read):
+        return "reads like an instruction to a machine"
+    if not short:
+        return None
+    if len(text) > LONGEST:
+        return f"is {len(text)} characters long"
+    if _REQUESTS.search(read):
+        return "reads like a request"
+    if urls(read) or emails(read):
+        return "holds a link or an e-mail address"
+    foreign = [name for name in bare_domains(read) if ascii_domain(name) not in own_domains]
+    return "holds a web address that is not the company's" if foreign else None
+
+
+RULES = (
+    Rule("outside_text", "No outside text reads like an instruction.", suspicious),
+    Rule("hidden_signs", "The draft holds no invisible signs.", hidden),
+    Rule("borrowed_links", "No link or address comes from outside text.", borrowed_links),
+)

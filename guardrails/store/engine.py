@@ -1,0 +1,91 @@
+"""How a database is opened. Owns: drivers, pragmas, time-outs and pool sizes.
+
+Both engines give the same promises: a commit that returned is on disk, and every wait ends.
+Refuses: database URLs that are neither PostgreSQL nor SQLite.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+
+from guardrails.errors import ConfigError
+
+BUSY_MS = 30_000  # longest wait for another writer
+CONNECT_S = 10
+
+
+def sqlite_engine(path: Path) -> Engine:
+    """Engine on the SQLite file `path`: WAL, synchronous FULL, waits 30 s for another writer.
+
+    A statement that writes outside an explicit transaction begins an IMMEDIATE one, which is
+    also what the durable engine expects of an engine handed to it.
+    """
+    engine = create_engine(
+        f"sqlite:///{path}",
+        pool_size=4,
+        max_overflow=8,
+        pool_timeout=BUSY_MS / 1000,
+        hide_parameters=True,  # parameters are people's data; errors end up in logs
+        connect_args={"timeout": BUSY_MS / 1000},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.isolation_level = "IMMEDIATE"
+        _use_wal(connection, path)
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+
+    return engine
+
+
+def postgres_engine(url: str) -> Engine:
+    """Engine on PostgreSQL by psycopg 3; locks and statements give up after 30 s.
+
+    Raises:
+        ConfigError: not a `postgresql://` URL.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise ConfigError("SWARM_DATABASE_URL is not a URL") from error
+    if parsed.drivername not in {"postgresql", "postgres", "postgresql+psycopg"}:
+        raise ConfigError(
+            f"SWARM_DATABASE_URL: {parsed.drivername} is not supported",
+            remedy="Use postgresql://user:password@host:5432/database, or unset it for SQLite.",
+        )
+    return create_engine(
+        parsed.set(drivername="postgresql+psycopg"),
+        pool_size=4,
+        max_overflow=8,
+        pool_timeout=BUSY_MS / 1000,
+        hide_parameters=True,
+        connect_args={
+            "connect_timeout": CONNECT_S,
+            "options": f"-c lock_timeout={BUSY_MS} -c statement_timeout={BUSY_MS}",
+            "keepalives_idle": 30,
+            "keepalives_interval": 10,
+            "keepalives_count": 3,
+        },
+    )
+
+
+def _use_wal(connection: sqlite3.Connection, path: Path) -> None:
+    """Switch to WAL. Two processes doing so at once get SQLITE_BUSY at once, without the wait
+    that busy_timeout promises: hence a lock of our own around the first switch.
+    """
+    if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+        return
+    lock = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        connection.execute("PRAGMA journal_mode=WAL")
+    finally:
+        os.close(lock)

@@ -1,0 +1,141 @@
+"""The one composition root. Owns: which parts exist and how they are joined.
+
+Nothing else constructs an adapter, opens a database or starts a process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from guardrails.bootstrap_hive import ensure_hive
+from guardrails.clock import Clock, utc_now
+from guardrails.config import Config, config_dir, load_config
+from guardrails.hive import Hive
+from guardrails.model import Mode
+from guardrails.store import Store, open_store
+from orchestrator.children import Children, ServerSpec
+from orchestrator.engine import Engine
+from orchestrator.environment import Environment
+from orchestrator.prepare import WORKFLOW, PrepareLead
+from orchestrator.runs import Runs
+from orchestrator.twins import Twins, running_twins
+
+SERVERS = ("hunter", "enricher", "crafter", "guardrails", "ghl", "instantly")
+DEFAULT_HIVE = Path(".hive-mind")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a command line says. `mode` can only lower the configured one."""
+
+    hive: Path
+    sandbox: bool
+    config_path: Path | None = None
+    mode: Mode | None = None
+    concurrency: int | None = None
+    hunter_roots: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Swarm:
+    """A running queen with all her servers."""
+
+    config: Config
+    mode: Mode
+    sandbox: bool
+    hive: Hive
+    store: Store
+    runs: Runs
+    children: Children
+    engine: Engine
+    twins: Twins | None
+    clock: Clock
+    concurrency: int
+
+
+def effective_mode(config: Config, wanted: Mode | None) -> Mode:
+    """The lower of the configured and the wanted mode."""
+    stated = config.production.mode
+    return stated if wanted is None or wanted.rank >= stated.rank else wanted
+
+
+def open_hive(options: Options, config: Config, clock: Clock = utc_now) -> Hive:
+    """The hive of these options, created with its bank when it is brand new."""
+    return ensure_hive(options.hive, sandbox=options.sandbox, config=config, clock=clock)
+
+
+@contextlib.asynccontextmanager
+async def running_swarm(
+    options: Options, environment: Environment
+) -> AsyncIterator[Swarm]:
+    """Start everything, in the order in which the parts need each other; end it in reverse.
+
+    Args:
+        options: from the command line.
+        environment: variables found; critical ones are required unless `options.sandbox`.
+
+    Raises:
+        MissingVariables: without --sandbox, a critical variable is not set.
+        ConfigError: configuration, hive or lock.
+        ServerUnavailable: a server does not start.
+    """
+    config = load_config(options.config_path)
+    mode = effective_mode(config, options.mode)
+    if not options.sandbox:
+        environment.require()
+    async with contextlib.AsyncExitStack() as stack:
+        hive = open_hive(options, config)
+        twins = await stack.enter_async_context(running_twins()) if options.sandbox else None
+        if twins is not None:
+            environment = environment.with_values(twins.env)
+        database_url = environment.values.get("SWARM_DATABASE_URL")
+        store = open_store(hive, database_url)
+        stack.callback(store.close)
+        runs = Runs(store, utc_now)
+        concurrency = options.concurrency or config.production.work.concurrency
+        children = Children(
+            [server_spec(name, options, hive, mode, environment) for name in SERVERS],
+            hive.logs_dir,
+            config.production.work.call_timeout_s,
+        )
+        engine = Engine(hive, database_url)
+        prepare = PrepareLead(config, engine, children, runs, sandbox=options.sandbox)
+        engine.register(WORKFLOW, prepare.workflow)
+        # The lock comes first, so that a second queen starts no servers; the launch comes last,
+        # because recovered workflows call the servers at once.
+        engine.lock()
+        stack.callback(engine.unlock)
+        await stack.enter_async_context(children)
+        await stack.enter_async_context(engine)
+        yield Swarm(
+            config=config,
+            mode=mode,
+            sandbox=options.sandbox,
+            hive=hive,
+            store=store,
+            runs=runs,
+            children=children,
+            engine=engine,
+            twins=twins,
+            clock=utc_now,
+            concurrency=concurrency,
+        )
+
+
+def server_spec(
+    name: str, options: Options, hive: Hive, mode: Mode, environment: Environment
+) -> ServerSpec:
+    """How one server is started: the common variables and its own, nothing else (P8)."""
+    env = {
+        "HIVE_MIND_DIR": str(hive.path),
+        "SWARM_CONFIG": str(options.config_path or config_dir()),
+        "SWARM_MODE": mode.value,
+        "SWARM_SANDBOX": "1" if options.sandbox else "0",
+        "SWARM_CHILD": "1",
+    }
+    if name == "hunter":
+        env["HUNTER_ROOTS"] = ":".join(str(root) for root in options.hunter_roots)
+    return ServerSpec(name, env | environment.for_server(name))

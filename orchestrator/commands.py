@@ -1,0 +1,192 @@
+"""What the commands do. Owns: opening the right parts and showing their answer.
+
+Imported only when a command runs, so that `swarm --help` is quick. Every function returns the
+exit code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from guardrails.audit import AuditLog
+from guardrails.bank import Bank, describe
+from guardrails.clock import utc_now
+from guardrails.config import load_config
+from guardrails.errors import BadInput, NotFound
+from guardrails.explain import explain, replay
+from guardrails.hive import Hive
+from guardrails.identity import dedupe_key, lead_id, normalise_email
+from guardrails.model import Mode
+from guardrails.store import Store, open_store
+from orchestrator.bootstrap import Options, running_swarm
+from orchestrator.environment import Environment
+from orchestrator.report import console, document, render
+from orchestrator.shadow import ShadowRun
+
+
+def run_shadow(
+    *,
+    sandbox: bool,
+    leads: Path,
+    hive: Path,
+    config: Path | None,
+    limit: int | None,
+    concurrency: int | None,
+    fresh: bool,
+    as_json: bool,
+    environment: Environment,
+) -> int:
+    """The shadow run. 0 when every lead ended, 1 when some could not."""
+    if not leads.is_file():
+        raise BadInput(f"{leads}: no such file", remedy="Give --leads FILE (a CSV).")
+    options = Options(
+        hive=hive,
+        sandbox=sandbox,
+        config_path=config,
+        mode=Mode.SHADOW,
+        concurrency=concurrency,
+        hunter_roots=(leads.resolve().parent,),
+    )
+    report = asyncio.run(_shadow(options, environment, leads, limit, fresh=fresh, quiet=as_json))
+    if as_json:
+        sys.stdout.write(json.dumps(report, ensure_ascii=False) + "\n")
+    else:
+        console().print(render(report, str(hive / "shadow_logs" / "emails.json"), str(hive / "audit")))
+    done = report["leads"]["processed"] == report["leads"]["total"]
+    return 0 if done and not report["leads"]["crashed"] else 1
+
+
+async def _shadow(
+    options: Options,
+    environment: Environment,
+    leads: Path,
+    limit: int | None,
+    *,
+    fresh: bool,
+    quiet: bool,
+) -> dict[str, Any]:
+    started = time.monotonic()
+    with _progress(quiet) as bar:
+        async with running_swarm(options, environment) as swarm:
+            outcome = await ShadowRun(swarm, leads, limit, bar.update).execute(fresh=fresh)
+            audit = AuditLog(swarm.hive, swarm.store, utc_now)
+            head = await asyncio.to_thread(audit.head)
+            seconds = time.monotonic() - started
+            return await swarm.store.query(lambda conn: document(conn, outcome, head, seconds))
+
+
+class _Bar:
+    """A progress bar on a terminal, nothing elsewhere."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task = progress.add_task("starting six servers", total=None)
+
+    def update(self, done: int, total: int, label: str) -> None:
+        self._progress.update(self._task, completed=done, total=total, description=label)
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[_Bar]:
+    err = console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+    )  # fmt: skip
+    progress = Progress(
+        *columns, console=err, transient=True, disable=quiet or not err.is_terminal
+    )
+    with progress:
+        yield _Bar(progress)
+
+
+def explain_decision(id: str, hive: Path, *, as_json: bool) -> int:
+    """Tell one decision."""
+    with _opened(hive) as (opened, store):
+        found = explain(AuditLog(opened, store, utc_now), _resolve(opened, id))
+    _show(found.model_dump(mode="json"), found.text, as_json=as_json)
+    return 0
+
+
+def replay_decision(id: str, hive: Path, *, as_json: bool) -> int:
+    """Derive one verdict again. 1 when it differs."""
+    with _opened(hive) as (opened, store):
+        result = replay(AuditLog(opened, store, utc_now), store, _resolve(opened, id))
+    same = "the same" if result.same else "DIFFERENT"
+    text = f"{result.audit_id}: recorded {result.recorded}, replayed {result.replayed}: {same}"
+    _show(
+        result.model_dump(mode="json"),
+        "\n".join((text, *(f"  {line}" for line in result.differences))),
+        as_json=as_json,
+    )
+    return 0 if result.same else 1
+
+
+def verify_audit(hive: Path, *, as_json: bool) -> int:
+    """Check the chain. 1 when it does not hold."""
+    with _opened(hive) as (opened, store):
+        report = AuditLog(opened, store, utc_now).verify()
+    text = (
+        f"audit holds: {report.records} records, head {report.head}"
+        if report.ok
+        else f"AUDIT BROKEN after {report.records} good records: {report.problem}"
+    )
+    _show(report.model_dump(mode="json"), text, as_json=as_json)
+    return 0 if report.ok else 1
+
+
+def show_bank(hive: Path, config: Path | None, *, as_json: bool) -> int:
+    """Every item of the bank."""
+    policy = load_config(config).policy.bank
+    with _opened(hive) as (opened, _store):
+        bank = Bank.open(opened.bank_file, policy, utc_now)
+        rows = describe(bank)
+        version = bank.version
+    items = [row.model_dump(mode="json") for row in rows]
+    if as_json:
+        _show({"bank_version": version, "items": items}, "", as_json=True)
+        return 0
+    table = Table(title=f"Reasoning bank {version}", box=None, header_style="bold")
+    for column in items[0] if items else ("item",):
+        table.add_column(column, overflow="fold")
+    for item in items:
+        table.add_row(*(str(value) for value in item.values()))
+    console().print(table)
+    return 0
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Hive, Store]]:
+    """The hive as it is, of whichever kind; never created by looking."""
+    hive = Hive.existing(path)
+    store = open_store(hive, Environment.read(Path(".env")).values.get("SWARM_DATABASE_URL"))
+    try:
+        yield hive, store
+    finally:
+        store.close()
+
+
+def _resolve(hive: Hive, id: str) -> str:
+    """An e-mail address becomes its lead id; any other id is taken as it is."""
+    if "@" not in id:
+        return id
+    try:
+        return lead_id(hive.salt(), dedupe_key(normalise_email(id)))
+    except BadInput as error:
+        raise NotFound(f"{id}: neither an id nor an e-mail address") from error
+
+
+def _show(found: dict[str, Any], text: str, *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(found, ensure_ascii=False) + "\n")
+    else:
+        console().print(text, markup=False)

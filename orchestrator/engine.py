@@ -1,0 +1,126 @@
+"""The durable engine behind a thin port. Owns: every contact with DBOS.
+
+What the rest of the queen sees: register named workflows, open, start one under an id, await its
+result, run a step. Everything measured about DBOS 3.4.0 that matters is applied here: WAL engine,
+launch inside the running loop and after the MCP sessions are open, an explicit application
+version, portable JSON, unlimited recovery attempts, one queen per database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
+
+from guardrails.errors import ConfigError
+from guardrails.hive import Hive
+from guardrails.store import sqlite_engine
+
+Json = dict[str, Any]
+WorkflowFn = Callable[..., Awaitable[Json]]
+
+# Raise this only together with `DBOS.patch_async` for workflows that may be parked: rows of
+# another version are not recovered.
+APPLICATION_VERSION = "1"
+EXECUTOR_ID = "queen"
+
+
+class Engine:
+    """Durable workflows on the hive's database. An async context manager; one per process."""
+
+    def __init__(self, hive: Hive, database_url: str | None) -> None:
+        self._hive = hive
+        self._database_url = database_url
+        self._lock_fd: int | None = None
+        self._workflows: dict[str, WorkflowFn] = {}
+        self._wrapped: dict[str, Any] = {}
+
+    def register(self, name: str, workflow: WorkflowFn) -> None:
+        """Make `workflow` startable as `name`. Call before `open`."""
+        self._workflows[name] = workflow
+
+    def lock(self) -> None:
+        """Become the only queen of this hive, for the life of this process.
+
+        Raises:
+            ConfigError: another queen works on this hive.
+        """
+        self._lock_fd = _take_lock(self._hive.path / "queen.lock")
+
+    def unlock(self) -> None:
+        """Let another queen in."""
+        if self._lock_fd is not None:
+            os.close(self._lock_fd)
+            self._lock_fd = None
+
+    async def __aenter__(self) -> Engine:
+        """Launch: interrupted workflows start again at once. Needs the lock."""
+        if self._lock_fd is None:
+            raise ConfigError("the engine was opened without the queen's lock")
+        logging.getLogger("dbos").setLevel(logging.WARNING)
+        await asyncio.to_thread(self._create)
+        for name, workflow in self._workflows.items():
+            self._wrapped[name] = DBOS.workflow(name=name, max_recovery_attempts=None)(workflow)
+        DBOS.launch()
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        # Not drained: what is in flight is recovered by the next queen.
+        await asyncio.to_thread(DBOS.destroy)
+
+    async def run(self, name: str, workflow_id: str, *args: Any) -> Json:
+        """Start a workflow, or join the one that has this id already, and await its result.
+
+        Arguments and result are JSON values.
+        """
+        with SetWorkflowID(workflow_id):
+            handle = await DBOS.start_workflow_async(self._wrapped[name], *args)
+        result: Json = await handle.get_result(polling_interval_sec=0.2)
+        return result
+
+    async def step(self, name: str, function: Callable[..., Awaitable[Json]], *args: Any) -> Json:
+        """Run `function` once and checkpoint its JSON result; replayed after a crash."""
+        return await DBOS.run_step_async({"name": name}, function, *args)
+
+    def _create(self) -> None:
+        config: DBOSConfig = {
+            "name": "chiefaiofficer-swarm",
+            "system_database_url": self._url(),
+            "executor_id": EXECUTOR_ID,
+            "application_version": APPLICATION_VERSION,
+            "serializer": DBOSPortableJSONSerializer(),
+            "sys_db_pool_size": 5,
+            "run_migrations": True,
+            "console_log_level": "WARNING",
+            "log_level": "WARNING",
+        }
+        if self._database_url is None:
+            config["system_database_engine"] = sqlite_engine(self._hive.database_file)
+        DBOS(config=config)
+
+    def _url(self) -> str:
+        if self._database_url is not None:
+            return self._database_url
+        return f"sqlite:///{self._hive.database_file.resolve()}"
+
+
+def _take_lock(path: Path) -> int:
+    """Exclusive lock for the life of this process; the kernel frees it when the process dies."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(fd)
+        raise ConfigError(
+            f"another swarm is running on {path.parent}",
+            remedy="Wait for it, stop it, or give another --hive.",
+        ) from error
+    return fd
+
+

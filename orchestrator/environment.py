@@ -1,0 +1,200 @@
+"""Every variable the swarm reads. Owns: their purpose, where to get them, and who may see them.
+
+Values come from the environment first, then from `.env`; they are never exported to this
+process's own environment. Each server gets its own variables and no others (P8); the queen hands
+the vendors' keys over and uses none of them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from dotenv import dotenv_values
+
+from guardrails.errors import ConfigError
+
+Need = Literal["critical", "recommended", "optional"]
+_STORE_SERVERS = ("guardrails", "enricher", "ghl", "instantly")
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One variable: what it is for, where it is found, and the processes that receive it."""
+
+    name: str
+    service: str
+    need: Need
+    purpose: str
+    where: str
+    servers: tuple[str, ...] = ()
+    example: str = ""
+
+
+VARIABLES: tuple[Variable, ...] = (
+    Variable(
+        "GHL_PROD_API_KEY", "GoHighLevel", "critical", "Read and write leads in the CRM.",
+        "Sub-account > Settings > Private Integrations (scopes: contacts, opportunities, "
+        "conversations, workflows, locations).", ("ghl",),
+    ),
+    Variable(
+        "GHL_LOCATION_ID", "GoHighLevel", "critical", "The sub-account to operate in.",
+        "Sub-account > Settings > Business Profile > Location ID.", ("ghl",),
+    ),
+    Variable(
+        "SUPABASE_URL", "Supabase", "critical", "Long-term memory.",
+        "Project > Settings > Data API > Project URL.",
+    ),
+    Variable(
+        "SUPABASE_KEY", "Supabase", "critical", "Database access for the memory.",
+        "Project > Settings > API Keys > secret key (sb_secret_...).",
+    ),
+    Variable(
+        "CLAY_API_KEY", "Clay", "critical", "Data enrichment waterfall.",
+        "Clay > Settings > Account > API key (public API v0).", ("enricher",),
+    ),
+    Variable(
+        "INSTANTLY_API_KEY", "Instantly", "critical", "E-mail campaigns.",
+        "Instantly > Settings > Integrations > API keys (v2, scopes leads, campaigns, "
+        "block lists).", ("instantly",),
+    ),
+    Variable(
+        "SENDER_NAME", "Sender", "critical", "Who signs every e-mail.",
+        "The person in whose name the mailbox writes.", ("crafter",),
+    ),
+    Variable(
+        "SENDER_EMAIL", "Sender", "critical", "From address of every e-mail.",
+        "A mailbox of your sending domain.", ("crafter",),
+    ),
+    Variable(
+        "SENDER_COMPANY", "Sender", "critical", "Company named in the signature.",
+        "Your company's legal or trading name.", ("crafter",),
+    ),
+    Variable(
+        "SENDER_POSTAL_ADDRESS", "Sender", "critical",
+        "Postal address that the law wants in every commercial e-mail.",
+        "Your company's registered or postal address.", ("crafter",),
+    ),
+    Variable(
+        "CLAY_ROUTINE_ID", "Clay", "recommended",
+        "Routine that enriches one person; without it the waterfall skips Clay.",
+        "Clay > Routines > your routine > API.", ("enricher",),
+    ),
+    Variable(
+        "RB2B_WEBHOOK_SECRET", "RB2B", "recommended", "Validates incoming visitor leads.",
+        "Invent a long random text; it becomes part of the webhook's URL.",
+    ),
+    Variable(
+        "RB2B_API_KEY", "RB2B", "recommended", "Fetches visitor profiles.",
+        "RB2B > API partner programme.", ("enricher",),
+    ),
+    Variable(
+        "SLACK_WEBHOOK_URL", "Slack", "recommended", "Alerts to your team.",
+        "Slack app > Incoming Webhooks.",
+    ),
+    Variable(
+        "SLACK_BOT_TOKEN", "Slack", "recommended", "Click to approve from Slack.",
+        "Slack app > OAuth & Permissions > Bot User OAuth Token (xoxb-...).",
+    ),
+    Variable(
+        "SLACK_SIGNING_SECRET", "Slack", "recommended", "Proves that a click comes from Slack.",
+        "Slack app > Basic Information > Signing Secret.",
+    ),
+    Variable(
+        "SLACK_APP_TOKEN", "Slack", "recommended",
+        "Socket Mode, for teams without a public URL.",
+        "Slack app > Basic Information > App-Level Tokens (xapp-..., connections:write).",
+    ),
+    Variable(
+        "SLACK_CHANNEL_ID", "Slack", "recommended", "Channel for approval cards and alerts.",
+        "Slack > channel > details, at the bottom (C...).",
+    ),
+    Variable(
+        "SLACK_APPROVER_IDS", "Slack", "recommended",
+        "Slack user ids that may approve, separated by commas.",
+        "Slack > profile > Copy member ID (U...).",
+    ),
+    Variable(
+        "SWARM_DATABASE_URL", "Database", "optional",
+        "PostgreSQL instead of the SQLite file in the hive.",
+        "postgresql://user:password@host:5432/name (Supabase: session mode or direct).",
+        _STORE_SERVERS,
+    ),
+    Variable(
+        "HIVE_MIND_DIR", "Hive", "optional", "Where the swarm keeps its state.",
+        "A directory on a local disk; default .hive-mind.",
+    ),
+    Variable(
+        "SWARM_CONFIG", "Configuration", "optional", "Directory (or production.json) to use.",
+        "Default: config/.",
+    ),
+    *(
+        Variable(f"{vendor}_BASE_URL", service, "optional", "Another address for this vendor.",
+                 "A proxy, recorder or twin; default: the vendor's own.", (server,))
+        for vendor, service, server in (
+            ("GHL", "GoHighLevel", "ghl"), ("INSTANTLY", "Instantly", "instantly"),
+            ("CLAY", "Clay", "enricher"), ("RB2B", "RB2B", "enricher"),
+            ("GDELT", "GDELT", "enricher"), ("GOOGLE_NEWS", "Google News", "enricher"),
+        )
+    ),
+)  # fmt: skip
+
+
+class MissingVariables(ConfigError):
+    """Critical variables are not set; `variables` says which."""
+
+    code = "variables_missing"
+    default_remedy = "Copy .env.example to .env and fill them in, or try --sandbox (no keys)."
+
+    def __init__(self, variables: tuple[Variable, ...]) -> None:
+        super().__init__("missing: " + ", ".join(variable.name for variable in variables))
+        self.variables = variables
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The values found. Printing it shows names only."""
+
+    values: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        return f"Environment({', '.join(sorted(self.values))})"
+
+    @classmethod
+    def read(cls, env_file: Path, given: Mapping[str, str] | None = None) -> Environment:
+        """Known variables from `given` (default: this process's environment), then `env_file`."""
+        stated = dict(os.environ if given is None else given)
+        filed = {key: value for key, value in dotenv_values(env_file).items() if value}
+        merged = filed | {key: value for key, value in stated.items() if value}
+        known = {variable.name for variable in VARIABLES}
+        return cls({key: value for key, value in merged.items() if key in known})
+
+    def with_values(self, values: Mapping[str, str]) -> Environment:
+        """A copy with these values on top."""
+        return Environment(dict(self.values) | dict(values))
+
+    def require(self, needs: Iterable[Need] = ("critical",)) -> None:
+        """Check that every variable of these needs is set.
+
+        Raises:
+            MissingVariables: names each, so that all can be mended at once.
+        """
+        wanted = set(needs)
+        missing = tuple(
+            variable
+            for variable in VARIABLES
+            if variable.need in wanted and not self.values.get(variable.name)
+        )
+        if missing:
+            raise MissingVariables(missing)
+
+    def for_server(self, server: str) -> dict[str, str]:
+        """The variables of one server, and nothing else."""
+        return {
+            variable.name: self.values[variable.name]
+            for variable in VARIABLES
+            if server in variable.servers and variable.name in self.values
+        }

@@ -1,0 +1,124 @@
+"""What a run came to, for a person and for a script. Owns: the report's document and table."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+from sqlalchemy import Connection, select
+
+from guardrails.audit import AuditHead
+from guardrails.model import LeadState
+from guardrails.store.tables import run_items
+from orchestrator.shadow import Outcome
+
+Json = dict[str, Any]
+_STYLE = {
+    LeadState.SHADOW_LOGGED: "green",
+    LeadState.REVIEW: "yellow",
+    LeadState.DEFERRED: "yellow",
+    LeadState.BLOCKED: "red",
+    LeadState.DISQUALIFIED: "magenta",
+    LeadState.DUPLICATE: "dim",
+    LeadState.INVALID: "red",
+}
+CHECKS = (
+    "Read the e-mails: is each one about its company, and would you send it?",
+    "Was every competitor, customer and public body turned away, and for that reason?",
+    "Does each claim's source say what the e-mail says?",
+    "Pick one decision you doubt and run `swarm explain <lead id>`.",
+)
+
+
+def document(conn: Connection, outcome: Outcome, head: AuditHead | None, seconds: float) -> Json:
+    """The report as one JSON document (`--json`)."""
+    run = outcome.run
+    items, spent, by_state, processed = [], 0, {}, 0
+    statement = select(run_items).where(run_items.c.run_id == run.run_id)
+    for row in conn.execute(statement.order_by(run_items.c.row)):
+        result = json.loads(row.result) if row.result else {}
+        lead = json.loads(row.lead) if row.lead else {}
+        if row.state is not None:
+            processed += 1
+            by_state[row.state] = by_state.get(row.state, 0) + 1
+        spent += int(result.get("cost_micros", 0))
+        items.append(
+            {
+                "row": row.row,
+                "lead_id": row.lead_id,
+                "email": lead.get("email"),
+                "state": row.state,
+                "reasons": [
+                    {"code": reason["code"], "text": reason["text"]}
+                    for reason in result.get("reasons", [])
+                ],
+                "score": result.get("score"),
+                "tier": result.get("tier"),
+                "audit_id": row.audit_id,
+            }
+        )
+    return {
+        "run_id": run.run_id,
+        "resumed": run.resumed,
+        "mode": run.mode.value,
+        "sandbox": run.sandbox,
+        "leads": {
+            "total": len(items),
+            "processed": processed,
+            "crashed": len(outcome.crashed),
+            "by_state": by_state,
+        },
+        "items": items,
+        "vendor_writes": outcome.vendor_writes,
+        "audit": {"records": head.records if head else 0, "head": head.hash if head else None},
+        "spend": {"estimated_micros": spent},
+        "duration_s": round(seconds, 3),
+    }
+
+
+def render(report: Json, emails_file: str, audit_dir: str) -> RenderableType:
+    """The report for a terminal."""
+    leads = report["leads"]
+    done = f"{leads['processed']}/{leads['total']} leads processed"
+    metric = "without crashing" if not leads["crashed"] else f"{leads['crashed']} crashed"
+    states = ", ".join(f"{count} {state}" for state, count in sorted(leads["by_state"].items()))
+    where = Text.assemble(
+        ("E-mails that would have been sent: ", "bold"), emails_file,
+        ("\nWhy, for every lead:               ", "bold"), audit_dir,
+        ("\nWrites at vendors:                 ", "bold"), str(report["vendor_writes"]),
+        ("\nEnrichment spend (estimate):       ", "bold"),
+        f"${report['spend']['estimated_micros'] / 1_000_000:.2f}",
+    )  # fmt: skip
+    checks = Text("\nSystem 2 is yours to check now:\n", style="bold")
+    for number, check in enumerate(CHECKS, 1):
+        checks.append(f"  {number}. {check}\n", style="not bold")
+    head = Text(f"{done} {metric} ({states})", style="bold" if not leads["crashed"] else "bold red")
+    return Group(_table(report["items"]), head, where, checks)
+
+
+def _table(items: list[Json]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("Row", "Lead", "Score", "Tier", "Outcome", "First reason"):
+        table.add_column(name, overflow="fold", justify="right" if name == "Row" else "left")
+    for item in items[:50]:
+        state = item["state"]
+        first = item["reasons"][0]["text"] if item["reasons"] else ""
+        table.add_row(
+            str(item["row"]),
+            item["email"] or item["lead_id"],
+            "" if item["score"] is None else str(item["score"]),
+            "" if item["tier"] is None else str(item["tier"]),
+            Text(state or "unfinished", style=_STYLE.get(state, "bold red") if state else "bold red"),
+            Text(first),
+        )
+    if len(items) > 50:
+        table.add_row("", f"… and {len(items) - 50} more (--json lists all)", "", "", "", "")
+    return table
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A terminal, or plain text when there is none."""
+    return Console(stderr=stderr, highlight=False)

@@ -1,0 +1,266 @@
+"""Runs and their rows in the database. Owns: that each row ends once, in one state (P7).
+
+A run is one leads file in one mode. Its rows are written when the file is read and settled once:
+the first settlement wins, so a replayed step changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection, func, select, update
+
+from guardrails.clock import Clock, iso
+from guardrails.errors import NotFound
+from guardrails.model import Decision, Lead, LeadState, Mode, Reason
+from guardrails.store import Store, insert_if_absent
+from guardrails.store.tables import run_items, runs, shadow_emails, spent_permits
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run as it stands in the database."""
+
+    run_id: str
+    mode: Mode
+    sandbox: bool
+    source: str
+    status: str
+    total: int | None
+    created_at: str
+    resumed: bool = False
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A row that never became a lead, already on the audit record."""
+
+    row: int
+    lead_id: str
+    state: LeadState
+    reasons: tuple[Reason, ...]
+    audit_id: str
+
+
+@dataclass(frozen=True)
+class Settled:
+    """How a row ended: the decision and, when a draft was written, its shadow-log document."""
+
+    row: int
+    decision: Decision
+    email: dict[str, Any] | None
+    cost_micros: int
+
+
+class Runs:
+    """Everything the queen writes about runs. All methods are short transactions."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def open(
+        self, run_key: str, run_id: str, mode: Mode, sandbox: bool, source: str, *, fresh: bool
+    ) -> Run:
+        """The unfinished run with this key, or a new one under `run_id`."""
+
+        def work(conn: Connection) -> Run:
+            found = conn.execute(
+                select(runs)
+                .where(runs.c.run_key == run_key, runs.c.status == "running")
+                .order_by(runs.c.created_at.desc())
+                .limit(1)
+            ).one_or_none()
+            if found is not None and not fresh:
+                return _run(found, resumed=True)
+            # --fresh gives the unfinished ones up: their rows stay as they are, on record.
+            conn.execute(
+                update(runs)
+                .where(runs.c.run_key == run_key, runs.c.status == "running")
+                .values(status="abandoned", finished_at=iso(self._clock()))
+            )
+            values = {
+                "run_id": run_id,
+                "run_key": run_key,
+                "mode": mode.value,
+                "sandbox": sandbox,
+                "source": source,
+                "status": "running",
+                "total": None,
+                "created_at": iso(self._clock()),
+                "finished_at": None,
+            }
+            conn.execute(runs.insert().values(values))
+            return _run(conn.execute(select(runs).where(runs.c.run_id == run_id)).one())
+
+        return await self._store.run(work)
+
+    async def add_page(
+        self, run_id: str, leads: Sequence[Lead], rejected: Sequence[Rejected]
+    ) -> None:
+        """Write one page of the file. Rows that are there already stay as they are."""
+        now = iso(self._clock())
+        rows = [_lead_row(run_id, lead, now) for lead in leads]
+        rows += [_rejected_row(run_id, reject, now) for reject in rejected]
+
+        def work(conn: Connection) -> None:
+            for row in rows:
+                insert_if_absent(conn, run_items, row)
+
+        await self._store.run(work)
+
+    async def imported(self, run: Run, total: int) -> Run:
+        """The file is read to its end: `total` data rows."""
+        statement = update(runs).where(runs.c.run_id == run.run_id).values(total=total)
+        await self._store.run(lambda conn: conn.execute(statement))
+        return replace(run, total=total)
+
+    async def previous(self, run_id: str) -> str | None:
+        """The run that was opened before this one, if any."""
+        opened = select(runs.c.created_at).where(runs.c.run_id == run_id).scalar_subquery()
+        statement = (
+            select(runs.c.run_id)
+            .where(runs.c.created_at < opened)
+            .order_by(runs.c.created_at.desc())
+            .limit(1)
+        )
+        return await self._store.query(lambda conn: conn.execute(statement).scalar_one_or_none())
+
+    async def permits_spent(self, since: str) -> int:
+        """Permits spent since then: every write at a vendor spends one (P1)."""
+        statement = (
+            select(func.count())
+            .select_from(spent_permits)
+            .where(spent_permits.c.spent_at >= since)
+        )
+        return await self._store.query(lambda conn: conn.execute(statement).scalar_one())
+
+    async def pending(self, run_id: str, after: int, limit: int) -> list[int]:
+        """Rows above `after` that have not ended, in order, at most `limit`."""
+        statement = (
+            select(run_items.c.row)
+            .where(
+                run_items.c.run_id == run_id,
+                run_items.c.state.is_(None),
+                run_items.c.row > after,
+            )
+            .order_by(run_items.c.row)
+            .limit(limit)
+        )
+        return await self._store.query(lambda conn: list(conn.execute(statement).scalars()))
+
+    async def lead(self, run_id: str, row: int) -> Lead:
+        """The lead of a row."""
+        statement = select(run_items.c.lead).where(
+            run_items.c.run_id == run_id, run_items.c.row == row
+        )
+        text = await self._store.query(lambda conn: conn.execute(statement).scalar_one_or_none())
+        if text is None:
+            raise NotFound(f"run {run_id} has no lead in row {row}")
+        return Lead.model_validate_json(text)
+
+    async def settle(self, run_id: str, settled: Settled) -> bool:
+        """End a row, once. False when it had ended before."""
+        decision = settled.decision
+        result = {
+            "reasons": [reason.model_dump(mode="json") for reason in decision.reasons],
+            "score": decision.qualification.score if decision.qualification else None,
+            "tier": decision.qualification.tier if decision.qualification else None,
+            "cost_micros": settled.cost_micros,
+        }
+        ended = (
+            update(run_items)
+            .where(
+                run_items.c.run_id == run_id,
+                run_items.c.row == settled.row,
+                run_items.c.state.is_(None),
+            )
+            .values(
+                state=decision.state.value,
+                result=json.dumps(result),
+                audit_id=decision.audit_id,
+                updated_at=iso(self._clock()),
+            )
+        )
+
+        def work(conn: Connection) -> bool:
+            if conn.execute(ended).rowcount != 1:
+                return False
+            if settled.email is not None:
+                values = {
+                    "run_id": run_id,
+                    "row": settled.row,
+                    "email_id": settled.email["email_id"],
+                    "lead_id": decision.lead_id,
+                    "document": json.dumps(settled.email, ensure_ascii=False, indent=2),
+                }
+                insert_if_absent(conn, shadow_emails, values)
+            return True
+
+        return await self._store.run(work)
+
+    async def count_ended(self, run_id: str) -> int:
+        """How many rows have ended."""
+        statement = (
+            select(func.count())
+            .select_from(run_items)
+            .where(run_items.c.run_id == run_id, run_items.c.state.is_not(None))
+        )
+        return await self._store.query(lambda conn: conn.execute(statement).scalar_one())
+
+    async def finish(self, run_id: str) -> None:
+        """All rows have ended."""
+        statement = (
+            update(runs)
+            .where(runs.c.run_id == run_id)
+            .values(status="finished", finished_at=iso(self._clock()))
+        )
+        await self._store.run(lambda conn: conn.execute(statement))
+
+
+def _run(row: Any, *, resumed: bool = False) -> Run:
+    return Run(
+        run_id=row.run_id,
+        mode=Mode(row.mode),
+        sandbox=bool(row.sandbox),
+        source=row.source,
+        status=row.status,
+        total=row.total,
+        created_at=row.created_at,
+        resumed=resumed,
+    )
+
+
+def _lead_row(run_id: str, lead: Lead, now: str) -> dict[str, Any]:
+    return {
+        "run_id": run_id,
+        "row": lead.row,
+        "lead_id": lead.lead_id,
+        "state": None,
+        "lead": lead.model_dump_json(exclude_defaults=True),
+        "result": None,
+        "audit_id": None,
+        "updated_at": now,
+    }
+
+
+def _rejected_row(run_id: str, reject: Rejected, now: str) -> dict[str, Any]:
+    result = {
+        "reasons": [reason.model_dump(mode="json") for reason in reject.reasons],
+        "score": None,
+        "tier": None,
+        "cost_micros": 0,
+    }
+    return {
+        "run_id": run_id,
+        "row": reject.row,
+        "lead_id": reject.lead_id,
+        "state": reject.state.value,
+        "lead": None,
+        "result": json.dumps(result),
+        "audit_id": reject.audit_id,
+        "updated_at": now,
+    }

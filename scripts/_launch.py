@@ -1,0 +1,18 @@
+"""Run a `swarm` command from a script of the checkout, in the checkout's own environment."""
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PYTHON = ROOT / ".venv" / "bin" / "python"
+
+
+def launch(command: str) -> None:
+    """Hand over to `.venv` when it was made (`make demo` makes it), then run the command."""
+    if PYTHON.is_file() and Path(sys.prefix) != ROOT / ".venv":
+        os.execv(PYTHON, [str(PYTHON), sys.argv[0], *sys.argv[1:]])  # noqa: S606
+    sys.path.insert(0, str(ROOT))
+    from orchestrator.cli import run_command
+
+    run_command(command)

@@ -1,0 +1,126 @@
+"""The one place that asks a vendor again. Owns: which outcomes are worth another attempt.
+
+Reads: no answer, 408, 425, 429, 5xx, and a body that should be JSON and is not. Paid reads: only
+when the vendor certainly did nothing, that is when no connection was made or it said 429; a run
+asked for twice is paid twice. All within `attempts` and one deadline over everything, waits
+included. Refuses to wait longer than that deadline: the last answer is then handed on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import httpx
+import orjson
+from tenacity import AsyncRetrying, RetryCallState, stop_after_attempt, stop_before_delay
+
+from servers.common.http_lock import OPERATION
+from servers.common.operations import Effect, Operation
+
+Sleep = Callable[[float], Awaitable[None]]
+JSON_VALUE = "swarm.json"
+RETRIED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
+_NEVER_CONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_FIRST_WAIT_S = 0.25
+_LONGEST_WAIT_S = 8.0
+
+
+class Retry(httpx.AsyncBaseTransport):
+    """Bounded attempts with exponential, jittered waits that honour `Retry-After`.
+
+    Raises:
+        httpx.TransportError: the last attempt's, or `ReadTimeout` when the deadline passed.
+    """
+
+    def __init__(
+        self,
+        inner: httpx.AsyncBaseTransport,
+        *,
+        attempts: int,
+        total_s: float,
+        sleep: Sleep,
+        rng: random.Random,
+    ) -> None:
+        self._inner = inner
+        self._attempts = attempts
+        self._total_s = total_s
+        self._sleep = sleep
+        self._rng = rng
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        operation: Operation = request.extensions[OPERATION]
+        attempt = AsyncRetrying(
+            stop=stop_after_attempt(self._attempts) | stop_before_delay(self._total_s),
+            wait=self._wait,
+            retry=lambda state: _again(operation, state),
+            sleep=self._sleep,
+            retry_error_callback=_last,
+        )
+        try:
+            async with asyncio.timeout(self._total_s):
+                return await attempt(self._inner.handle_async_request, request)
+        except TimeoutError as error:
+            raise httpx.ReadTimeout(
+                f"no answer within {self._total_s:g} s over all attempts", request=request
+            ) from error
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    def _wait(self, state: RetryCallState) -> float:
+        backoff = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2.0 ** (state.attempt_number - 1))
+        jittered = backoff * self._rng.uniform(0.5, 1.5)
+        outcome = state.outcome
+        if outcome is None or outcome.failed:
+            return jittered
+        asked = retry_after(outcome.result(), datetime.now(UTC))
+        return jittered if asked is None else asked + self._rng.uniform(0, _FIRST_WAIT_S)
+
+
+def retry_after(response: httpx.Response, now: datetime) -> float | None:
+    """Seconds the vendor asks us to wait (`Retry-After`: seconds or an HTTP date), if it does."""
+    stated = response.headers.get("retry-after", "").strip()
+    if not stated:
+        return None
+    if stated.isascii() and stated.isdigit():
+        return float(stated)
+    try:
+        return max(0.0, (parsedate_to_datetime(stated) - now).total_seconds())
+    except (TypeError, ValueError):
+        return None
+
+
+def _again(operation: Operation, state: RetryCallState) -> bool:
+    if state.outcome is None:
+        return False
+    error = state.outcome.exception()
+    paid = operation.effect is not Effect.READ
+    if error is not None:
+        return isinstance(error, _NEVER_CONNECTED if paid else httpx.TransportError)
+    response: httpx.Response = state.outcome.result()
+    if paid:
+        return response.status_code == 429
+    return response.status_code in RETRIED_STATUSES or _broken_json(response)
+
+
+def _broken_json(response: httpx.Response) -> bool:
+    """Whether a 2xx that says it is JSON is not; the parsed value is kept for the caller."""
+    kind = response.headers.get("content-type", "")
+    if not response.is_success or "json" not in kind or not response.content:
+        return False
+    try:
+        response.extensions[JSON_VALUE] = orjson.loads(response.content)
+    except orjson.JSONDecodeError:
+        return True
+    return False
+
+
+def _last(state: RetryCallState) -> httpx.Response:
+    if state.outcome is None:  # pragma: no cover  # tenacity calls this with an outcome only
+        raise httpx.ReadTimeout("no attempt was made")
+    response: httpx.Response = state.outcome.result()
+    return response

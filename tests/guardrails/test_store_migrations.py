@@ -1,0 +1,69 @@
+"""Every process may start first; the schema is the same afterwards."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+
+from guardrails.errors import ConfigError
+from guardrails.hive import Hive
+from guardrails.store import Store, open_store
+from guardrails.store.migrate import migrate, migrations
+from guardrails.store.tables import metadata
+
+_OPEN = """
+import sys
+from pathlib import Path
+from guardrails.hive import Hive
+from guardrails.store import open_store
+store = open_store(Hive.open(Path(sys.argv[1]), sandbox=True), sys.argv[2] or None)
+with store.read() as conn:
+    print(conn.exec_driver_sql("SELECT COUNT(*) FROM schema_version").scalar())
+store.close()
+"""
+
+
+def test_the_migrations_lead_exactly_to_the_tables(store: Store) -> None:
+    def ours(_object: object, name: str | None, kind: str, *_rest: object) -> bool:
+        return not (kind == "table" and name == "schema_version")
+
+    with store.read() as conn:
+        context = MigrationContext.configure(conn, opts={"include_object": ours})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_checks_of_the_tables_are_enforced(store: Store) -> None:
+    with store.read() as conn:
+        rows = conn.execute(text("SELECT id, epoch, stopped FROM stop_state")).all()
+    assert [tuple(row) for row in rows] == [(1, 0, False)]
+
+
+def test_migrating_twice_changes_nothing(store: Store) -> None:
+    with store.transaction() as conn:
+        assert migrate(conn) == len(migrations())
+        assert conn.execute(text("SELECT COUNT(*) FROM stop_state")).scalar() == 1
+
+
+def test_a_newer_schema_is_refused(hive: Hive, store_url: str | None) -> None:
+    store = open_store(hive, store_url)
+    with store.transaction() as conn:
+        conn.execute(text("INSERT INTO schema_version VALUES (999)"))
+    store.close()
+    with pytest.raises(ConfigError, match="schema 999"):
+        open_store(hive, store_url)
+
+
+@pytest.mark.processes
+def test_six_processes_that_start_at_once_agree(hive: Hive, store_url: str | None) -> None:
+    command = [sys.executable, "-P", "-c", _OPEN, str(hive.path), store_url or ""]
+    children = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(6)
+    ]
+    results = [(*child.communicate(timeout=60), child.returncode) for child in children]
+    assert results == [(f"{len(migrations())}\n", "", 0)] * 6
