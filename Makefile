@@ -39,4 +39,7 @@ bench: $(READY)
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
-	find $(HIVE) -mindepth 1 ! -name README.md -delete
+	@# Only a sandbox hive is cleared: a real one holds the record of what was done.
+	@if grep -qs '"sandbox": true' $(HIVE)/hive.json; then \
+		find $(HIVE) -mindepth 1 ! -name README.md -delete; \
+	elif [ -e $(HIVE)/hive.json ]; then echo "$(HIVE) is a real hive: left as it is"; fi

@@ -10,9 +10,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from guardrails.bank import load_seed_lessons
 from guardrails.bootstrap_hive import ensure_hive
 from guardrails.clock import Clock, utc_now
-from guardrails.config import Config, config_dir, load_config
+from guardrails.config import Config, config_dir, config_file, load_config
 from guardrails.hive import Hive
 from guardrails.model import Mode
 from guardrails.store import Store, open_store
@@ -21,6 +22,7 @@ from orchestrator.engine import Engine
 from orchestrator.environment import Environment
 from orchestrator.prepare import WORKFLOW, PrepareLead
 from orchestrator.runs import Runs
+from orchestrator.triage import Triage
 from orchestrator.twins import Twins, running_twins
 
 SERVERS = ("hunter", "enricher", "crafter", "guardrails", "ghl", "instantly")
@@ -63,14 +65,18 @@ def effective_mode(config: Config, wanted: Mode | None) -> Mode:
 
 
 def open_hive(options: Options, config: Config, clock: Clock = utc_now) -> Hive:
-    """The hive of these options, created with its bank when it is brand new."""
-    return ensure_hive(options.hive, sandbox=options.sandbox, config=config, clock=clock)
+    """The hive of these options, created with its bank when it is brand new.
+
+    The sandbox's bank starts with sample lessons, so that there is a past to learn from.
+    """
+    lessons = None
+    if options.sandbox:
+        lessons = load_seed_lessons(config_file(options.config_path, "sandbox_lessons.json"))
+    return ensure_hive(options.hive, options.sandbox, config, clock, lessons)
 
 
 @contextlib.asynccontextmanager
-async def running_swarm(
-    options: Options, environment: Environment
-) -> AsyncIterator[Swarm]:
+async def running_swarm(options: Options, environment: Environment) -> AsyncIterator[Swarm]:
     """Start everything, in the order in which the parts need each other; end it in reverse.
 
     Args:
@@ -102,7 +108,8 @@ async def running_swarm(
             config.production.work.call_timeout_s,
         )
         engine = Engine(hive, database_url)
-        prepare = PrepareLead(config, engine, children, runs, sandbox=options.sandbox)
+        triage = Triage(config, utc_now, sandbox=options.sandbox)
+        prepare = PrepareLead(config, engine, children, runs, triage, sandbox=options.sandbox)
         engine.register(WORKFLOW, prepare.workflow)
         # The lock comes first, so that a second queen starts no servers; the launch comes last,
         # because recovered workflows call the servers at once.

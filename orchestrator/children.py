@@ -167,6 +167,7 @@ class Children:
     def __init__(self, specs: Sequence[ServerSpec], logs_dir: Path, call_timeout_s: float) -> None:
         self._children = {spec.name: Child(spec, logs_dir) for spec in specs}
         self._call_timeout_s = call_timeout_s
+        self.calls = 0
 
     async def __aenter__(self) -> Children:
         """Start all servers side by side; if one cannot start, none stays behind."""
@@ -183,7 +184,8 @@ class Children:
         await self._close()
 
     async def call(self, server: str, spec: ToolSpec[A, R], args: A) -> R:
-        """Call a tool of a server (see `Child.call`)."""
+        """Call a tool of a server (see `Child.call`). `calls` counts them."""
+        self.calls += 1
         return await self._children[server].call(spec, args, self._call_timeout_s)
 
     def pids(self) -> dict[str, int | None]:

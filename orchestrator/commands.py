@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,11 @@ from guardrails.bank import Bank, describe
 from guardrails.clock import utc_now
 from guardrails.config import load_config
 from guardrails.errors import BadInput, NotFound
-from guardrails.explain import explain, replay
+from guardrails.explain import explain
 from guardrails.hive import Hive
 from guardrails.identity import dedupe_key, lead_id, normalise_email
 from guardrails.model import Mode
+from guardrails.replay import find_record, replay
 from guardrails.store import Store, open_store
 from orchestrator.bootstrap import Options, running_swarm
 from orchestrator.environment import Environment
@@ -61,7 +63,9 @@ def run_shadow(
     if as_json:
         sys.stdout.write(json.dumps(report, ensure_ascii=False) + "\n")
     else:
-        console().print(render(report, str(hive / "shadow_logs" / "emails.json"), str(hive / "audit")))
+        console().print(
+            render(report, str(hive / "shadow_logs" / "emails.json"), str(hive / "audit"))
+        )
     done = report["leads"]["processed"] == report["leads"]["total"]
     return 0 if done and not report["leads"]["crashed"] else 1
 
@@ -102,9 +106,7 @@ def _progress(quiet: bool) -> Iterator[_Bar]:
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
     )  # fmt: skip
-    progress = Progress(
-        *columns, console=err, transient=True, disable=quiet or not err.is_terminal
-    )
+    progress = Progress(*columns, console=err, transient=True, disable=quiet or not err.is_terminal)
     with progress:
         yield _Bar(progress)
 
@@ -112,8 +114,12 @@ def _progress(quiet: bool) -> Iterator[_Bar]:
 def explain_decision(id: str, hive: Path, *, as_json: bool) -> int:
     """Tell one decision."""
     with _opened(hive) as (opened, store):
-        found = explain(AuditLog(opened, store, utc_now), _resolve(opened, id))
-    _show(found.model_dump(mode="json"), found.text, as_json=as_json)
+        record = find_record(AuditLog(opened, store, utc_now), _resolve(opened, id))
+    text = explain(record)
+    told = {name: record[name] for name in ("audit_id", "at", "kind", "lead_id", "run_id")}
+    body = record["body"]
+    told |= {"state": body.get("state"), "verdict": body.get("verdict"), "text": text}
+    _show(told | {"record": record}, text, as_json=as_json)
     return 0
 
 
@@ -123,11 +129,8 @@ def replay_decision(id: str, hive: Path, *, as_json: bool) -> int:
         result = replay(AuditLog(opened, store, utc_now), store, _resolve(opened, id))
     same = "the same" if result.same else "DIFFERENT"
     text = f"{result.audit_id}: recorded {result.recorded}, replayed {result.replayed}: {same}"
-    _show(
-        result.model_dump(mode="json"),
-        "\n".join((text, *(f"  {line}" for line in result.differences))),
-        as_json=as_json,
-    )
+    found = asdict(result) | {"same": result.same}
+    _show(found, "\n".join((text, *(f"  {line}" for line in result.differences))), as_json=as_json)
     return 0 if result.same else 1
 
 
@@ -140,7 +143,7 @@ def verify_audit(hive: Path, *, as_json: bool) -> int:
         if report.ok
         else f"AUDIT BROKEN after {report.records} good records: {report.problem}"
     )
-    _show(report.model_dump(mode="json"), text, as_json=as_json)
+    _show(asdict(report), text, as_json=as_json)
     return 0 if report.ok else 1
 
 
@@ -149,7 +152,7 @@ def show_bank(hive: Path, config: Path | None, *, as_json: bool) -> int:
     policy = load_config(config).policy.bank
     with _opened(hive) as (opened, _store):
         bank = Bank.open(opened.bank_file, policy, utc_now)
-        rows = describe(bank)
+        rows = describe(bank, utc_now())
         version = bank.version
     items = [row.model_dump(mode="json") for row in rows]
     if as_json:

@@ -12,11 +12,11 @@ import asyncio
 import fcntl
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
+from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID, StepOptions
 
 from guardrails.errors import ConfigError
 from guardrails.hive import Hive
@@ -84,9 +84,12 @@ class Engine:
         result: Json = await handle.get_result(polling_interval_sec=0.2)
         return result
 
-    async def step(self, name: str, function: Callable[..., Awaitable[Json]], *args: Any) -> Json:
+    async def step(
+        self, name: str, function: Callable[..., Coroutine[Any, Any, Json]], *args: Any
+    ) -> Json:
         """Run `function` once and checkpoint its JSON result; replayed after a crash."""
-        return await DBOS.run_step_async({"name": name}, function, *args)
+        options: StepOptions = {"name": name}
+        return await DBOS.run_step_async(options, function, *args)
 
     def _create(self) -> None:
         config: DBOSConfig = {
@@ -122,5 +125,3 @@ def _take_lock(path: Path) -> int:
             remedy="Wait for it, stop it, or give another --hive.",
         ) from error
     return fd
-
-

@@ -28,12 +28,12 @@ from guardrails.model import (
     Research,
     digest,
 )
-from guardrails.policy import recipient, turned_away
 from orchestrator.children import Children
 from orchestrator.engine import Engine, Json
 from orchestrator.mcp_session import ToolFailed
 from orchestrator.qualification import qualify
 from orchestrator.runs import Runs, Settled
+from orchestrator.triage import Triage
 from servers.crafter import contract as crafter
 from servers.enricher import contract as enricher
 from servers.ghl import contract as ghl
@@ -57,6 +57,7 @@ class PrepareLead:
         engine: Engine,
         children: Children,
         runs: Runs,
+        triage: Triage,
         *,
         sandbox: bool,
     ) -> None:
@@ -64,6 +65,7 @@ class PrepareLead:
         self._engine = engine
         self._children = children
         self._runs = runs
+        self._triage = triage
         self._sandbox = sandbox
 
     async def workflow(self, run_id: str, row: int) -> Json:
@@ -75,9 +77,9 @@ class PrepareLead:
         lead = await self._runs.lead(run_id, row)
         gathering = Gathering(self._children, lead)
         # A competitor in the CSV is turned away before a credit is spent on it.
-        if not turned_away(gathering.dossier(), self._config):
+        if not self._triage.turned_away(gathering.dossier()):
             await gathering.look_up()
-            if not turned_away(gathering.dossier(), self._config):
+            if not self._triage.turned_away(gathering.dossier()):
                 await gathering.enrich()
                 await gathering.research()
         document = gathering.dossier().model_dump(mode="json", exclude_defaults=True)
@@ -86,8 +88,9 @@ class PrepareLead:
     async def _decide(self, run_id: str, row: int, gathered: Json) -> Json:
         dossier = Dossier.model_validate(gathered["dossier"])
         qualification = qualify(dossier, self._config.icp)
-        draft, notes = None, ()
-        if not turned_away(dossier, self._config):
+        draft: Draft | None = None
+        notes: tuple[Reason, ...] = ()
+        if not self._triage.turned_away(dossier, qualification):
             draft, notes = await self._write(dossier, qualification)
         request = guardrails.ReviewLead(
             run_id=run_id, dossier=dossier, qualification=qualification, draft=draft, notes=notes
@@ -101,7 +104,7 @@ class PrepareLead:
     async def _write(
         self, dossier: Dossier, qualification: Qualification
     ) -> tuple[Draft | None, tuple[Reason, ...]]:
-        if recipient(dossier) is None:
+        if dossier.lead.email is None:
             return None, (Reason(code="no_email", text="No e-mail address is known."),)
         request = crafter.WriteDraft(dossier=dossier, qualification=qualification)
         try:
@@ -115,7 +118,7 @@ class PrepareLead:
         return {
             "email_id": f"E-{digest([decision.lead_id, decision.content_hash])[:16]}",
             "lead_id": decision.lead_id,
-            "to": recipient(dossier),
+            "to": dossier.lead.email,
             "subject": draft.subject,
             "body": draft.body,
             "claims": [_claim(claim) for claim in draft.model_dump(mode="json")["claims"]],
@@ -165,7 +168,7 @@ class Gathering:
     def dossier(self) -> Dossier:
         """What is known by now."""
         return Dossier(
-            lead=self._lead,
+            lead=self._lead.model_copy(update={"email": self._email()}),
             facts=self._facts,
             research=self._research,
             crm=self._crm,
@@ -175,7 +178,9 @@ class Gathering:
 
     async def look_up(self) -> None:
         """Ask the CRM and the sending platform about the person and the company."""
-        await asyncio.gather(self._look_up_crm(_domains(self._lead.domain)), self._look_up_address())
+        await asyncio.gather(
+            self._look_up_crm(_domains(self._lead.domain)), self._look_up_address()
+        )
 
     async def enrich(self) -> None:
         """Ask the waterfall; a parent company that it names is looked up in the CRM as well."""

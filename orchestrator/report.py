@@ -33,10 +33,12 @@ CHECKS = (
 )
 
 
-def document(conn: Connection, outcome: Outcome, head: AuditHead | None, seconds: float) -> Json:
+def document(conn: Connection, outcome: Outcome, head: AuditHead, seconds: float) -> Json:
     """The report as one JSON document (`--json`)."""
     run = outcome.run
-    items, spent, by_state, processed = [], 0, {}, 0
+    items: list[Json] = []
+    by_state: dict[str, int] = {}
+    spent = processed = 0
     statement = select(run_items).where(run_items.c.run_id == run.run_id)
     for row in conn.execute(statement.order_by(run_items.c.row)):
         result = json.loads(row.result) if row.result else {}
@@ -73,7 +75,7 @@ def document(conn: Connection, outcome: Outcome, head: AuditHead | None, seconds
         },
         "items": items,
         "vendor_writes": outcome.vendor_writes,
-        "audit": {"records": head.records if head else 0, "head": head.hash if head else None},
+        "audit": {"records": head.seq, "head": head.hash},
         "spend": {"estimated_micros": spent},
         "duration_s": round(seconds, 3),
     }
@@ -111,7 +113,9 @@ def _table(items: list[Json]) -> Table:
             item["email"] or item["lead_id"],
             "" if item["score"] is None else str(item["score"]),
             "" if item["tier"] is None else str(item["tier"]),
-            Text(state or "unfinished", style=_STYLE.get(state, "bold red") if state else "bold red"),
+            Text(
+                state or "unfinished", style=_STYLE.get(state, "bold red") if state else "bold red"
+            ),
             Text(first),
         )
     if len(items) > 50:

@@ -132,9 +132,7 @@ class Runs:
     async def permits_spent(self, since: str) -> int:
         """Permits spent since then: every write at a vendor spends one (P1)."""
         statement = (
-            select(func.count())
-            .select_from(spent_permits)
-            .where(spent_permits.c.spent_at >= since)
+            select(func.count()).select_from(spent_permits).where(spent_permits.c.spent_at >= since)
         )
         return await self._store.query(lambda conn: conn.execute(statement).scalar_one())
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import structlog
 from sqlalchemy import Connection
 
+from guardrails.brakes.stop import StopSwitch
 from guardrails.errors import BadInput, Stopped, SwarmError
 from guardrails.model import LeadState, Mode, Reason
 from guardrails.suppression import suppress
@@ -72,6 +73,7 @@ class ShadowRun:
         self._crashed: dict[int, str] = {}
         self._stopped: Stopped | None = None
         self._done = 0
+        self._switch = StopSwitch(swarm.hive, swarm.store)
 
     async def execute(self, *, fresh: bool) -> Outcome:
         """Run to the end, resuming an unfinished run of the same command unless `fresh`.
@@ -80,6 +82,9 @@ class ShadowRun:
             BadInput: the leads file cannot be read at all.
             Stopped: the emergency stop is in force.
         """
+        await self._check_stop()
+        if self._stopped is not None:
+            raise self._stopped
         run = await self._open(fresh=fresh)
         shadow_log = ShadowLog(self._swarm.hive, self._swarm.store, run.run_id)
         await shadow_log.begin(await self._swarm.runs.previous(run.run_id))
@@ -124,9 +129,7 @@ class ShadowRun:
                 limit=_PAGE if left is None else min(_PAGE, left),
             )
             try:
-                page = await self._swarm.children.call(
-                    hunter.SERVER, hunter.IMPORT_LEADS, request
-                )
+                page = await self._swarm.children.call(hunter.SERVER, hunter.IMPORT_LEADS, request)
             except ToolFailed as error:
                 raise BadInput(error.message, remedy=error.remedy) from error
             yield page
@@ -136,9 +139,7 @@ class ShadowRun:
             if left is not None:
                 left -= page.rows_read
 
-    async def _record(
-        self, run_id: str, rows: tuple[hunter.RejectedRow, ...]
-    ) -> list[Rejected]:
+    async def _record(self, run_id: str, rows: tuple[hunter.RejectedRow, ...]) -> list[Rejected]:
         if not rows:
             return []
         await self._honour_opt_outs(rows)
@@ -197,11 +198,18 @@ class ShadowRun:
         self, run: Run, rows: asyncio.Queue[int | None], shadow_log: ShadowLog
     ) -> None:
         while (row := await rows.get()) is not None:
+            await self._check_stop()
             if self._stopped is None:
                 await self._prepare(run, row)
                 await shadow_log.refresh()
                 self._done += 1
                 self._progress(self._done, run.total or 0, "preparing leads")
+
+    async def _check_stop(self) -> None:
+        """A stop leaves the rest of the rows as they are: the same command goes on after it."""
+        state = await asyncio.to_thread(self._switch.state)
+        if state.stopped and self._stopped is None:
+            self._stopped = Stopped(f"the swarm is stopped: {state.reason}")
 
     async def _prepare(self, run: Run, row: int) -> None:
         """One lead. Whatever goes wrong with it stays with it."""

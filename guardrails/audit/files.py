@@ -53,7 +53,8 @@ class DayFiles:
 
     def days(self) -> list[str]:
         """Days that have a file, oldest first. Raises OSError."""
-        return sorted(name[:-6] for name in os.listdir(self._directory) if _DAY_FILE.match(name))
+        found = self._directory.iterdir()
+        return sorted(path.stem for path in found if _DAY_FILE.match(path.name))
 
     def state(self, day: str) -> tuple[int, int]:
         """Inode and size of a day's file: another pair means somebody wrote. Raises OSError."""

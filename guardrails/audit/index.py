@@ -5,13 +5,13 @@ Both are derived from the files, except that the anchor is what the files must n
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
 
 from guardrails.audit.records import GENESIS, AuditHead, AuditRef, Record
-from guardrails.clock import iso, parse
 from guardrails.store import insert_if_absent
 from guardrails.store.tables import audit_heads, audit_index
 
@@ -63,31 +63,28 @@ class AuditIndex:
             for row in conn.execute(query)
         }
 
-    def add(self, conn: Connection, records: Collection[tuple[Record, str, int]]) -> None:
-        """Index (record, day, offset) triples, in order, and move the anchor to the last."""
-        rows = [
-            {
-                "chain": self._chain,
-                "seq": record["seq"],
-                "audit_id": record["audit_id"],
-                "decision_id": record["decision_id"],
-                "lead_id": record["lead_id"],
-                "run_id": record["run_id"],
-                "day": day,
-                "offset": offset,
-                "hash": record["hash"],
-            }
-            for record, day, offset in records
-        ]
-        if not rows:
+    def add(
+        self, conn: Connection, records: Sequence[tuple[Record, str, int]], *, again: bool = False
+    ) -> None:
+        """Index (record, day, offset) triples, in order, and move the anchor to the last.
+
+        Args:
+            again: they were found in the file: a decision that another machine has recorded
+                meanwhile keeps that machine's row.
+        """
+        if not records:
             return
-        conn.execute(insert(audit_index), rows)
-        head = rows[-1]
-        last = next(reversed(list(records)))[0]
+        rows = [self._row(record, day, offset) for record, day, offset in records]
+        if again:
+            for row in rows:
+                insert_if_absent(conn, audit_index, row)
+        else:
+            conn.execute(insert(audit_index), rows)
+        last = records[-1][0]
         conn.execute(
             update(audit_heads)
             .where(audit_heads.c.chain == self._chain)
-            .values(seq=head["seq"], hash=head["hash"], updated_at=iso(parse(last["at"])))
+            .values(seq=last["seq"], hash=last["hash"], updated_at=last["at"])
         )
 
     def place(self, conn: Connection, seq: int) -> Place | None:
@@ -113,6 +110,10 @@ class AuditIndex:
         for row in conn.execute(query.execution_options(yield_per=500)):
             yield Place(*row)
 
-    def _is_ours(self) -> bool:
-        condition: bool = audit_index.c.chain == self._chain  # a SQL expression
-        return condition
+    def _is_ours(self) -> ColumnElement[bool]:
+        return audit_index.c.chain == self._chain
+
+    def _row(self, record: Record, day: str, offset: int) -> dict[str, Any]:
+        copied = ("seq", "audit_id", "decision_id", "lead_id", "run_id", "hash")
+        row = {name: record[name] for name in copied}
+        return {**row, "chain": self._chain, "day": day, "offset": offset}

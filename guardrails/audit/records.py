@@ -20,9 +20,10 @@ from guardrails.model import canonical_json
 GENESIS = "0" * 64  # `prev` of the first record
 MAX_BYTES = 4 * 1024 * 1024  # of one line
 _ADDRESS = re.compile(r"[\w.+%'-]*[\w+%'-]@[\w-]+(?:\.[\w-]+)+")
-_FIELDS = frozenset(
-    "seq audit_id at kind actor chain lead_id run_id decision_id body prev hash".split()
-)
+_FIELDS = {
+    *("seq", "audit_id", "at", "kind", "actor", "chain", "lead_id", "run_id", "decision_id"),
+    *("body", "prev", "hash"),
+}
 Record = dict[str, Any]
 
 
@@ -163,6 +164,20 @@ def opened(line: bytes) -> Record:
     if _hash(content) != record["hash"]:
         raise ValueError("edited: its content does not match its hash")
     return record
+
+
+def misfit(record: Record, before: AuditHead, chain: str) -> str | None:
+    """Why `record` cannot be the one after `before`; None when it is."""
+    expected = before.seq + 1
+    if record["chain"] != chain:
+        return f"belongs to chain {record['chain']!r}, this is {chain!r}"
+    if record["seq"] > expected:
+        return f"has number {record['seq']}: {expected} is missing before it (deleted?)"
+    if record["seq"] < expected:
+        return f"has number {record['seq']}, expected {expected}: inserted or out of order"
+    if record["prev"] != before.hash:
+        return "does not follow the record before it: one of the two was replaced"
+    return None
 
 
 def _hash(record: Record) -> str:

@@ -154,8 +154,8 @@ def last_deed(evidence: tuple[Evidence, ...], deed: str) -> datetime:
 
 def _fate(events: list[Evidence]) -> Trial:
     failures = [e for e in events if e.outcome in FAILURES]
-    telling = failures or events
-    return Trial(bool(failures), max(e.at for e in telling), max(e.weight for e in telling))
+    newest = max(failures or events, key=lambda e: (e.at, e.event_id))
+    return Trial(bool(failures), newest.at, newest.weight)
 
 
 def _distinct(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
@@ -208,9 +208,7 @@ def _match(
     template_hash: str | None = None,
     content_hash: str | None = None,
 ) -> Match:
-    return Match(
-        rule=rule, lead_id=lead_id, template_hash=template_hash, content_hash=content_hash
-    )
+    return Match(rule=rule, lead_id=lead_id, template_hash=template_hash, content_hash=content_hash)
 
 
 def _outcome(lesson: Lesson) -> Evidence:
@@ -253,7 +251,7 @@ def _golden(event: GoldenEvent) -> Evidence:
         actor="config/golden_set.json",
         trust="system" if event.sample else "human",
         weight=0.0 if event.sample else float(event.successes),
-        trial=event.event_id,
+        trial="golden",  # configured anew, it replaces its former statement
         at=event.at,
         text=event.source[:_TEXT_KEPT],
     )

@@ -46,7 +46,9 @@ Rule = Literal[
 ]
 FAILURES: frozenset[str] = frozenset(get_args(Failing))
 SUCCESSES: frozenset[str] = frozenset((*get_args(Succeeding), "golden"))
-_FORGEABLE = frozenset({"silence", "no_reply", "open", "opened", "opens", "click", "clicked", "clicks"})
+_FORGEABLE = frozenset(
+    {"silence", "no_reply", "open", "opened", "opens", "click", "clicked", "clicks"}
+)
 
 
 def _utc(moment: datetime) -> datetime:
@@ -62,7 +64,7 @@ class Lesson(Frozen):
     event_id: str = Field(min_length=1, max_length=200, description="Same id, same event.")
     at: Instant
     outcome: Outcome
-    reason_code: ReasonCode | None = Field(default=None, description="Required for a rejection.")
+    reason_code: ReasonCode | None = Field(default=None, description="Given for a rejection.")
     text: str = Field(default="", max_length=2000, description="The person's words: data only.")
     actor: str = Field(min_length=1, max_length=200, description="Who or what reported it.")
     trust: Trust

@@ -70,7 +70,9 @@ def load_config(given: Path | None = None) -> Config:
     production = _production_file(given)
     directory = config_dir(given)
     sections = {
-        name: _section(production if name == "production" else _beside(directory, name), model)
+        name: _section(
+            production if name == "production" else _beside(directory, f"{name}.json"), model
+        )
         for name, model in FILES.items()
     }
     return Config(**sections)
@@ -82,6 +84,19 @@ def policy_version(config: Config) -> str:
     return f"{config.policy.version}+{digest(parts)[:12]}"
 
 
+def config_path(name: str, given: Path | None = None) -> Path:
+    """A further file or folder of config/, looked up as its JSON files are.
+
+    Raises:
+        ConfigError: it is in none of the places.
+    """
+    places = (config_dir(given), _PACKAGED, _CHECKOUT)
+    for place in places:
+        if (place / name).exists():
+            return place / name
+    raise ConfigError(f"no {name} in {', '.join(str(place) for place in places)}")
+
+
 def _production_file(given: Path | None) -> Path:
     stated = given or (Path(os.environ["SWARM_CONFIG"]) if "SWARM_CONFIG" in os.environ else None)
     if stated is not None and stated.suffix == ".json":
@@ -89,11 +104,16 @@ def _production_file(given: Path | None) -> Path:
     return config_dir(given) / "production.json"
 
 
+def config_file(given: Path | None, name: str) -> Path:
+    """Another file of config/: beside the configuration in use, else the packaged one."""
+    return _beside(config_dir(given), name)
+
+
 def _beside(directory: Path, name: str) -> Path:
     for place in (directory, _PACKAGED, _CHECKOUT):
-        if (place / f"{name}.json").is_file():
-            return place / f"{name}.json"
-    return directory / f"{name}.json"
+        if (place / name).exists():
+            return place / name
+    return directory / name
 
 
 def _section(path: Path, model: type[BaseModel]) -> Any:

@@ -33,7 +33,9 @@ class CompiledPolicy:
         self.bank = document.policy.bank
         self.window = document.sending_window
         self.competitors = DomainList(document.competitors.domains)
-        self.competitor_names = phrases((*document.competitors.names, *document.competitors.domains))
+        self.competitor_names = phrases(
+            (*document.competitors.names, *document.competitors.domains)
+        )
         self.partners = DomainList(document.exclusions.partners)
         self.customers = DomainList(document.exclusions.customers)
         self.free_mail = DomainList(document.exclusions.free_mail)

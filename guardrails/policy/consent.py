@@ -44,7 +44,9 @@ def casl(case: Case) -> Findings:
             text = f"CASL ({country}): neither express nor implied consent is on record."
             yield block("casl_consent_missing", text, "consent and its expiry date are recorded")
         elif expired(consent, case):
-            text = f"CASL ({country}): {consent.basis} consent ran out {consent.expires_at:%Y-%m-%d}."
+            text = (
+                f"CASL ({country}): {consent.basis} consent ran out {consent.expires_at:%Y-%m-%d}."
+            )
             yield block("casl_consent_expired", text, "consent is renewed")
         elif consent.expires_at is None and consent.basis == "implied":
             text = f"CASL ({country}): implied consent without an expiry date is not usable."

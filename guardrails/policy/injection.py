@@ -22,17 +22,22 @@ _ORDERS = re.compile(
     r"|\b(?:system|developer|assistant|user)\s*(?:prompt|message|role)?\s*:\s"
     r"|\bsystem prompt\b|\bnew instructions?\b|\byou are (?:now|an? (?:ai|assistant|agent))\b"
     r"|\bas an? (?:ai|language) (?:model|assistant|agent)\b|\bjailbreak\b|\bdeveloper mode\b"
-    r"|\bact as (?:an?|the|if)\b|\bpretend (?:to|that|you)\b|\bdo not (?:tell|mention|reveal|log)\b"
-    r"|\b(?:mark|treat|classify|set) (?:this|it|me|the)\b.{0,40}\b(?:approved|safe|pass|live|qualified)\b"
+    r"|\bact as (?:an? )?(?:ai|assistant|agent|admin)\b|\bpretend (?:that )?you\b"
+    r"|\bdo not (?:tell|mention|reveal|log)\b"
+    r"|\b(?:mark|treat|classify|set) (?:this|it|me|the)\b.{0,40}"
+    r"\b(?:approved|safe|pass|live|qualified)\b"
     r"|\bconfirm\s*=\s*true\b|\bmode\s*[:=]\s*\"?(?:live|assisted)\b|\btool_?call\b"
     r"|<\|?/?(?:im_start|im_end|system|assistant|user|inst|s)\|?>|\[/?inst\]"
 )
 _REQUESTS = re.compile(
     r"\bapproved?\b(?! (?:person|vendor|supplier|provider))|\bsend (?:\w+ ){0,4}to\b|\bb?cc\s*:"
-    r"|\b(?:forward|reply|email|e-mail|wire|transfer) (?:\w+ ){0,3}to\b|\bplease (?:send|add|set|use)\b"
+    r"|\b(?:forward|reply|email|e-mail|wire|transfer) (?:\w+ ){0,3}to\b"
+    r"|\bplease (?:send|add|set|use)\b"
 )
 _TEMPLATE = re.compile(r"\{\{|\}\}|\{%|%\}|\{#|\$\{|<%|<script|\[\[")
-_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2060\u202a-\u202e\u2066-\u2069\ufeff\U000e0000-\U000e007f]")
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2060\u202a-\u202e\u2066-\u2069\ufeff\U000e0000-\U000e007f]"
+)
 _LEAD_FIELDS = (
     "first_name",
     "last_name",
@@ -44,7 +49,7 @@ _LEAD_FIELDS = (
     "country",
     "timezone",
 )
-_FREE_TEXT_FACTS = frozenset({"funding", "ai_initiative", "hiring"})
+_FREE_TEXT_FACTS = frozenset({"funding", "ai_initiative", "hiring", "technologies"})
 _NOT_TEXT = frozenset({"email", "domain", "parent_domain", "linkedin_url"})
 
 
@@ -76,7 +81,7 @@ def borrowed_links(case: Case) -> Findings:
         return
     outside = " ".join(text for _where, text, _short in _texts(case))
     written = set(urls(case.written)) | set(emails(case.written))
-    borrowed = written & set((*urls(outside.casefold()), *emails(outside)))
+    borrowed = written & {*urls(outside.casefold()), *emails(outside)}
     if borrowed:
         yield block("borrowed_link", "A link or address in the draft comes from outside text.")
 
@@ -87,7 +92,7 @@ def _texts(case: Case) -> Iterator[tuple[str, str, bool]]:
         if value := getattr(case.lead, name):
             yield f"the lead's {name}", value, True
     for tech in case.lead.technologies:
-        yield "the lead's technologies", tech, True
+        yield "the lead's technologies", tech, False  # ASP.NET and Monday.com are products
     for name, fact in case.inputs.dossier.facts.items():
         if name in _NOT_TEXT:
             continue

@@ -7,12 +7,11 @@ another version are an error, never a guess.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from pydantic import Field
 
+from guardrails.bank.slices import BankSlice
 from guardrails.config.models import Competitors, Config, Exclusions, Policy, Section, SendingWindow
 from guardrails.model import Dossier, Draft, Frozen, Mode, Qualification, Reason
 
@@ -32,7 +31,7 @@ class GateInputs(Frozen):
     suppression: str | None = Field(
         default=None, description="Why this address or domain is suppressed, if it is."
     )
-    bank_slice: Mapping[str, Any] | None = Field(
+    bank_slice: BankSlice | None = Field(
         default=None, description="The part of the bank this draft was compared with."
     )
     policy_version: str

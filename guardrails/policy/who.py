@@ -93,9 +93,7 @@ def size(case: Case) -> Findings:
         return
     remedy = f"the company has {minimum} or more employees"
     if len(small) == len(known):
-        yield disqualify(
-            "too_small", f"{min(small)} employees; the minimum is {minimum}.", remedy
-        )
+        yield disqualify("too_small", f"{min(small)} employees; the minimum is {minimum}.", remedy)
     else:
         said = " and ".join(str(count) for count in known)
         yield review("size_disputed", f"Sources disagree on employees: {said}.", remedy)
@@ -152,7 +150,7 @@ def _refusals(case: Case) -> list[tuple[str, str]]:
     if lead.opted_out:
         found.append(("opted_out", "The row says that this person opted out."))
     if lead.do_not_contact is not None:
-        found.append(("do_not_contact", f"The row says: {lead.do_not_contact}"))
+        found.append(("do_not_contact", "The row says not to contact this person."))
     if crm is not None and crm.dnd_email:
         found.append(("dnd", "The CRM has do-not-disturb on for e-mail."))
     if outreach is not None and outreach.blocked:

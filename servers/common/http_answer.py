@@ -6,11 +6,14 @@ The body is outside text: data for an adapter to validate, shown in no repr and 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
+from pydantic import BaseModel, ValidationError
 
 from guardrails.errors import VendorSchemaDrift, VendorUnavailable
+
+M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,23 @@ class Answer:
         if isinstance(value, dict):
             return value
         raise self.drift("the answer is not a JSON object")
+
+    def parsed_as(self, model: type[M], value: Any) -> M:
+        """`value`, a part of the answer, as `model`.
+
+        Raises:
+            VendorSchemaDrift: names the fields at fault and never their values.
+        """
+        try:
+            return model.model_validate(value)
+        except ValidationError as error:
+            problems = error.errors(include_url=False, include_input=False, include_context=False)
+            places = (".".join(map(str, one["loc"])) or "the item" for one in problems)
+            kinds = (one["type"] for one in problems)
+            shown = ", ".join(
+                f"{place} ({kind})" for place, kind in zip(places, kinds, strict=True)
+            )
+            raise self.drift(f"not the documented form: {shown}") from None
 
     def drift(self, what: str) -> VendorSchemaDrift:
         """The error for an answer that parsed but is not what the vendor documents."""

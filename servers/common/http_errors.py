@@ -16,7 +16,7 @@ import orjson
 from pydantic import SecretStr
 
 from guardrails.errors import VendorError, VendorRejected, VendorUnavailable
-from servers.common.http_retry import RETRIED_STATUSES, retry_after
+from servers.common.http_retry import NEVER_CONNECTED, RETRIED_STATUSES, retry_after
 from servers.common.operations import Operation
 
 EXCERPT_CHARS = 200
@@ -29,6 +29,10 @@ _REMEDIES = {
     404: "Check ids and the base URL of this vendor.",
     422: "The vendor refuses a parameter; the adapter must be mended.",
 }
+
+
+class NeverSent(VendorUnavailable):
+    """No connection was made: the vendor certainly did nothing."""
 
 
 class Scrubber:
@@ -80,7 +84,8 @@ def error_of(
 
 def no_answer(vendor: str, operation: Operation, error: httpx.HTTPError) -> VendorUnavailable:
     """The error for a request that got no usable answer."""
-    return VendorUnavailable(
+    kind = NeverSent if isinstance(error, NEVER_CONNECTED) else VendorUnavailable
+    return kind(
         f"{vendor} {operation.name}: no answer ({type(error).__name__})",
         vendor=vendor,
         operation=operation.name,

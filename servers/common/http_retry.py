@@ -24,7 +24,7 @@ from servers.common.operations import Effect, Operation
 Sleep = Callable[[float], Awaitable[None]]
 JSON_VALUE = "swarm.json"
 RETRIED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
-_NEVER_CONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+NEVER_CONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _FIRST_WAIT_S = 0.25
 _LONGEST_WAIT_S = 8.0
 
@@ -100,7 +100,7 @@ def _again(operation: Operation, state: RetryCallState) -> bool:
     error = state.outcome.exception()
     paid = operation.effect is not Effect.READ
     if error is not None:
-        return isinstance(error, _NEVER_CONNECTED if paid else httpx.TransportError)
+        return isinstance(error, NEVER_CONNECTED if paid else httpx.TransportError)
     response: httpx.Response = state.outcome.result()
     if paid:
         return response.status_code == 429

@@ -1,12 +1,16 @@
-"""How every server process starts and ends. Owns: logging to stderr, exit codes, signals.
+"""How every server process starts and ends. Owns: logging to stderr, exit codes, its parent.
 
-stdout is the protocol; everything else goes to stderr as one JSON object a line.
+stdout is the protocol; everything else goes to stderr as one JSON object a line. A server that
+the queen started never outlives her, not even hung or stopped: the kernel sees to it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import logging
+import os
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -18,8 +22,9 @@ from pydantic import ValidationError
 
 from guardrails.config.loader import describe
 from guardrails.errors import ConfigError, SwarmError
-from servers.common.toolserver import serve_stdio
+from servers.common.stdio import serve_stdio
 
+_PR_SET_PDEATHSIG = 1
 Opened = AbstractAsyncContextManager[Server[Any]]
 
 
@@ -41,6 +46,8 @@ def configure_logging() -> None:
 
 def run(open_server: Callable[[], Opened]) -> None:
     """Open the server, serve stdio until stdin closes, close it. Exits 2 on bad configuration."""
+    if os.environ.get("SWARM_CHILD") == "1":
+        die_with_parent()
     configure_logging()
 
     async def serve() -> None:
@@ -48,6 +55,19 @@ def run(open_server: Callable[[], Opened]) -> None:
             await serve_stdio(server)
 
     _run_or_explain(serve)
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when its parent dies (Linux; elsewhere stdin's end does).
+
+    A closed stdin ends a healthy server anyway; this is for the one that cannot read it.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before the kernel knew
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _run_or_explain(serve: Callable[[], Awaitable[None]]) -> None:

@@ -16,7 +16,6 @@ from typing import Any
 import mcp_types as types
 import structlog
 from mcp.server.lowlevel import Server
-from mcp.server.stdio import stdio_server
 from pydantic import BaseModel, ValidationError
 
 from guardrails.config.loader import describe
@@ -101,12 +100,6 @@ def describe_tool(spec: ToolSpec[Any, Any]) -> types.Tool:
             open_world_hint=spec.open_world,
         ),
     )
-
-
-async def serve_stdio(server: Server[Any]) -> None:
-    """Serve over stdin and stdout until stdin closes."""
-    async with stdio_server() as (read, write):
-        await server.run(read, write, server.create_initialization_options())
 
 
 async def _call(

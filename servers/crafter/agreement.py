@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from servers.crafter import wording
 
+_LOOKED_AT = 200  # characters; longer texts are refused as evidence anyway
 _WORD = re.compile(r"[^\W_]+")
 _TITLE_GROUPS = (
     (re.compile(r"\b(?:s|e|a)?vp\b|\b(?:senior |executive )?vice president\b"), " vp "),
@@ -18,12 +19,26 @@ _TITLE_GROUPS = (
     (re.compile(r"\b(?:ceo|(?:co-?)?founder|owner|president|principal|managing (?:director|partner)"
                 r"|general manager|proprietor)\b"), " head "),
 )  # fmt: skip
-_EMPTY = {"of", "and", "the", "for", "at", "in", "global", "senior", "sr", "jr", "interim", "acting"}
+_EMPTY = {
+    "of",
+    "and",
+    "the",
+    "for",
+    "at",
+    "in",
+    "global",
+    "senior",
+    "sr",
+    "jr",
+    "interim",
+    "acting",
+}
 _GENERIC = {"the", "group", "global", "national", "first", "new", "north", "south", "east", "west"}
 
 
 def differ(name: str, row: str, other: str, legal_forms: frozenset[str]) -> bool:
     """Whether a row and a source differ materially about `name`; False for facts that add up."""
+    row, other = row[:_LOOKED_AT], other[:_LOOKED_AT]
     if name == "title":
         return _titles_differ(row, other)
     if name == "company":
@@ -35,7 +50,7 @@ def differ(name: str, row: str, other: str, legal_forms: frozenset[str]) -> bool
 
 def segments_differ(row: str, other: str, segment_of: Callable[[str], str | None]) -> bool:
     """Whether two industry words name two different segments; an unknown word contradicts none."""
-    ours, theirs = segment_of(row), segment_of(other)
+    ours, theirs = segment_of(row[:_LOOKED_AT]), segment_of(other[:_LOOKED_AT])
     return None not in (ours, theirs) and ours != theirs
 
 

@@ -60,7 +60,7 @@ class Catalog:
         self._environment = ImmutableSandboxedEnvironment(
             loader=FileSystemLoader(directory),
             undefined=StrictUndefined,
-            autoescape=False,  # noqa: S701 - plain text
+            autoescape=False,
             trim_blocks=True,
             lstrip_blocks=True,
             auto_reload=False,

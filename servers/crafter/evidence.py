@@ -13,12 +13,14 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from guardrails.model import Dossier, FactName, FactValue, NewsItem, Reason
+from guardrails.policy.case import utc
 from servers.crafter import agreement, wording
 from servers.crafter.phrases import Phrases
 from servers.crafter.safety import is_latin, is_name, unsafe
 
 MIN_CONFIDENCE = 0.5
-_SKEW = timedelta(days=1)
+_SKEW = timedelta(hours=1)  # as the gate's claim rule: machines' clocks differ
+_SCREENED = 500  # characters of a headline; a longer one is refused
 _MOOD = ("hiring", "funding", "news")  # openers that are out of place beside bad news
 _FORMS = {"company": "company", "title": "title", "industry": "title", "funding": "title"}
 
@@ -51,9 +53,7 @@ class EvidenceRules:
 class Evidences:
     """The evidence of one dossier at one instant; each fact is judged once."""
 
-    def __init__(
-        self, dossier: Dossier, segment: str, now: datetime, rules: EvidenceRules
-    ) -> None:
+    def __init__(self, dossier: Dossier, segment: str, now: datetime, rules: EvidenceRules) -> None:
         self._dossier = dossier
         self._segment = segment
         self._now = now
@@ -61,7 +61,7 @@ class Evidences:
         self._known: dict[str, Evidence | Reason] = {}
 
     def get(self, name: str) -> Evidence | Reason:
-        """The evidence for a fact, for `news` or for `crm`; or why there is none."""
+        """The evidence for a fact or for `news`; or why there is none."""
         found = self._known.get(name)
         if found is None:
             found = self._known[name] = self._judge(name)
@@ -77,10 +77,10 @@ class Evidences:
             return _no("news_sensitive", name, "recent news about the company is sensitive")
         if name == "news":
             return self._news()
-        found = self._crm() if name == "crm" else self._stated(cast(FactName, name))
+        found = self._stated(cast(FactName, name))
         if isinstance(found, Reason):
             return found
-        age = self._now - found.fetched_at
+        age = self._now - utc(found.fetched_at)
         if age > timedelta(days=found.ttl_days) or age < -_SKEW:
             return _no("evidence_stale", name, f"older than {found.ttl_days} days, or from ahead")
         if found.confidence < MIN_CONFIDENCE:
@@ -99,15 +99,20 @@ class Evidences:
             )  # fmt: skip
         if row is None or row == "" or row == ():
             return fetched or _no("evidence_missing", name, "nothing is known")
-        if fetched is not None and fetched.value == row:
+        if fetched is not None and self._speaks(fetched):
+            if self._differ(name, row, fetched.value):
+                return _no("evidence_contradicted", name, f"the row and {fetched.source} disagree")
             return fetched
-        if fetched is not None and self._speaks(fetched) and self._differ(name, row, fetched.value):
-            return _no("evidence_contradicted", name, f"the row and {fetched.source} disagree")
+        if fetched is not None and fetched.value != row:
+            # A doubtful source cannot overrule the row, and the row alone is disputed.
+            return _no(
+                "evidence_contradicted", name, f"an old or doubtful {fetched.source} differs"
+            )
         seen = lead.seen_at if lead.source == "rb2b" or name == "pages_seen" else None
         return Evidence(name, row, lead.source, None, seen or self._now, ttl)
 
     def _speaks(self, found: Evidence) -> bool:
-        fresh = self._now - found.fetched_at <= timedelta(days=found.ttl_days)
+        fresh = self._now - utc(found.fetched_at) <= timedelta(days=found.ttl_days)
         return fresh and found.confidence >= MIN_CONFIDENCE
 
     def _differ(self, name: str, row: FactValue, other: FactValue) -> bool:
@@ -115,38 +120,34 @@ class Evidences:
             return agreement.segments_differ(str(row), str(other), self._rules.segment_of)
         return agreement.differ(name, str(row), str(other), self._rules.legal_forms)
 
-    def _crm(self) -> Evidence | Reason:
-        crm = self._dossier.crm
-        if crm is None or crm.contact_id is None or crm.last_contacted_at is None:
-            return _no("evidence_missing", "crm", "the CRM records no earlier contact")
-        last = crm.last_contacted_at.date().isoformat()
-        ttl = self._rules.ttl_days.get("crm", 0)
-        return Evidence("crm", f"last contacted {last}", "ghl", None, self._now, ttl)
-
     def _sayable(self, found: Evidence) -> Evidence | Reason:
         """The value as words, if it can be said safely."""
-        name = found.fact
+        name, value = found.fact, found.value
+        if name == "pages_seen":
+            seen = type(value) is int and value > 0
+            return found if seen else _no("evidence_missing", name, "no visit is recorded")
         if name in ("hiring", "technologies"):
             return self._names(found)
-        if name == "pages_seen":
-            seen = isinstance(found.value, int) and found.value > 0
-            return found if seen else _no("evidence_missing", name, "no visit is recorded")
-        text = str(found.value).strip()
-        if name == "first_name":
-            wrong = not is_name(text) or text.casefold() in self._rules.phrases.not_names
-            if wrong or (text.isascii() and len(text) < 2):
-                return _no("name_unsafe", name, "not usable as a name in a greeting")
-            return replace(found, shown=wording.first_name(text))
-        if not isinstance(found.value, str):
+        if not isinstance(value, str):
             return _no("evidence_unsafe", name, "not a text")
-        shown = self._say(name, text)
-        why = unsafe(text, _FORMS.get(name, "word"), addresses=False)
-        why = why or (unsafe(shown, _FORMS.get(name, "word")) if shown else "cannot be said")
+        if name == "first_name":
+            return self._first_name(found, value.strip())
+        form = _FORMS.get(name, "word")
+        why = unsafe(value, form, addresses=False)
+        if why is None:
+            shown = self._say(name, value.strip())
+            why = unsafe(shown, form) if shown else "cannot be said"
         if why or not shown:
             return _no("evidence_unsafe", name, f"its text {why}")
-        if name == "industry" and self._rules.segment_of(text) != self._segment:
+        if name == "industry" and self._rules.segment_of(shown) != self._segment:
             return _no("evidence_contradicted", name, "it does not map to the lead's segment")
         return replace(found, shown=shown)
+
+    def _first_name(self, found: Evidence, text: str) -> Evidence | Reason:
+        wrong = not is_name(text) or text.casefold() in self._rules.phrases.not_names
+        if wrong or (text.isascii() and len(text) < 2):
+            return _no("name_unsafe", found.fact, "not usable as a name in a greeting")
+        return replace(found, shown=wording.first_name(text))
 
     def _say(self, name: str, text: str) -> str | None:
         if name == "company":
@@ -154,13 +155,20 @@ class Evidences:
         if name == "title":
             return wording.title(text)
         if name == "funding":
-            first = text.split(",")[0].strip().casefold().removesuffix(" round")
-            known = first in self._rules.phrases.funding_rounds
-            return f"the {first.title() if 'series' in first else first} round" if known else None
+            return self._funding_round(text)
         return " ".join(text.split())
 
+    def _funding_round(self, text: str) -> str | None:
+        """`Series A` or `seed round`; amounts are left out, unknown kinds cannot be said."""
+        kind = text.partition(",")[0].strip().casefold().removesuffix(" round")
+        if kind not in self._rules.phrases.funding_rounds:
+            return None
+        return kind.title() if kind.startswith("series") else f"{kind} round"
+
     def _names(self, found: Evidence) -> Evidence | Reason:
-        values = found.value if isinstance(found.value, tuple) else (str(found.value),)
+        values = (found.value,) if isinstance(found.value, str) else found.value
+        if not isinstance(values, tuple):
+            return _no("evidence_unsafe", found.fact, "not a list of names")
         for value in values:
             why = unsafe(value, "title", addresses=False)
             if why:
@@ -175,7 +183,10 @@ class Evidences:
     def _bad_news(self) -> bool:
         found = self._known.get("bad_news")
         if found is None:
-            bad = any(self._rules.phrases.sensitive.search(item.title) for item in self._items())
+            bad = any(
+                self._rules.phrases.sensitive.search(item.title[:_SCREENED])
+                for item in self._items()
+            )
             found = self._known["bad_news"] = _no("bad_news" if bad else "ok", "news", "")
         return isinstance(found, Reason) and found.code == "bad_news"
 
@@ -184,24 +195,25 @@ class Evidences:
         return research.news if research else ()
 
     def _news(self) -> Evidence | Reason:
-        dated = [item for item in self._items() if item.published_at is not None]
-        dated.sort(key=lambda item: (item.published_at, item.url), reverse=True)
+        dated = [(utc(item.published_at), item) for item in self._items() if item.published_at]
+        dated.sort(key=lambda pair: (pair[0], pair[1].url), reverse=True)
         refusal: Reason | None = None
-        for item in dated:
-            found = self._headline(item)
+        for published_at, item in dated:
+            found = self._headline(item, published_at)
             if isinstance(found, Evidence):
                 return found
             refusal = refusal or found
         return refusal or _no("evidence_missing", "news", "no dated headline is known")
 
-    def _headline(self, item: NewsItem) -> Evidence | Reason:
+    def _headline(self, item: NewsItem, published_at: datetime) -> Evidence | Reason:
         ttl = self._rules.ttl_days.get("news", 0)
-        age = self._now - (item.published_at or item.fetched_at)
-        fetched = self._now - item.fetched_at
+        age, fetched = self._now - published_at, self._now - utc(item.fetched_at)
         oldest = timedelta(days=self._rules.news_max_age_days)
         if age > oldest or fetched > timedelta(days=ttl) or min(age, fetched) < -_SKEW:
             return _no("evidence_stale", "news", "the headline is too old")
-        why = unsafe(item.title, "headline") or unsafe(item.publisher or "", "publisher", addresses=False)
+        why = unsafe(item.title, "headline") or unsafe(
+            item.publisher or "", "publisher", addresses=False
+        )
         if why:
             return _no("evidence_unsafe", "news", f"the headline {why}")
         if not is_latin(item.title):
@@ -209,7 +221,8 @@ class Evidences:
         company = self.get("company")
         if isinstance(company, Reason) or not agreement.mentions(item.title, str(company.shown)):
             return _no("news_unrelated", "news", "the headline does not name the company")
-        shown = wording.headline(item.title, item.publisher)
+        named = not unsafe(item.publisher or "", "publisher")  # a web address is not repeated
+        shown = wording.headline(item.title, item.publisher if named else None)
         return Evidence("news", item.title, item.source, item.url, item.fetched_at, ttl, 1.0, shown)
 
 

@@ -26,7 +26,6 @@ KINDS: dict[str, Kind] = {
     "title": "role",
     "company": "other",  # the name alone says nothing about the company
     "first_name": "other",
-    "crm": "other",
 }
 _NAMED_TOOLS = 2
 
@@ -75,7 +74,7 @@ class Ledger:
         """
         return self._record(self._evidence(fact), statement)
 
-    def segment(self, key: Literal["noun", "scene", "job"]) -> str:
+    def segment(self, key: Literal["noun", "scene", "job", "routine"]) -> str:
         """What we say to the lead's industry; without evidence of it, what we say to anybody."""
         name = self._segment
         found = self._evidences.get("industry") if name != OTHER else None

@@ -31,6 +31,7 @@ class SegmentPhrases(_Section):
     noun: NonEmpty = Field(description="With its article: an agency.")
     scene: NonEmpty = Field(description="How AI often arrives there; half a sentence.")
     job: NonEmpty = Field(description="What an outsourced AI officer does there; one sentence.")
+    routine: NonEmpty = Field(description="The same for those who do the work; one sentence.")
 
 
 class PersonaPhrases(_Section):

@@ -10,17 +10,22 @@ from collections.abc import Sequence
 
 COMPANY_MAX = 32
 HEADLINE_MAX = 90
+TITLE_LONG = 45
 _SMALL = {"of", "and", "for", "the", "in", "at", "to", "on", "by", "a", "an", "&", "de", "und", "y"}
-_ACRONYMS = set("ceo cto coo cfo cmo cro cio cpo ciso vp svp evp hr it ai ml qa ux ui seo".split())
+_ACRONYMS = {"ceo", "cto", "coo", "cfo", "cmo", "cro", "cio", "cpo", "ciso", "vp", "svp", "evp"}
+_ACRONYMS |= {"hr", "it", "ai", "ml", "qa", "ux", "ui", "seo", "pr"}
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _BRACKETS = re.compile(r"\s*[(（\[].*?[)）\]]")
 _TAGLINE = re.compile(r"\s+[-–—|:•·]\s+.*$|\s*[|•].*$")
+_AT = re.compile(r"\s+at\s+.*$", re.IGNORECASE)
 _TOP_LEVEL = re.compile(r"(?<=\w)\.(?:com|io|ai|co|net|org|app|dev|de|fr|eu|example|test)$", re.I)
 _VOWEL_SOUND = re.compile(r"(?:[aeiou]|hour|honest|honou?r|heir)", re.I)
 _CONSONANT_SOUND = re.compile(r"(?:uni(?!n|m)|us[aeiu]|eu|one\b|ur[aeiou]|ubiq|ufo)", re.I)
 _LETTER_VOWEL = set("AEFHILMNORSX")
-_AGENTS = re.compile(r"(?:er|or|ant|ist|ive|ian|ent|rep|lead|associate|intern|nurse|analyst)s$", re.I)
+_AGENTS = re.compile(
+    r"(?:er|or|ant|ist|ive|ian|ent|rep|lead|associate|intern|nurse|analyst)s$", re.I
+)
 
 
 def company_name(text: str, legal_forms: frozenset[str]) -> str | None:
@@ -30,11 +35,12 @@ def company_name(text: str, legal_forms: frozenset[str]) -> str | None:
     words. None when nothing sayable is left.
     """
     name = _TAGLINE.sub("", _BRACKETS.sub("", text)).strip(" ,;-")
+    if not name.isascii():  # 株式会社 stands before or behind the name, without a space
+        for form in legal_forms:
+            name = name if form.isascii() else name.removeprefix(form).removesuffix(form)
     words = name.replace(",", " ").split()
     while len(words) > 1 and _is_form(words[-1], legal_forms):
         words.pop()
-    while len(words) > 1 and words[0] in legal_forms and not words[0].isascii():
-        words.pop(0)
     while len(words) > 1 and len(" ".join(words)) > COMPANY_MAX:
         words.pop()
     while len(words) > 1 and words[-1].casefold() in _SMALL:
@@ -54,8 +60,14 @@ def possessive(name: str) -> str:
 
 
 def title(text: str) -> str:
-    """A job title without brackets and shouting: `FOUNDER (she/her)` → `Founder`."""
-    return _calm(_BRACKETS.sub("", text).strip(" ,;-"))
+    """A job title as said of its holder: `FOUNDER (she/her) at Northwind | Speaker` → `Founder`.
+
+    A long one is cut to its first part.
+    """
+    name = _AT.sub("", _TAGLINE.sub("", _BRACKETS.sub("", text))).strip(" .,;-")
+    if len(name) > TITLE_LONG:
+        name = re.split(r"\s*[,;/]\s*", name, maxsplit=1)[0]
+    return _calm(name)
 
 
 def role(text: str) -> str:
@@ -109,6 +121,7 @@ def first_name(text: str) -> str:
 def headline(text: str, publisher: str | None) -> str:
     """A headline in quotation marks, without the publisher's tail, cut between words."""
     bare = " ".join(text.split())
+    publisher = " ".join(publisher.split()) if publisher else None
     if publisher:
         bare = re.sub(rf"\s+[-–—|]\s+{re.escape(publisher)}$", "", bare, flags=re.IGNORECASE)
     bare = bare.translate({ord(mark): "'" for mark in '"“”„«»'}).rstrip(" .;,")

@@ -10,7 +10,7 @@ from servers.common.settings import ServerSettings
 KEY = KeyHelp(
     "GHL_PROD_API_KEY",
     "read leads from the CRM",
-    "GoHighLevel: Settings → Private Integrations of the sub-account (a private integration token).",
+    "GoHighLevel: Settings → Private Integrations of the sub-account; it is a private token.",
 )
 LOCATION = KeyHelp(
     "GHL_LOCATION_ID",

@@ -22,7 +22,9 @@ Record = dict[str, Any]
 
 def stamp(moment: datetime) -> str:
     """A time as GHL writes it: UTC with milliseconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return (
+        moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    )
 
 
 def milliseconds(text: str) -> int:

@@ -17,9 +17,31 @@ from servers.ghl.twin_records import Record, milliseconds
 
 OPERATORS = ("eq", "not_eq", "contains", "not_contains", "exists", "not_exists", "range")
 FIELDS = frozenset(
-    "id email phone firstNameLowerCase lastNameLowerCase companyName businessName website tags "
-    "type source country city state timezone dnd dateAdded dateUpdated dateOfBirth assignedTo "
-    "validEmail postalCode address".split()
+    [
+        "id",
+        "email",
+        "phone",
+        "firstNameLowerCase",
+        "lastNameLowerCase",
+        "companyName",
+        "businessName",
+        "website",
+        "tags",
+        "type",
+        "source",
+        "country",
+        "city",
+        "state",
+        "timezone",
+        "dnd",
+        "dateAdded",
+        "dateUpdated",
+        "dateOfBirth",
+        "assignedTo",
+        "validEmail",
+        "postalCode",
+        "address",
+    ]
 )
 NESTED = re.compile(r"(?:dndSettings\.(\w+)\.status|customFields\.(\w+))\Z")
 MAX_VALUE = 75
@@ -31,7 +53,7 @@ _HIDDEN = ("dndSettings", "inboundDndSettings")
 Test = Callable[[Record], bool]
 
 
-class BadSearch(Exception):  # noqa: N818  (the vendor's answer, not a fault)
+class BadSearch(Exception):
     """A search the vendor refuses: status and sentences."""
 
     def __init__(self, status: int, *sentences: str) -> None:

@@ -8,13 +8,13 @@ check. Refuses answers it does not understand (`VendorSchemaDrift`).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from guardrails.config.loader import describe_types
 from guardrails.errors import BadInput, VendorUnavailable
 from guardrails.identity import normalise_domain, normalise_email
 from servers.common.http import Answer, VendorClient
@@ -28,6 +28,7 @@ OPERATIONS = (SEARCH, GET)
 PAGE = 100
 MAX_PAGES = 20
 MAX_SAME_ADDRESS = 20
+MAX_VALUE = 75  # longer filter values are refused; the end of an address narrows enough
 _OFF = frozenset({"inactive", ""})  # anything else counts as on: active, permanent, and the unknown
 
 
@@ -80,7 +81,9 @@ class _Contact(_Wire):
 
     def blocks_email(self) -> bool:
         by_channel = self.dnd_settings and self.dnd_settings.email and self.dnd_settings.email.on
-        inbound = self.inbound_dnd and self.inbound_dnd.everything and self.inbound_dnd.everything.on
+        inbound = (
+            self.inbound_dnd and self.inbound_dnd.everything and self.inbound_dnd.everything.on
+        )
         return bool(self.dnd or by_channel or inbound)
 
 
@@ -98,7 +101,7 @@ class GhlCrm:
             VendorUnavailable: also when a found contact cannot be read yet (the index lags).
             VendorRejected, VendorSchemaDrift: see `guardrails.errors`.
         """
-        hits = await self._search([{"field": "email", "operator": "eq", "value": email}])
+        hits = await self._search([_holding("email", email)])
         ids = [hit.id for hit in hits if email in _normalised(hit.addresses())]
         if len(ids) > MAX_SAME_ADDRESS:
             raise VendorUnavailable(
@@ -114,7 +117,7 @@ class GhlCrm:
     ) -> tuple[Contact, ...]:
         """Contacts with an address or website at one of `domains` and one of the marks."""
         places = [
-            {"field": field, "operator": "contains", "value": value}
+            {"field": field, "operator": "contains", "value": value[-MAX_VALUE:]}
             for domain in domains
             for field, value in (
                 ("email", f"@{domain}"),
@@ -159,24 +162,23 @@ class GhlCrm:
         answer = await self._client.request(
             GET, path_params={"contact_id": contact_id}, headers=VERSION
         )
-        contact = _parsed(answer, answer.document().get("contact"))
+        contact = answer.parsed_as(_Contact, answer.document().get("contact"))
         if contact.id != contact_id:
             raise answer.drift("another contact than the one asked for")
         return _contact(contact)
+
+
+def _holding(field: str, value: str) -> dict[str, str]:
+    if len(value) <= MAX_VALUE:
+        return {"field": field, "operator": "eq", "value": value}
+    return {"field": field, "operator": "contains", "value": value[-MAX_VALUE:]}
 
 
 def _hits(answer: Answer) -> list[_Contact]:
     contacts = answer.document().get("contacts")
     if not isinstance(contacts, list):
         raise answer.drift("no list of contacts")
-    return [_parsed(answer, contact) for contact in contacts]
-
-
-def _parsed(answer: Answer, value: Any) -> _Contact:
-    try:
-        return _Contact.model_validate(value)
-    except ValidationError as error:
-        raise answer.drift(describe_types(error)) from error
+    return [answer.parsed_as(_Contact, contact) for contact in contacts]
 
 
 def _contact(wire: _Contact) -> Contact:
@@ -208,8 +210,6 @@ def _hosts(emails: tuple[str, ...], website: str | None) -> tuple[str, ...]:
     hosts = [email.rpartition("@")[2] for email in emails]
     if website:
         address = website if "//" in website else f"//{website}"
-        try:
+        with contextlib.suppress(BadInput, ValueError):
             hosts.append(normalise_domain(urlsplit(address.strip()).hostname or ""))
-        except (BadInput, ValueError):
-            pass
     return tuple(dict.fromkeys(hosts))

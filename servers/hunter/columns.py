@@ -204,9 +204,7 @@ def map_columns(cells: Sequence[str]) -> Columns:
         if (meaning := _meaning(header)) is not None:
             field, rank = meaning
             ranked.setdefault(field, []).append((rank, index))
-    fields = {
-        field: tuple(index for _, index in sorted(found)) for field, found in ranked.items()
-    }
+    fields = {field: tuple(index for _, index in sorted(found)) for field, found in ranked.items()}
     return Columns(headers, fields, _style(headers))
 
 

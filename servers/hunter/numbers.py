@@ -90,8 +90,8 @@ def _utc(moment: datetime) -> datetime:
 
 def _shared_unit(match: re.Match[str]) -> str:
     # "1-5k" means 1,000 to 5,000; "500-1k" does not mean 500,000.
-    low, high = float(re.sub(r"[^\d.]", "", match.group(1)) or 0), match.group(3)
-    return match.group(4) if low < float(re.sub(r"[^\d.]", "", high) or 0) else ""
+    low, high = _count(match.group(1), ""), _count(match.group(3), "")
+    return str(match.group(4)) if low is not None and high is not None and low < high else ""
 
 
 def _count(digits: str, unit: str) -> int | None:

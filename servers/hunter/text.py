@@ -9,21 +9,26 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_UNKNOWN = frozenset(
+
+def _words_in(text: str) -> frozenset[str]:
+    """Words of a compact list; `~` stands for a space."""
+    return frozenset(word.replace("~", " ") for word in text.split())
+
+
+_UNKNOWN = _words_in(
     "n/a na n.a. n.a #n/a #na null none nil nan - -- --- – — _ . ? ?? unknown undefined (blank) "
     "(empty) blank empty (none) [none] (null) <null> \\n not~available not~provided not~found "
     "no~data tbd tba #ref! #value! #name? #null! #div/0! #error! #num! no~value (no~value) "
-    "not~specified unspecified".split()
+    "not~specified unspecified"
 )
-_UNKNOWN_PHRASES = frozenset(word.replace("~", " ") for word in _UNKNOWN)
-_PARTICLES = frozenset(
+_PARTICLES = _words_in(
     "van der den de la le du von zu zum zur ter ten da das do dos di del della degli des al el "
-    "bin ibn bint y e af av".split()
+    "bin ibn bint y e af av"
 )
 _ROMAN = frozenset({"ii", "iii", "iv", "vi", "vii"})
-_HONORIFICS = frozenset("mr mrs ms miss mx dr prof sir herr frau mme mlle m sr sra".split())
-_SUFFIXES = frozenset(
-    "phd ph.d md m.d mba cpa esq jr sr ii iii iv pmp cfa dds jd llm cissp msc bsc ma ba".split()
+_HONORIFICS = _words_in("mr mrs ms miss mx dr prof sir herr frau mme mlle m sr sra")
+_SUFFIXES = _words_in(
+    "phd ph.d md m.d mba cpa esq jr sr ii iii iv pmp cfa dds jd llm cissp msc bsc ma ba"
 )
 # Joiners are kept: Persian and Indic names need them.
 _KEPT_FORMAT = "\u200c\u200d"
@@ -40,7 +45,7 @@ def clean(cell: str) -> str:
 def known(cell: str) -> str | None:
     """Clean text, or None for an empty cell and the usual words for unknown."""
     text = clean(cell)
-    return None if not text or text.casefold() in _UNKNOWN_PHRASES else text
+    return None if not text or text.casefold() in _UNKNOWN else text
 
 
 def name(cell: str) -> str | None:

@@ -49,10 +49,14 @@ class Window:
 
     def left(self, key: str, now: float) -> int:
         """Requests still free after this one is counted; -1 when it is one too many."""
+        if self.used(key, now) >= self.allowed:
+            return -1
+        self._hits[key].append(now)
+        return self.allowed - len(self._hits[key])
+
+    def used(self, key: str, now: float) -> int:
+        """Requests counted in the window that ends now."""
         hits = self._hits[key]
         while hits and hits[0] <= now - self.seconds:
             hits.popleft()
-        if len(hits) >= self.allowed:
-            return -1
-        hits.append(now)
-        return self.allowed - len(hits)
+        return len(hits)

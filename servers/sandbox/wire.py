@@ -45,7 +45,7 @@ def reply(status: int, value: Any, headers: dict[str, str] | None = None) -> Rep
     return Reply(status, orjson.dumps(value), headers=headers or {})
 
 
-class Refused(Exception):  # noqa: N818  (an answer, not a fault)
+class Refused(Exception):
     """Ends a handler with an answer of the vendor's own form."""
 
     def __init__(self, answer: Reply) -> None:
@@ -153,7 +153,7 @@ class Twin:
         if root and path.startswith(root):
             path = path[len(root) :]
         call = Call(
-            scope["method"], path, scope["query_string"], scope["headers"], await _body(receive)
+            scope["method"], path, scope["query_string"], scope["headers"], await read_body(receive)
         )
         answer, endpoint = self.answer(call)
         template, kind = (
@@ -164,7 +164,7 @@ class Twin:
         self.site.counters.add(self.vendor, call.method, template, kind, answer.status, path)
         if self.site.behaviour.latency_ms:
             await asyncio.sleep(self.site.behaviour.latency_ms / 1000)
-        await _send(answer, send)
+        await send_reply(answer, send)
 
     def answer(self, call: Call) -> tuple[Reply, Endpoint | None]:
         """The answer to a request and the endpoint that gave it."""
@@ -215,7 +215,8 @@ def _segments(path: str) -> list[str]:
     return path.strip("/").split("/")
 
 
-async def _body(receive: Receive) -> bytes:
+async def read_body(receive: Receive) -> bytes:
+    """The whole request body."""
     message = await receive()
     body: bytes = message.get("body", b"")
     while message.get("more_body"):
@@ -224,7 +225,8 @@ async def _body(receive: Receive) -> bytes:
     return body
 
 
-async def _send(answer: Reply, send: Send) -> None:
+async def send_reply(answer: Reply, send: Send) -> None:
+    """Write an answer to the socket."""
     headers = [
         (b"content-type", answer.content_type),
         (b"content-length", str(len(answer.body)).encode()),

@@ -148,9 +148,7 @@ class World:
         local = f"{_ascii(first)}.{_ascii(last)}" + (str(number) if number else "")
         person = self.person(f"{local}@{company.domain}")
         assert person is not None
-        return Person(
-            person.email, first, last, person.title, company.domain, person.linkedin_slug
-        )
+        return Person(person.email, first, last, person.title, company.domain, person.linkedin_slug)
 
     def _crm(self) -> list[CrmContact]:
         held = []
@@ -217,9 +215,7 @@ class World:
             for template in dice.some(vocabulary.HEADLINES, dice.between(1, 3)):
                 title = template.format(company=company.name, city=company.place.city)
                 publisher, host = dice.pick(vocabulary.PUBLISHERS)
-                articles.append(
-                    Headline(company.name, title, publisher, host, dice.between(1, 60))
-                )
+                articles.append(Headline(company.name, title, publisher, host, dice.between(1, 60)))
         return articles
 
 

@@ -1,0 +1,18 @@
+"""Run every benchmark, or those named: `python -m bench [startup] [pipeline] [memory] ...`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+ALL = ("startup", "pipeline", "memory", "bank_consult", "audit_append")
+
+
+def main() -> None:
+    """Each benchmark prints its own table."""
+    for name in sys.argv[1:] or ALL:
+        importlib.import_module(f"bench.{name}").main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""Memory of the queen and her servers after 10, 1,000 and 10,000 leads (goal: flat)."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import psutil
+
+from bench.common import leads_file, scratch, show, swarm
+from orchestrator.bootstrap import Swarm
+from orchestrator.shadow import ShadowRun
+
+SIZES = (10, 1_000, 10_000)
+
+
+def _megabytes(running: Swarm) -> dict[str, tuple[float, float]]:
+    pids = {"queen": psutil.Process().pid} | {
+        name: pid for name, pid in running.children.pids().items() if pid
+    }
+    found = {}
+    for name, pid in pids.items():
+        full = psutil.Process(pid).memory_full_info()
+        found[name] = (full.rss / 1e6, getattr(full, "pss", full.uss) / 1e6)
+    return found
+
+
+async def _measure() -> None:
+    sizes = [size for size in SIZES if size <= int(sys.argv[2])] if len(sys.argv) > 2 else SIZES
+    taken: dict[int, dict[str, tuple[float, float]]] = {}
+    for size in sizes:
+        with scratch() as directory:
+            leads = leads_file(directory, size)
+            async with swarm(directory, 16) as running:
+                await ShadowRun(running, leads, None, lambda *_: None).execute(fresh=True)
+                taken[size] = _megabytes(running)
+    rows = []
+    for name in taken[sizes[0]]:
+        base = taken[sizes[0]][name][1]
+        cells = [f"{taken[size][name][0]:.0f} / {taken[size][name][1]:.0f}" for size in sizes]
+        rows.append((name, *cells, f"{taken[sizes[-1]][name][1] / base:.2f} x"))
+    columns = ("process", *(f"{size:,} leads, RSS / PSS MB" for size in sizes), "PSS, last / first")
+    show("Memory", columns, rows)
+
+
+def main() -> None:
+    """Print the table."""
+    asyncio.run(_measure())

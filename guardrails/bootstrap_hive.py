@@ -1,0 +1,49 @@
+"""Opening a hive for use. Owns: when a bank may be made, and that a lost one is not replaced.
+
+A brand-new hive (no database, no audit, no bank) gets a bank made from the golden set. A hive that
+was used before and has lost its bank is left as it is: every decision in it is refused (P6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from guardrails.bank import Lesson, SeedLesson, create_bank
+from guardrails.clock import Clock
+from guardrails.config import Config
+from guardrails.errors import BadInput
+from guardrails.hive import Hive
+
+
+def ensure_hive(
+    path: Path,
+    sandbox: bool,
+    config: Config,
+    clock: Clock,
+    seed_lessons: Iterable[SeedLesson | Lesson] | None = None,
+) -> Hive:
+    """The hive at `path`, made with a bank when nothing is there yet.
+
+    Args:
+        seed_lessons: what a new bank starts with beside the golden set; ignored otherwise.
+
+    Raises:
+        ConfigError: the directory cannot be a hive of this kind.
+        BankUnreadable: a new bank cannot be written.
+    """
+    hive = Hive.open(path, sandbox=sandbox)
+    if hive.bank_file.exists() or not is_new(hive):
+        return hive
+    try:
+        create_bank(hive.bank_file, config.golden_set, seed_lessons or (), clock=clock)
+    except BadInput:
+        # Another process was first, or a backup says that there was one. The first is fine; the
+        # second shows when the bank is read, and denies.
+        return hive
+    return hive
+
+
+def is_new(hive: Hive) -> bool:
+    """Whether nothing was ever decided or stored here."""
+    return not hive.database_file.exists() and not any(hive.audit_dir.glob("*.jsonl"))

@@ -1,0 +1,81 @@
+"""What the database knows about a decision before it is made. Owns: that one read.
+
+Stop, suppression and "already decided" are read in one snapshot. Refuses nothing itself; what it
+cannot read is `StoreUnavailable`, and nobody decides (P6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from guardrails.brakes.stop import StopSwitch
+from guardrails.errors import BadInput
+from guardrails.identity import dedupe_key, normalise_domain, registrable, subject_hash
+from guardrails.model import Dossier
+from guardrails.store.tables import audit_index, suppressions
+
+
+@dataclass(frozen=True)
+class Known:
+    """One snapshot: why stopped, why suppressed, whether the decision is on record."""
+
+    stopped: str | None
+    suppression: str | None
+    decided: bool
+
+
+def subjects(dossier: Dossier, salt: bytes) -> frozenset[str]:
+    """Keyed hashes under which the person or the company may be suppressed."""
+    return frozenset(_hashes(_names(dossier), salt))
+
+
+def snapshot(conn: Connection, stop: StopSwitch, hashes: frozenset[str], decision_id: str) -> Known:
+    """Read all three in one transaction. Driver errors become StoreUnavailable outside."""
+    state = stop.state_in(conn)
+    reason = (state.reason or "no reason given") if state.stopped else None
+    columns = suppressions.c
+    listed = conn.execute(
+        select(columns.kind, columns.reason, columns.source)
+        .where(columns.subject_hash.in_(hashes))
+        .order_by(columns.created_at)
+        .limit(1)
+    ).first()
+    decided = conn.execute(
+        select(audit_index.c.seq).where(audit_index.c.decision_id == decision_id)
+    ).first()
+    return Known(
+        stopped=reason,
+        suppression=f"{listed.kind}, {listed.reason} ({listed.source})" if listed else None,
+        decided=decided is not None,
+    )
+
+
+def _names(dossier: Dossier) -> Iterator[str]:
+    lead = dossier.lead
+    if lead.email:
+        yield lead.email
+        yield lead.email.rpartition("@")[2]
+    if lead.domain:
+        yield lead.domain
+    for name in ("domain", "parent_domain"):
+        fact = dossier.facts.get(name)
+        if fact is not None and isinstance(fact.value, str):
+            yield fact.value
+
+
+def _hashes(names: Iterable[str], salt: bytes) -> Iterator[str]:
+    for name in names:
+        try:
+            yield subject_hash(salt, name)
+            if "@" in name:
+                yield subject_hash(salt, dedupe_key(name))
+                continue
+            # Whoever suppresses a company suppresses its subdomains.
+            top, labels = registrable(name), normalise_domain(name).split(".")
+            for start in range(1, len(labels) - top.count(".")):
+                yield subject_hash(salt, ".".join(labels[start:]))
+        except BadInput:
+            continue  # no address or domain: nothing can be suppressed under it

@@ -1,0 +1,33 @@
+"""Start the crafter: settings, service, stdio."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from mcp.server.lowlevel import Server
+
+from guardrails.clock import utc_now
+from servers.common.main import run
+from servers.crafter.compose import compose
+from servers.crafter.settings import CrafterSettings
+from servers.crafter.tools import build_server
+
+
+@asynccontextmanager
+async def opened() -> AsyncIterator[Server[Any]]:
+    """The crafter over this process's environment; it holds nothing that needs closing."""
+    settings = CrafterSettings()
+    service = compose(
+        settings.config(),
+        settings.sender(),
+        utc_now,
+        sandbox=settings.sandbox,
+        given=settings.config_path,
+    )
+    yield build_server(service)
+
+
+if __name__ == "__main__":
+    run(opened)

@@ -1,0 +1,43 @@
+"""Start the guardrails server on stdio: settings → hive, store, bank, audit → run."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from mcp.server.lowlevel import Server
+
+from guardrails.audit import AuditLog
+from guardrails.bank import Bank
+from guardrails.bootstrap_hive import ensure_hive
+from guardrails.brakes.stop import StopSwitch
+from guardrails.clock import utc_now
+from guardrails.gate import Gate
+from guardrails.store import open_store
+from servers.common.main import run
+from servers.guardrails.service import GuardrailsService
+from servers.guardrails.settings import GuardrailsSettings
+from servers.guardrails.tools import build_server
+
+
+@asynccontextmanager
+async def open_server() -> AsyncIterator[Server[Any]]:
+    """The server over its hive. An unreadable bank does not stop it: it denies and says why."""
+    settings = GuardrailsSettings()
+    config = settings.config()
+    hive = ensure_hive(settings.hive, settings.sandbox, config, utc_now)
+    store = open_store(hive, settings.database_url)
+    audit = AuditLog(hive, store, utc_now)
+    try:
+        bank = Bank(hive.bank_file, config.policy.bank, utc_now)
+        stop = StopSwitch(hive, store)
+        gate = Gate(config, hive, store, audit, bank, stop, utc_now)
+        yield build_server(GuardrailsService(config, hive, store, audit, bank, stop, gate))
+    finally:
+        audit.close()
+        store.close()
+
+
+if __name__ == "__main__":
+    run(open_server)

@@ -1,0 +1,42 @@
+"""`python -P -m servers.sandbox`: starts the twins and prints one JSON line when they answer.
+
+The line is `{"port": …, "env": {…}}`; `env` is what the servers need in their environment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from servers.sandbox.behaviour import Behaviour
+from servers.sandbox.host import Options, host
+from servers.sandbox.world import DEFAULT_SEED
+
+
+def main() -> None:
+    """Read the options and serve until stopped. Exit code 2 when the port is taken."""
+    parser = argparse.ArgumentParser(prog="servers.sandbox", description="The vendors' twins.")
+    parser.add_argument("--port", type=int, default=0, help="0 takes any free port")
+    parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="which world to invent")
+    parser.add_argument("--latency-ms", type=float, default=0, help="added to every answer")
+    parser.add_argument(
+        "--rate-limits",
+        nargs="*",
+        default=(),
+        metavar="VENDOR",
+        help="vendors whose published limit is enforced, or `all`; none by default",
+    )
+    parser.add_argument(
+        "--watch-stdin", action="store_true", help="end when stdin closes: never outlive a parent"
+    )
+    asked = parser.parse_args()
+    behaviour = Behaviour(latency_ms=asked.latency_ms, rate_limits=tuple(asked.rate_limits))
+    try:
+        host(Options(asked.port, asked.seed, behaviour, asked.watch_stdin))
+    except OSError as error:
+        sys.stderr.write(f"The sandbox could not listen on port {asked.port}: {error}\n")
+        raise SystemExit(2) from error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""One process in which all twins answer. Owns: the mounts, the control paths, ready and end.
+
+`/ghl /instantly /clay /rb2b /gdelt /google_news` are the twins, `/_twin/...` is for whoever
+started the sandbox: counts, reset, health, behaviour. Listens on 127.0.0.1 only; needs no key of
+anybody, and its own keys open nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+import threading
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import orjson
+import uvicorn
+from pydantic import ValidationError
+
+from guardrails.config.loader import describe
+from servers.enricher import twin_clay, twin_rb2b
+from servers.enricher.twin_clay import ClayTwin
+from servers.enricher.twin_news import GdeltTwin, GoogleNewsTwin
+from servers.enricher.twin_rb2b import Rb2bTwin
+from servers.ghl import twin_lookups
+from servers.ghl.twin import GhlTwin
+from servers.ghl.twin_records import LOCATION_ID
+from servers.instantly import twin as twin_instantly
+from servers.instantly.twin import InstantlyTwin
+from servers.sandbox.behaviour import Behaviour
+from servers.sandbox.wire import (
+    Call,
+    Receive,
+    Reply,
+    Scope,
+    Send,
+    Site,
+    Twin,
+    read_body,
+    reply,
+    send_reply,
+)
+from servers.sandbox.world import DEFAULT_SEED, World
+
+TWINS: tuple[type[Twin], ...] = (
+    GhlTwin,
+    InstantlyTwin,
+    ClayTwin,
+    Rb2bTwin,
+    GdeltTwin,
+    GoogleNewsTwin,
+)
+_GRACE_S = 1
+
+
+def environment(port: int) -> dict[str, str]:
+    """What a server needs in its environment to talk to this sandbox instead of the vendors."""
+    base = f"http://127.0.0.1:{port}"
+    urls = {f"{twin.vendor.upper()}_BASE_URL": f"{base}/{twin.vendor}" for twin in TWINS}
+    return urls | {
+        "GHL_PROD_API_KEY": twin_lookups.TOKEN,
+        "GHL_LOCATION_ID": LOCATION_ID,
+        "INSTANTLY_API_KEY": twin_instantly.KEY,
+        "CLAY_API_KEY": twin_clay.KEY,
+        "CLAY_ROUTINE_ID": twin_clay.ROUTINE_ID,
+        "RB2B_API_KEY": twin_rb2b.KEY,
+    }
+
+
+class Sandbox:
+    """The ASGI app: a path's first segment names the twin."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.twins = {twin.vendor: twin(site) for twin in TWINS}
+        self._control: dict[tuple[str, str], Callable[[Call], Reply]] = {
+            ("GET", "counts"): lambda call: reply(200, site.counters.report()),
+            ("GET", "health"): self._health,
+            ("POST", "reset"): self._reset,
+            ("POST", "behaviour"): self._behave,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise RuntimeError("the sandbox speaks HTTP only")
+        _, first, *rest = scope["path"].split("/", 2)
+        if twin := self.twins.get(first):
+            root = f"{scope.get('root_path', '')}/{first}"
+            await twin({**scope, "root_path": root}, receive, send)
+            return
+        call = Call(scope["method"], "/".join(rest), b"", (), await read_body(receive))
+        handler = self._control.get((call.method, call.path)) if first == "_twin" else None
+        unknown = reply(404, {"error": f"no twin and no control at {scope['path']}"})
+        await send_reply(handler(call) if handler else unknown, send)
+
+    def _health(self, call: Call) -> Reply:
+        status = {"status": "ok", "seed": self.site.world.seed, "vendors": list(self.twins)}
+        return reply(200, status | {"behaviour": self.site.behaviour.model_dump()})
+
+    def _reset(self, call: Call) -> Reply:
+        self.site.counters.reset()
+        for twin in self.twins.values():
+            twin.reset()
+        return reply(200, {"status": "reset"})
+
+    def _behave(self, call: Call) -> Reply:
+        """Change the named switches; the others stay. Unknown names are refused."""
+        try:
+            wanted = call.json()
+            merged = self.site.behaviour.model_dump() | (wanted if isinstance(wanted, dict) else {})
+            self.site.behaviour = Behaviour.model_validate(merged)
+        except ValidationError as error:
+            return reply(422, {"error": describe(error)})
+        except ValueError:
+            return reply(422, {"error": "the body is not JSON"})
+        return reply(200, self.site.behaviour.model_dump())
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to host a sandbox."""
+
+    port: int = 0  # 0: any free one
+    seed: int = DEFAULT_SEED
+    behaviour: Behaviour = field(default_factory=Behaviour)
+    watch_stdin: bool = False
+
+
+class _Server(uvicorn.Server):
+    """Says once on stdout that it is ready; stdout carries nothing else."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started:
+            self._ready()
+
+
+def build(seed: int, behaviour: Behaviour) -> Sandbox:
+    """The app over a fresh world and the real clock."""
+    return Sandbox(Site(World(seed), lambda: datetime.now(UTC), behaviour))
+
+
+def host(options: Options) -> None:
+    """Serve until told to stop (a signal, or stdin closing when it is watched).
+
+    Raises:
+        OSError: the port is taken.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", options.port))
+        port = listener.getsockname()[1]
+        app = build(options.seed, options.behaviour)
+        server = _Server(_config(app), lambda: _announce(port))
+        asyncio.run(_serve(server, listener, watch_stdin=options.watch_stdin))
+
+
+def _config(app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        lifespan="off",
+        ws="none",
+        access_log=False,
+        log_level="warning",
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+
+
+async def _serve(server: uvicorn.Server, listener: socket.socket, *, watch_stdin: bool) -> None:
+    if watch_stdin:
+        loop = asyncio.get_running_loop()
+
+        def end() -> None:
+            server.should_exit = True
+
+        # A thread, because stdin may be a file or a terminal, which the loop cannot watch; os.read,
+        # because a thread inside sys.stdin would hold its lock while the interpreter ends.
+        def watch() -> None:
+            while os.read(0, 4096):
+                pass
+            loop.call_soon_threadsafe(end)
+
+        threading.Thread(target=watch, name="stdin-watch", daemon=True).start()
+    await server.serve(sockets=[listener])
+
+
+def _announce(port: int) -> None:
+    line = orjson.dumps({"port": port, "env": environment(port)}).decode()
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,100 @@
+"""Supervision: dead and hung servers come back, and only safe calls are repeated."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from guardrails.errors import ServerUnavailable
+from orchestrator.children import Child, Children, ServerSpec
+from tests.orchestrator.fakes.awkward_server import DO, DO_ONCE, Do
+
+SERVER = Path(__file__).parent / "fakes" / "awkward_server.py"
+ROOT = str(Path(__file__).parents[2])
+
+pytestmark = [pytest.mark.anyio, pytest.mark.processes]
+
+
+class AwkwardSpec(ServerSpec):
+    """The awkward server instead of one of ours."""
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        return (sys.executable, str(SERVER))
+
+
+def spec(name: str = "awkward", **env: str) -> ServerSpec:
+    return AwkwardSpec(name, {"PYTHONPATH": ROOT, **env})
+
+
+@asynccontextmanager
+async def child(tmp_path: Path) -> AsyncIterator[Child]:
+    one = Child(spec(), tmp_path)
+    await one.open()
+    try:
+        yield one
+    finally:
+        await one.close()
+
+
+async def test_a_killed_server_is_restarted_and_answers_again(tmp_path: Path) -> None:
+    async with child(tmp_path) as one:
+        before = one.pid
+        assert before is not None
+        os.kill(before, signal.SIGKILL)
+        answer = await one.call(DO, Do(what="echo", text="back"), 30)
+        assert answer.text == "back"
+        assert answer.pid != before
+        assert one.restarts == 1
+
+
+async def test_a_read_only_call_is_repeated_after_a_crash(tmp_path: Path) -> None:
+    async with child(tmp_path) as one:
+        marker = str(tmp_path / "died")
+        answer = await one.call(DO, Do(what="die_first_time", text=marker), 30)
+        assert answer.text == marker
+
+
+async def test_a_call_that_is_not_idempotent_is_never_repeated(tmp_path: Path) -> None:
+    async with child(tmp_path) as one:
+        marker = str(tmp_path / "died")
+        with pytest.raises(ServerUnavailable):
+            await one.call(DO_ONCE, Do(what="die_first_time", text=marker), 30)
+
+
+async def test_a_server_that_always_dies_fails_in_bounded_time(tmp_path: Path) -> None:
+    async with child(tmp_path) as one:
+        with pytest.raises(ServerUnavailable):
+            await one.call(DO, Do(what="die"), 30)
+
+
+async def test_a_stopped_server_is_killed_and_replaced(tmp_path: Path) -> None:
+    async with child(tmp_path) as one:
+        before = one.pid
+        assert before is not None
+        os.kill(before, signal.SIGSTOP)
+        answer = await one.call(DO, Do(what="echo", text="new"), 1.5)
+        assert answer.pid != before
+
+
+async def test_one_server_that_cannot_start_leaves_none_behind(tmp_path: Path) -> None:
+    children = Children([spec("good"), spec("bad", REFUSE_TO_START="1")], tmp_path, 10)
+    before = set(psutil.Process().children())
+    with pytest.raises(ServerUnavailable, match="the moon is in the wrong place"):
+        async with children:
+            pass
+    assert set(psutil.Process().children()) - before == set()
+
+
+async def test_closing_leaves_no_process(tmp_path: Path) -> None:
+    async with Children([spec("one"), spec("two")], tmp_path, 10) as children:
+        pids = [pid for pid in children.pids().values() if pid]
+        assert len(pids) == 2
+    await asyncio.sleep(0)
+    assert not [pid for pid in pids if psutil.pid_exists(pid)]

@@ -1,0 +1,106 @@
+"""Runs and rows: each row ends once, and the same command finds its unfinished run."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from guardrails.errors import NotFound
+from guardrails.hive import Hive
+from guardrails.model import Decision, Lead, LeadState, Mode, Reason, Verdict
+from guardrails.store import Store
+from orchestrator.runs import Rejected, Run, Runs, Settled
+from orchestrator.shadow_log import ShadowLog
+from tests.conftest import SteppableClock
+
+pytestmark = pytest.mark.anyio
+AT = datetime(2026, 3, 10, tzinfo=UTC)
+
+
+def lead(row: int) -> Lead:
+    return Lead(lead_id=f"L-{row:020x}", dedupe_key=f"k{row}", row=row, email=f"p{row}@a.example")
+
+
+def decision(row: int, state: LeadState = LeadState.SHADOW_LOGGED) -> Decision:
+    return Decision(
+        decision_id=f"D-{row}", lead_id=f"L-{row:020x}", run_id="R-1", verdict=Verdict.PASS,
+        state=state, checks=(), reasons=(Reason(code="ok", text="fine"),), mode=Mode.SHADOW,
+        sandbox=True, policy_version="p", bank_version="b", inputs_digest="d", decided_at=AT,
+        audit_id=f"A-{row}", audit_hash="h",
+    )  # fmt: skip
+
+
+async def opened(runs: Runs, key: str = "k", run_id: str = "R-1", *, fresh: bool = False) -> Run:
+    return await runs.open(key, run_id, Mode.SHADOW, True, "leads.csv", fresh=fresh)
+
+
+async def test_the_same_key_finds_the_unfinished_run_and_not_a_finished_one(
+    store: Store, clock: SteppableClock
+) -> None:
+    runs = Runs(store, clock)
+    assert not (await opened(runs)).resumed
+    again = await opened(runs, run_id="R-2")
+    assert (again.run_id, again.resumed) == ("R-1", True)
+    await runs.finish("R-1")
+    clock.step(1)
+    third = await opened(runs, run_id="R-3")
+    assert (third.run_id, third.resumed) == ("R-3", False)
+    assert await runs.previous("R-3") == "R-1"
+
+
+async def test_fresh_gives_the_unfinished_run_up(store: Store, clock: SteppableClock) -> None:
+    runs = Runs(store, clock)
+    await opened(runs)
+    assert (await opened(runs, run_id="R-2", fresh=True)).run_id == "R-2"
+    assert (await opened(runs, run_id="R-9")).run_id == "R-2"
+
+
+async def test_a_row_is_written_once_and_settled_once(store: Store, clock: SteppableClock) -> None:
+    runs = Runs(store, clock)
+    await opened(runs)
+    await runs.add_page("R-1", [lead(1)], [])
+    changed = lead(1).model_copy(update={"company": "Other"})
+    await runs.add_page("R-1", [changed], [])
+    assert (await runs.lead("R-1", 1)).company is None
+    email = {"email_id": "E-1", "to": "p1@a.example"}
+    assert await runs.settle("R-1", Settled(1, decision(1), email, 5))
+    assert not await runs.settle("R-1", Settled(1, decision(1, LeadState.BLOCKED), None, 5))
+    assert await runs.pending("R-1", 0, 10) == []
+    assert await runs.count_ended("R-1") == 1
+
+
+async def test_pending_rows_come_in_order_and_rejected_rows_never(
+    store: Store, clock: SteppableClock
+) -> None:
+    runs = Runs(store, clock)
+    await opened(runs)
+    reason = Reason(code="bad_email", text="no @", field="email", remedy="correct it")
+    rejected = Rejected(2, "L-x", LeadState.INVALID, (reason,), "A-2")
+    await runs.add_page("R-1", [lead(1), lead(3), lead(4)], [rejected])
+    assert await runs.pending("R-1", 0, 2) == [1, 3]
+    assert await runs.pending("R-1", 3, 2) == [4]
+    with pytest.raises(NotFound):
+        await runs.lead("R-1", 2)
+
+
+async def test_the_shadow_log_is_whole_after_every_write_and_keeps_former_runs(
+    store: Store, hive: Hive, clock: SteppableClock
+) -> None:
+    runs = Runs(store, clock)
+    await opened(runs)
+    log = ShadowLog(hive, store, "R-1")
+    await log.begin(None)
+    assert json.loads(log.file.read_text()) == []
+    await runs.add_page("R-1", [lead(1), lead(2)], [])
+    for row in (2, 1):
+        email = {"email_id": f"E-{row}", "to": "Ωmega"}
+        await runs.settle("R-1", Settled(row, decision(row), email, 0))
+    await log.write()
+    assert [mail["email_id"] for mail in json.loads(log.file.read_text())] == ["E-1", "E-2"]
+    assert log.file.stat().st_mode & 0o777 == 0o600
+
+    await ShadowLog(hive, store, "R-2").begin("R-1")
+    assert json.loads(log.file.read_text()) == []
+    kept = hive.shadow_dir / "R-1" / "emails.json"
+    assert len(json.loads(kept.read_text())) == 2
+    assert [path.name for path in hive.shadow_dir.glob(".*")] == []
