@@ -21,6 +21,7 @@ SCHEMA = 1
 SANDBOX_CHAIN = "sandbox"
 _SANDBOX_SALT = hashlib.sha256(b"chiefaiofficer-swarm sandbox: reproducible, not secret").digest()
 _MARKER = "hive.json"
+_RESTORE_KEYS = "Restore keys/ from its backup: without it, known people are not recognised."
 
 
 @dataclass(frozen=True)
@@ -113,40 +114,29 @@ class Hive:
         Raises:
             ConfigError: the file is unreadable or torn.
         """
-        if self.sandbox:
-            return _SANDBOX_SALT
-        return bytes.fromhex(self._secret("salt", secrets.token_hex(32)))
+        return _SANDBOX_SALT if self.sandbox else bytes.fromhex(self._secret("salt", 64))
 
     def chain_id(self) -> str:
-        """Name of this hive's audit chain: random, and `sandbox` in the sandbox.
+        """Name of this hive's audit chain: 16 random hex digits, and `sandbox` in the sandbox.
 
         Raises:
             ConfigError: the file is unreadable or torn.
         """
-        if self.sandbox:
-            return SANDBOX_CHAIN
-        return self._secret("chain_id", f"chain-{secrets.token_hex(8)}")
+        return SANDBOX_CHAIN if self.sandbox else self._secret("chain_id", 16)
 
-    def _secret(self, name: str, fresh: str) -> str:
+    def _secret(self, name: str, length: int) -> str:
         path = self.keys_dir / name
         try:
-            text = create_once(path, fresh.encode()).decode("ascii").strip()
+            text = path.read_text(encoding="ascii").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: cannot be read: {error}") from error
-        if len(text) != len(fresh):
-            raise ConfigError(f"{path}: is damaged", remedy="Restore keys/ from its backup.")
+            raise ConfigError(f"{path}: cannot be read", remedy=_RESTORE_KEYS) from error
+        if len(text) != length or not set(text) <= set("0123456789abcdef"):
+            raise ConfigError(f"{path}: is damaged", remedy=_RESTORE_KEYS)
         return text
 
     def _lay_out(self) -> None:
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path.chmod(0o700)
-        marker = self.path / _MARKER
-        if not marker.exists() and (found := self._state_without_marker()):
-            raise ConfigError(
-                f"{self.path} holds {found} but no {_MARKER}",
-                remedy=f"Restore {_MARKER} from a backup, or give --hive another directory.",
-            )
-        self._check_marker(create_once(marker, _marker_text(self.sandbox)))
         for directory in (
             self.audit_dir,
             self.shadow_dir,
@@ -156,11 +146,25 @@ class Hive:
             self.logs_dir,
         ):
             directory.mkdir(mode=0o700, exist_ok=True)
+        marker = self.path / _MARKER
+        if not marker.exists():
+            self._refuse_orphans()
+            if not self.sandbox:
+                # Before the marker: a marked hive without them has lost them, and a new salt
+                # would make every suppression in it unrecognisable.
+                create_once(self.keys_dir / "salt", secrets.token_hex(32).encode())
+                create_once(self.keys_dir / "chain_id", secrets.token_hex(8).encode())
+        self._check_marker(create_once(marker, _marker_text(self.sandbox)))
 
-    def _state_without_marker(self) -> str | None:
-        state = (self.database_file, self.bank_file, self.keys_dir / "salt")
-        found = [item for item in state if item.exists()] or list(self.audit_dir.glob("*.jsonl"))
-        return found[0].name if found and not (self.path / _MARKER).exists() else None
+    def _refuse_orphans(self) -> None:
+        found = [item for item in (self.database_file, self.bank_file) if item.exists()]
+        found += self.audit_dir.glob("*.jsonl")
+        # Looked at again: another process may have completed the hive in between.
+        if found and not (self.path / _MARKER).exists():
+            raise ConfigError(
+                f"{self.path} holds {found[0].name} but no {_MARKER}",
+                remedy=f"Restore {_MARKER} from a backup, or give --hive another directory.",
+            )
 
     def _check_marker(self, content: bytes) -> None:
         path = self.path / _MARKER

@@ -66,7 +66,8 @@ class Engine:
         logging.getLogger("dbos").setLevel(logging.WARNING)
         await asyncio.to_thread(self._create)
         for name, workflow in self._workflows.items():
-            self._wrapped[name] = DBOS.workflow(name=name, max_recovery_attempts=None)(workflow)
+            decorate = DBOS.workflow(name=name, max_recovery_attempts=None)
+            self._wrapped[name] = decorate(_plain(workflow))
         DBOS.launch()
         return self
 
@@ -111,6 +112,15 @@ class Engine:
         if self._database_url is not None:
             return self._database_url
         return f"sqlite:///{self._hive.database_file.resolve()}"
+
+
+def _plain(workflow: WorkflowFn) -> WorkflowFn:
+    """The engine marks functions, and a bound method cannot be marked."""
+
+    async def body(*args: Any) -> Json:
+        return await workflow(*args)
+
+    return body
 
 
 def _take_lock(path: Path) -> int:

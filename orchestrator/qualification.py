@@ -16,7 +16,7 @@ from typing import Literal
 from guardrails.config.models import Icp, IndustryGroup
 from guardrails.model import Dossier, Fact, FactName, FactValue, Qualification, ScorePart
 from orchestrator.qualification_titles import TitleMatch, match_title
-from orchestrator.qualification_words import best_phrase, find_phrase, words
+from orchestrator.qualification_words import best_phrase, find_phrase, phrase_words, words
 
 OTHER = "other"
 _TIER_KEYS: dict[int, Literal["1", "2", "3", "other"]] = {1: "1", 2: "2", 3: "3"}
@@ -126,7 +126,7 @@ def _technology(dossier: Dossier, icp: Icp) -> ScorePart:
             (
                 phrase
                 for phrase in phrases
-                if any(find_phrase(name, words(phrase)) is not None for name in used)
+                if any(find_phrase(name, phrase_words(phrase)) is not None for name in used)
             ),
             None,
         )

@@ -92,7 +92,10 @@ def _role_matches(role: Sequence[Words], keywords: Sequence[_Keyword]) -> list[T
     matches: list[TitleMatch] = []
     for part in role:
         taken: dict[int, int] = {}  # place of a word to the weight of the keyword that took it
+        present = set(part)
         for keyword in keywords:
+            if not present.issuperset(keyword.words):
+                continue
             places = _places(part, keyword, taken)
             if places:
                 taken.update(dict.fromkeys(places, keyword.weight))

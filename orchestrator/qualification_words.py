@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 _WORD = re.compile(r"[^\W_]+")
 _DOTTED = re.compile(r"\b(?:[^\W\d_]\.){2,}")
@@ -27,6 +28,12 @@ def plain(text: str) -> str:
 def words(text: str) -> Words:
     """The words of a text, in order."""
     return tuple(_WORD.findall(plain(text)))[:_MAX_WORDS]
+
+
+@lru_cache(maxsize=4096)
+def phrase_words(phrase: str) -> Words:
+    """`words` of a phrase of the configuration, computed once."""
+    return words(phrase)
 
 
 def find_phrase(haystack: Words, phrase: Words) -> int | None:
@@ -49,7 +56,7 @@ def best_phrase(text: str, vocabulary: Mapping[str, Sequence[str]]) -> tuple[str
     answer: tuple[str, str] | None = None
     for name, phrases in vocabulary.items():
         for phrase in phrases:
-            parts = words(phrase)
+            parts = phrase_words(phrase)
             place = find_phrase(found, parts)
             if place is not None and (len(parts), place + len(parts)) > best:
                 best, answer = (len(parts), place + len(parts)), (name, phrase)

@@ -33,6 +33,7 @@ class Signature(NamedTuple):
     """What changes when the file does."""
 
     mtime_ns: int
+    ctime_ns: int  # changes even when somebody puts the modification time back
     size: int
     inode: int
 
@@ -185,7 +186,7 @@ def _digest(lines: list[bytes]) -> str:
 
 
 def _signature(stat: os.stat_result) -> Signature:
-    return Signature(stat.st_mtime_ns, stat.st_size, stat.st_ino)
+    return Signature(stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino)
 
 
 def _unreadable(path: Path, why: str) -> BankUnreadable:

@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from guardrails.errors import BadInput
-from guardrails.identity import domain_matches, normalise_domain, normalise_email
+from guardrails.identity import normalise_domain, normalise_email
 from servers.hunter.text import clean
 
 _SANDBOX_TLDS = frozenset({"example", "test"})
 _NEVER_TLDS = frozenset({"invalid", "localhost", "local", "onion", "arpa", "internal", "alt"})
-_EXAMPLE_DOMAINS = ("example.com", "example.net", "example.org")
+_EXAMPLE_DOMAINS = frozenset({"example.com", "example.net", "example.org"})
 # Pages on other people's sites say nothing about the company's own domain.
-_HOSTS = (
+_HOSTS = frozenset({
     "linkedin.com", "facebook.com", "twitter.com", "x.com", "instagram.com", "youtube.com",
     "tiktok.com", "linktr.ee", "google.com", "bit.ly", "crunchbase.com", "github.com",
-)  # fmt: skip
+})  # fmt: skip
 _BRACKETED = re.compile(r"<\s*([^<>\s]+@[^<>\s]+)\s*>")
 _EXCEL_TEXT = re.compile(r'\A="?(.*?)"?\Z')
 _PROFILE = re.compile(r"/(?:in|pub)/([^/]+)|/sales/(?:lead|people)/([^/,]+)", re.IGNORECASE)
@@ -57,16 +57,14 @@ def is_reserved(domain: str, *, sandbox: bool) -> bool:
     tld = domain.rpartition(".")[2]
     if tld in _NEVER_TLDS:
         return True
-    documented = tld in _SANDBOX_TLDS or any(
-        domain_matches(domain, name) for name in _EXAMPLE_DOMAINS
-    )
+    documented = tld in _SANDBOX_TLDS or is_listed(domain, _EXAMPLE_DOMAINS)
     return documented and not sandbox
 
 
 def read_domain(cell: str) -> str | None:
     """The host of a web address, bare domain or e-mail address, ASCII, without `www.`."""
     host = _host(clean(cell))
-    if host is None or any(domain_matches(host, other) for other in _HOSTS):
+    if host is None or is_listed(host, _HOSTS):
         return None
     return host
 
@@ -86,13 +84,13 @@ def read_website(cell: str) -> str | None:
 def email_domain(email: str, free_mail: Collection[str]) -> str | None:
     """The company's domain as the address tells it; None at a free mail provider."""
     domain = email.rpartition("@")[2]
-    return None if is_free_mail(domain, free_mail) else domain
+    return None if is_listed(domain, free_mail) else domain
 
 
-def is_free_mail(domain: str, free_mail: Collection[str]) -> bool:
-    """Whether `domain` is a listed provider or below one."""
+def is_listed(domain: str, listed: Collection[str]) -> bool:
+    """Whether `domain` (in normal form) is one of `listed` or below one."""
     labels = domain.split(".")
-    return any(".".join(labels[place:]) in free_mail for place in range(len(labels) - 1))
+    return any(".".join(labels[place:]) in listed for place in range(len(labels) - 1))
 
 
 def read_linkedin(cell: str) -> str | None:

@@ -164,7 +164,7 @@ def _names(cells: Cells) -> tuple[str | None, str | None]:
 def _domain(cells: Cells, email: str | None, rules: Rules) -> str | None:
     for field in ("domain", "website"):
         domain = cells.read(field, addresses.read_domain)
-        if domain is not None and not addresses.is_free_mail(domain, rules.free_mail):
+        if domain is not None and not addresses.is_listed(domain, rules.free_mail):
             return domain
     return addresses.email_domain(email, rules.free_mail) if email else None
 
@@ -186,6 +186,6 @@ def _keys(lead: Lead, rules: Rules) -> tuple[str, ...]:
     whole = text.folded(f"{lead.first_name or ''}{lead.last_name or ''}")
     if lead.domain and lead.first_name and lead.last_name and whole:
         site = identity.registrable(lead.domain)
-        if not addresses.is_free_mail(site, rules.free_mail):
+        if not addresses.is_listed(site, rules.free_mail):
             keys.append(f"name:{whole}@{site}")
     return tuple(dict.fromkeys(keys))

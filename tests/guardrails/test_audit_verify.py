@@ -132,9 +132,7 @@ async def test_garbage_is_named(log: AuditLog, hive: Hive) -> None:
     assert first_bad(log) == ("2026-03-11.jsonl", 1, 5)
 
 
-async def test_an_unfinished_line_beyond_the_anchor_is_no_damage(
-    log: AuditLog, hive: Hive
-) -> None:
+async def test_an_unfinished_line_beyond_the_anchor_is_no_damage(log: AuditLog, hive: Hive) -> None:
     tamper(hive, DAYS[2], lambda rows: [*rows, rows[3][:20]])
     report = log.verify()
     assert (report.ok, report.records, report.uncommitted_tail) == (True, 12, True)

@@ -322,17 +322,17 @@ except Refused:
 async def test_of_processes_that_replay_a_permit_exactly_one_wins(
     desk: Desk, store_url: str | None
 ) -> None:
-    arguments = [
-        str(desk.hive.path), store_url or "", desk.clock.now.isoformat(), await desk.token(),
-        BOUND.model_dump_json(),
-    ]  # fmt: skip
-    children = [
-        subprocess.Popen(
-            [sys.executable, "-P", "-c", _SPENDER, *arguments],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )
-        for _ in range(8)
-    ]  # fmt: skip
+    token, now = await desk.token(), desk.clock.now.isoformat()
+    arguments = [str(desk.hive.path), store_url or "", now, token, BOUND.model_dump_json()]
+    outcomes = await asyncio.to_thread(_race, arguments)
+    assert sorted(outcomes) == ["accepted"] + ["refused"] * 7
+
+
+def _race(arguments: list[str]) -> list[str]:
+    """What eight processes say that try to spend the same permit at once."""
+    command = [sys.executable, "-P", "-c", _SPENDER, *arguments]
+    pipe = subprocess.PIPE
+    children = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(8)]
     for child in children:
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
@@ -340,8 +340,7 @@ async def test_of_processes_that_replay_a_permit_exactly_one_wins(
         assert child.stdin is not None
         child.stdin.write("go\n")
         child.stdin.flush()
-    outcomes = [child.communicate(timeout=60)[0].strip() for child in children]
-    assert sorted(outcomes) == ["accepted"] + ["refused"] * 7
+    return [child.communicate(timeout=60)[0].strip() for child in children]
 
 
 def _payload(token: str) -> dict[str, Any]:
@@ -369,7 +368,5 @@ def _foreign_public() -> bytes:
     return (
         ec.generate_private_key(ec.SECP256R1())
         .public_key()
-        .public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     )

@@ -39,7 +39,8 @@ def write(seed, out):
         bank.learn(lesson(seed, step))
         os.write(out, b"%d\\n" % step)
 
-acknowledged, torn, lost, midway = set(), 0, 0, 0
+acknowledged, torn, lost, strange, midway = set(), 0, 0, 0, 0
+unacknowledged = {}
 for seed in range(moments):
     rng = random.Random(seed)
     source, sink = os.pipe()
@@ -59,6 +60,7 @@ for seed in range(moments):
         told += more
     os.close(source)
     acknowledged |= {f"{seed}-{step.decode()}" for step in told.split()}
+    unacknowledged[seed] = len(told.split())  # the one step that may or may not be on disk
     midway += path.with_name(path.name + ".tmp").exists()
     try:
         document, _ = read_document(path)
@@ -67,8 +69,10 @@ for seed in range(moments):
         break
     known = {e.event_id for item in document.items for e in item.evidence}
     lost += len(acknowledged - known)
-    unasked = {e for e in known - acknowledged if not e.endswith(f"-{len(told.split())}")}
-print(json.dumps({"torn": torn, "lost": lost, "midway": midway, "kept": len(acknowledged)}))
+    strange += len(known - acknowledged - {f"{s}-{unacknowledged[s]}" for s in range(seed + 1)})
+kept = len(acknowledged)
+report = {"torn": torn, "lost": lost, "strange": strange, "midway": midway, "kept": kept}
+print(json.dumps(report))
 """
 
 _WRITER = """
@@ -113,8 +117,7 @@ def test_a_writer_killed_in_the_midst_of_a_write_leaves_the_old_or_the_new_bank(
     bank: Bank, bank_path: Path, lesson: MakeLesson
 ) -> None:
     report = _killed(bank, bank_path, lesson, moments=40)
-    assert report["torn"] == 0
-    assert report["lost"] == 0
+    assert (report["torn"], report["lost"], report["strange"]) == (0, 0, 0)
     assert report["kept"] >= 40
     assert report["midway"] > 0, "no kill hit a write: the test proves nothing"
     bank.learn(lesson(7))  # the next writer is not hindered by what the killed ones left
@@ -124,8 +127,8 @@ def test_a_writer_killed_in_the_midst_of_a_write_leaves_the_old_or_the_new_bank(
 def test_many_writers_killed_in_the_midst_of_a_write_leave_the_old_or_the_new_bank(
     bank: Bank, bank_path: Path, lesson: MakeLesson
 ) -> None:
-    report = _killed(bank, bank_path, lesson, moments=300)
-    assert (report["torn"], report["lost"]) == (0, 0)
+    report = _killed(bank, bank_path, lesson, moments=120)
+    assert (report["torn"], report["lost"], report["strange"]) == (0, 0, 0)
     assert report["midway"] > 0
 
 

@@ -19,8 +19,33 @@ Ask = Callable[..., Pattern]
 ROOT = Path(__file__).parents[3]
 GOLDEN = ROOT / "config" / "golden_set.json"
 SEEDS = ROOT / "config" / "sandbox_lessons.json"
-SEGMENTS = ["agency", "staffing", "consulting", "law", "accounting", "real_estate", "ecommerce", "saas", "it_services", "healthcare", "finance", "manufacturing", "logistics", "construction", "other"]
-PERSONAS = ["founder", "executive", "sales_leader", "marketing_leader", "operations_leader", "technology_leader", "manager", "other"]
+SEGMENTS = [
+    "agency",
+    "staffing",
+    "consulting",
+    "law",
+    "accounting",
+    "real_estate",
+    "ecommerce",
+    "saas",
+    "it_services",
+    "healthcare",
+    "finance",
+    "manufacturing",
+    "logistics",
+    "construction",
+    "other",
+]
+PERSONAS = [
+    "founder",
+    "executive",
+    "sales_leader",
+    "marketing_leader",
+    "operations_leader",
+    "technology_leader",
+    "manager",
+    "other",
+]
 ANGLES = ["news", "hiring", "funding", "tech_stack", "visitor", "segment", "plain"]
 VOCABULARY = {
     "opener": set(ANGLES),

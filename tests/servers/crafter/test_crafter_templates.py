@@ -105,7 +105,7 @@ def test_every_email_has_the_parts_that_law_and_manners_want(drafts: tuple[Draft
         assert signature == (
             f"{SANDBOX_SENDER.name}\n{SANDBOX_SENDER.company}\n{SANDBOX_SENDER.postal_address}"
         )
-        assert 'reply "no thanks" and I won\'t write again.' in last
+        assert 'Reply "no thanks" and I won\'t write again.' in last
         question = draft.body.split("\n\n")[-3]
         assert question.endswith("?"), question
         assert draft.features["cta"] == "question"

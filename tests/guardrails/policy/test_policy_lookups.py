@@ -1,0 +1,61 @@
+"""A look-up that was not made is never "nothing found"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from guardrails.model import Reason, Verdict
+from tests.decision_samples import ANSWER, dossier, inputs, said, verdict
+
+W = Verdict.DEFER
+
+
+@pytest.mark.parametrize("part", ["crm", "outreach", "research"])
+def test_a_missing_lookup_defers_the_draft(part: str) -> None:
+    assert said(inputs(dossier=dossier(**{part: None}))) == {"lookup_failed": W}
+
+
+def test_a_failed_lookup_defers_the_draft() -> None:
+    failed = dossier(problems=(Reason(code="vendor_unavailable", text="GHL timed out."),))
+    assert said(inputs(dossier=failed)) == {"lookup_failed": W}
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"stopped": "by a person"}, "stopped"),
+        ({"qualification": None}, "not_qualified"),
+    ],
+)
+def test_what_is_needed_and_missing_defers(changes: dict[str, Any], code: str) -> None:
+    assert said(inputs(**changes)) == {code: W}
+
+
+def test_a_draft_that_the_bank_never_saw_waits() -> None:
+    assert said(inputs(), None) == {"bank_not_consulted": W}
+
+
+@pytest.mark.parametrize("worse", [Verdict.REVIEW, Verdict.BLOCK])
+def test_the_bank_is_heard(worse: Verdict) -> None:
+    assert verdict(inputs(), ANSWER.model_copy(update={"verdict": worse})) is worse
+
+
+def test_no_draft_defers_with_the_crafters_reasons() -> None:
+    notes = (Reason(code="no_template", text="Nothing fits.", remedy="a template is added"),)
+    assert said(inputs(draft=None, notes=notes)) == {"no_template": W}
+    assert said(inputs(draft=None)) == {"no_draft": W}
+
+
+@pytest.mark.parametrize(
+    "lead",
+    [
+        {"country": "US", "state": None},
+        {"country": "BR", "state": None},
+        {"country": "US", "state": "Atlantis"},
+        {"country": "US", "state": None, "timezone": "Mars/Olympus"},
+    ],
+)
+def test_an_unknown_time_zone_defers(lead: dict[str, Any]) -> None:
+    assert said(inputs(dossier=dossier(lead))) == {"timezone_unknown": W}
