@@ -62,7 +62,10 @@ class Verdict(StrEnum):
     @property
     def severity(self) -> int:
         """0 for pass, 4 for disqualify: the most severe check decides."""
-        return list(Verdict).index(self)
+        return _SEVERITY[self]
+
+
+_SEVERITY = {verdict: place for place, verdict in enumerate(Verdict)}
 
 
 class LeadState(StrEnum):
@@ -128,7 +131,9 @@ class Fact(Frozen):
     """One known thing and where it comes from. Unknown things have no Fact."""
 
     value: FactValue
-    source: str = Field(description="csv, rb2b, clay, cache:<source>, dns, gdelt, google_news, ghl.")
+    source: str = Field(
+        description="csv, rb2b, clay, cache:<source>, dns, gdelt, google_news, ghl."
+    )
     url: str | None = Field(default=None, description="Where a person can check it.")
     fetched_at: datetime
     ttl_days: int = Field(ge=0, description="Days after which it is stale as evidence.")

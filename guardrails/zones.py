@@ -13,6 +13,7 @@ from importlib.resources import files
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _SPREAD = timedelta(hours=1)
+_AHEAD = timedelta(days=10)
 # One official time, whatever the database lists beside it.
 _OFFICIAL = {"CN": ("Asia/Shanghai",)}
 
@@ -81,11 +82,16 @@ def zones_of(country: str, state: str | None, now: datetime) -> tuple[ZoneInfo, 
     if state is not None and (names := _by_state().get((code, state.strip().casefold()))):
         return tuple(ZoneInfo(name) for name in names)
     found = tuple(ZoneInfo(name) for name in _OFFICIAL.get(code) or _by_country().get(code, ()))
-    offsets = [moment.utcoffset() or timedelta() for moment in map(now.astimezone, found)]
-    if not offsets or max(offsets) - min(offsets) > _SPREAD:
+    by_offset: dict[tuple[timedelta, ...], ZoneInfo] = {}
+    for place in found:
+        # One zone stands for all that agree now and over the days in which a time is sought.
+        moments = (now, now + _AHEAD)
+        offsets = tuple(m.astimezone(place).utcoffset() or timedelta() for m in moments)
+        by_offset.setdefault(offsets, place)
+    todays = [offsets[0] for offsets in by_offset]
+    if not todays or max(todays) - min(todays) > _SPREAD:
         return None
-    # One zone for each distinct offset is enough to stand for all of them.
-    return tuple(dict(zip(offsets, found, strict=True)).values())
+    return tuple(by_offset.values())
 
 
 @lru_cache(maxsize=1)

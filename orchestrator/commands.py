@@ -10,7 +10,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from guardrails.audit import AuditLog
-from guardrails.bank import Bank, describe
+from guardrails.bank import Bank, BankRow, describe
 from guardrails.clock import utc_now
 from guardrails.config import load_config
 from guardrails.errors import BadInput, NotFound
@@ -158,13 +158,23 @@ def show_bank(hive: Path, config: Path | None, *, as_json: bool) -> int:
     if as_json:
         _show({"bank_version": version, "items": items}, "", as_json=True)
         return 0
-    table = Table(title=f"Reasoning bank {version}", box=None, header_style="bold")
-    for column in items[0] if items else ("item",):
-        table.add_column(column, overflow="fold")
-    for item in items:
-        table.add_row(*(str(value) for value in item.values()))
-    console().print(table)
+    console().print(_bank_table(version, rows))
     return 0
+
+
+def _bank_table(version: str, rows: Sequence[BankRow]) -> Table:
+    table = Table(title=f"Reasoning bank {version}", box=None, header_style="bold", expand=True)
+    for name in ("Item", "Effect", "Failures"):
+        table.add_column(name, no_wrap=name != "Effect")
+    table.add_column("What, and where", overflow="fold", ratio=1)
+    for row in rows:
+        effect = row.effect if row.status == "active" else f"{row.effect} ({row.status})"
+        counted = "" if row.kind == "golden" else f"{row.k:g} of {row.n:g}"
+        if row.probability is not None:
+            counted += f", P {row.probability:.2f}"
+        where = "" if row.scope in row.title else f" ({row.scope})"
+        table.add_row(row.id, effect, counted, f"{row.title}{where}; {row.trust}")
+    return table
 
 
 @contextmanager
@@ -192,4 +202,4 @@ def _show(found: dict[str, Any], text: str, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(found, ensure_ascii=False) + "\n")
     else:
-        console().print(text, markup=False)
+        console().print(text, markup=False, soft_wrap=True)

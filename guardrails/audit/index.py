@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
 from guardrails.audit.records import GENESIS, AuditHead, AuditRef, Record
 from guardrails.store import insert_if_absent
@@ -32,18 +32,31 @@ class AuditIndex:
 
     def __init__(self, chain: str) -> None:
         self._chain = chain
-        self._columns = (
+        ours = audit_index.c.chain == chain
+        # Statements are built once: building them costs more than running them.
+        self._anchor = select(audit_heads.c.seq, audit_heads.c.hash).where(
+            audit_heads.c.chain == chain
+        )
+        self._move = (
+            update(audit_heads)
+            .where(audit_heads.c.chain == chain)
+            .values(seq=bindparam("s"), hash=bindparam("h"), updated_at=bindparam("at"))
+        )
+        self._recorded = select(
+            audit_index.c.decision_id, audit_index.c.audit_id, audit_index.c.hash, audit_index.c.seq
+        ).where(audit_index.c.decision_id.in_(bindparam("decisions", expanding=True)))
+        self._insert = insert(audit_index)
+        self._places = select(
             audit_index.c.seq,
             audit_index.c.audit_id,
             audit_index.c.day,
             audit_index.c.offset,
             audit_index.c.hash,
-        )
+        ).where(ours)
 
     def anchor(self, conn: Connection) -> AuditHead | None:
         """The anchored head, or None when the chain was never begun in this database."""
-        query = select(audit_heads.c.seq, audit_heads.c.hash)
-        row = conn.execute(query.where(audit_heads.c.chain == self._chain)).first()
+        row = conn.execute(self._anchor).first()
         return AuditHead(row.seq, row.hash) if row else None
 
     def begin(self, conn: Connection, at: str) -> None:
@@ -55,12 +68,10 @@ class AuditIndex:
         """Records of these decisions, in any chain of this database."""
         if not decisions:
             return {}
-        query = select(
-            audit_index.c.decision_id, audit_index.c.audit_id, audit_index.c.hash, audit_index.c.seq
-        ).where(audit_index.c.decision_id.in_(decisions))
+        rows = conn.execute(self._recorded, {"decisions": list(decisions)})
         return {
             row.decision_id: AuditRef(row.audit_id, row.hash, row.seq, existing=True)
-            for row in conn.execute(query)
+            for row in rows
         }
 
     def add(
@@ -79,18 +90,13 @@ class AuditIndex:
             for row in rows:
                 insert_if_absent(conn, audit_index, row)
         else:
-            conn.execute(insert(audit_index), rows)
+            conn.execute(self._insert, rows)
         last = records[-1][0]
-        conn.execute(
-            update(audit_heads)
-            .where(audit_heads.c.chain == self._chain)
-            .values(seq=last["seq"], hash=last["hash"], updated_at=last["at"])
-        )
+        conn.execute(self._move, {"s": last["seq"], "h": last["hash"], "at": last["at"]})
 
     def place(self, conn: Connection, seq: int) -> Place | None:
         """Where record `seq` stands."""
-        query = select(*self._columns).where(self._is_ours(), audit_index.c.seq == seq)
-        row = conn.execute(query).first()
+        row = conn.execute(self._places.where(audit_index.c.seq == seq)).first()
         return Place(*row) if row else None
 
     def find(self, conn: Connection, name: str) -> Place | None:
@@ -98,7 +104,7 @@ class AuditIndex:
         exact = or_(audit_index.c.audit_id == name, audit_index.c.decision_id == name)
         of_lead = audit_index.c.lead_id == name
         for condition in (exact, of_lead):
-            query = select(*self._columns).where(self._is_ours(), condition)
+            query = self._places.where(condition)
             row = conn.execute(query.order_by(audit_index.c.seq.desc()).limit(1)).first()
             if row:
                 return Place(*row)
@@ -106,12 +112,9 @@ class AuditIndex:
 
     def places(self, conn: Connection) -> Iterator[Place]:
         """All of them in order, few in memory at a time."""
-        query = select(*self._columns).where(self._is_ours()).order_by(audit_index.c.seq)
+        query = self._places.order_by(audit_index.c.seq)
         for row in conn.execute(query.execution_options(yield_per=500)):
             yield Place(*row)
-
-    def _is_ours(self) -> ColumnElement[bool]:
-        return audit_index.c.chain == self._chain
 
     def _row(self, record: Record, day: str, offset: int) -> dict[str, Any]:
         copied = ("seq", "audit_id", "decision_id", "lead_id", "run_id", "hash")

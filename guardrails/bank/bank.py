@@ -19,6 +19,7 @@ from guardrails.bank.consult import consult_slice
 from guardrails.bank.file import (
     Signature,
     backup_of,
+    collector_paused,
     exclusive,
     read_document,
     signature_of,
@@ -169,12 +170,14 @@ class Bank:
             return state
         if self._bad is not None and self._bad[0] == signature:
             raise BankUnreadable(self._bad[1].message, remedy=self._bad[1].remedy)
-        try:
-            document, read_under = read_document(self._path)
-        except BankUnreadable as error:
-            self._bad = (signature, error)
-            raise
-        return self._take(read_under, document.version, {item.id: item for item in document.items})
+        with collector_paused():
+            try:
+                document, read_under = read_document(self._path)
+            except BankUnreadable as error:
+                self._bad = (signature, error)
+                raise
+            items = {item.id: item for item in document.items}
+            return self._take(read_under, document.version, items)
 
     def _take(self, signature: Signature, version: Version, items: Mapping[str, Item]) -> _State:
         index = Index(items.values(), self._policy, self._clock())

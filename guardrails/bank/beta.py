@@ -35,22 +35,22 @@ def beta_tail(a: float, b: float, x: float) -> float:
 def _fraction(a: float, b: float, x: float) -> float:
     """The continued fraction of I_x(a, b), without its leading factor."""
     c = 1.0
-    d = 1.0 / _nonzero(1.0 - (a + b) * x / (a + 1.0))
+    d = 1.0 / ((1.0 - (a + b) * x / (a + 1.0)) or _TINY)
     value = d
     for m in range(1, _MAX_TERMS):
-        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
-        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
-        for term in (even, odd):
-            d = 1.0 / _nonzero(1.0 + term * d)
-            c = _nonzero(1.0 + term / c)
-            value *= d * c
-        if abs(d * c - 1.0) < _EPSILON:
+        top = a + 2 * m
+        even = m * (b - m) * x / ((top - 1) * top)
+        d = 1.0 / ((1.0 + even * d) or _TINY)
+        c = (1.0 + even / c) or _TINY
+        value *= d * c
+        odd = -(a + m) * (a + b + m) * x / (top * (top + 1))
+        d = 1.0 / ((1.0 + odd * d) or _TINY)
+        c = (1.0 + odd / c) or _TINY
+        step = d * c
+        value *= step
+        if -_EPSILON < step - 1.0 < _EPSILON:
             return value
     raise ValueError(f"no convergence for a={a}, b={b}, x={x}")
-
-
-def _nonzero(value: float) -> float:
-    return value if abs(value) > _TINY else _TINY
 
 
 def _unit(value: float) -> float:

@@ -31,6 +31,7 @@ from guardrails.bank.wording import description_of, title_of
 from guardrails.model import canonical_json, digest
 
 _PREFIX = {"hard_rule": "HR", "learned_failure": "LF", "golden": "GS"}
+_OUTCOMES = FAILURES | SUCCESSES
 _TEXT_KEPT = 500
 NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -129,13 +130,12 @@ def derive(key: ItemKey, evidence: Iterable[Evidence]) -> Item:
 
 def counted(evidence: tuple[Evidence, ...]) -> list[Evidence]:
     """The outcomes that count: after the last retirement, and confirmed by more than the lead."""
-    retired, promoted = last_deed(evidence, "retired"), last_deed(evidence, "promoted")
+    outcomes = [e for e in evidence if e.outcome in _OUTCOMES]
+    retired = promoted = NEVER
+    if len(outcomes) < len(evidence):  # people acted on the item
+        retired, promoted = last_deed(evidence, "retired"), last_deed(evidence, "promoted")
     return [
-        e
-        for e in evidence
-        if (e.outcome in FAILURES or e.outcome in SUCCESSES)
-        and e.at > retired
-        and (e.trust != "lead_derived" or e.at <= promoted)
+        e for e in outcomes if e.at > retired and (e.trust != "lead_derived" or e.at <= promoted)
     ]
 
 

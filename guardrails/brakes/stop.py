@@ -16,6 +16,8 @@ from guardrails.store import Store
 from guardrails.store.tables import stop_state
 
 UNKNOWN_EPOCH = -1  # no permit carries it
+_QUERY = select(stop_state.c.epoch, stop_state.c.stopped, stop_state.c.reason)
+_QUERY_AND_HOLD = _QUERY.with_for_update(read=True)
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,7 @@ class StopSwitch:
                 write transaction on SQLite does so anyway), so that what is committed with it
                 is ordered before the stop.
         """
-        query = select(stop_state.c.epoch, stop_state.c.stopped, stop_state.c.reason)
-        row = conn.execute(query.with_for_update(read=True) if hold else query).first()
+        row = conn.execute(_QUERY_AND_HOLD if hold else _QUERY).first()
         in_file = self._file_reason()
         if row is None:
             missing = in_file or "the stop state is missing from the database"

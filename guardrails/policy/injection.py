@@ -35,6 +35,7 @@ _REQUESTS = re.compile(
     r"|\bplease (?:send|add|set|use)\b"
 )
 _TEMPLATE = re.compile(r"\{\{|\}\}|\{%|%\}|\{#|\$\{|<%|<script|\[\[")
+_MARKUP = re.compile(r"[{}<>\\]|['\"]\s*[;)}]|;\s*--")
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2060\u202a-\u202e\u2066-\u2069\ufeff\U000e0000-\U000e007f]"
 )
@@ -127,6 +128,8 @@ def _problem(text: str, short: bool, own_domains: set[str]) -> str | None:
         return f"is {len(text)} characters long"
     if _REQUESTS.search(read):
         return "reads like a request"
+    if _MARKUP.search(read):
+        return "holds markup or code"
     if urls(read) or emails(read):
         return "holds a link or an e-mail address"
     foreign = [name for name in bare_domains(read) if ascii_domain(name) not in own_domains]

@@ -20,11 +20,15 @@ _BARE = re.compile(r"(?<![\w@./-])[^\W_][\w-]{0,62}(?:\.[\w-]{1,63})+(?![\w@-])"
 
 def urls(text: str) -> list[str]:
     """Explicit links, without the punctuation that ends a sentence."""
+    if ":" not in text and "www." not in text.lower():
+        return []
     return [found.group().rstrip(".,;:!?)]}'") for found in URL.finditer(text)]
 
 
 def emails(text: str) -> list[str]:
     """E-mail addresses, lower-cased."""
+    if "@" not in text:
+        return []
     return [found.group().lower() for found in EMAIL.finditer(text)]
 
 

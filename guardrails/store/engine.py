@@ -21,8 +21,8 @@ BUSY_MS = 30_000  # longest wait for another writer
 CONNECT_S = 10
 
 
-def sqlite_engine(path: Path) -> Engine:
-    """Engine on the SQLite file `path`: WAL, synchronous FULL, waits 30 s for another writer.
+def sqlite_engine(path: Path, *, busy_ms: int = BUSY_MS) -> Engine:
+    """Engine on the SQLite file `path`: WAL, synchronous FULL, waits `busy_ms` for other writers.
 
     A statement that writes outside an explicit transaction begins an IMMEDIATE one, which is
     also what the durable engine expects of an engine handed to it.
@@ -33,7 +33,7 @@ def sqlite_engine(path: Path) -> Engine:
         max_overflow=8,
         pool_timeout=BUSY_MS / 1000,
         hide_parameters=True,  # parameters are people's data; errors end up in logs
-        connect_args={"timeout": BUSY_MS / 1000},
+        connect_args={"timeout": busy_ms / 1000},
     )
 
     @event.listens_for(engine, "connect")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Table, literal
+from sqlalchemy import Connection, Executable, Table, literal
 from sqlalchemy.dialects import postgresql, sqlite
 
 
@@ -15,23 +16,33 @@ def insert_if_absent(conn: Connection, table: Table, values: Mapping[str, Any]) 
     Returns:
         Whether it was inserted. Of concurrent callers exactly one gets True.
     """
-    # RETURNING, since psycopg's row count of an INSERT is not kept by SQLAlchemy.
-    statement = _insert(conn, table).values(dict(values)).on_conflict_do_nothing()
-    return conn.execute(statement.returning(literal(1))).first() is not None
+    statement = _insert_if_absent(conn.dialect.name, table)
+    return conn.execute(statement, dict(values)).first() is not None
 
 
 def upsert(conn: Connection, table: Table, values: Mapping[str, Any], key: tuple[str, ...]) -> None:
-    """Insert the row, or overwrite the other columns of the one that has the same `key`.
+    """Insert the row, or overwrite the other given columns of the one that has the same `key`.
 
     `key` names the columns of a primary or unique key.
     """
-    statement = _insert(conn, table).values(dict(values))
-    rest = {name: statement.excluded[name] for name in values if name not in key}
+    conn.execute(_upsert(conn.dialect.name, table, tuple(values), key), dict(values))
+
+
+# Statements are built once: building one costs more than running it.
+@lru_cache(maxsize=256)
+def _insert_if_absent(dialect: str, table: Table) -> Executable:
+    # RETURNING, since psycopg's row count of an INSERT is not kept by SQLAlchemy.
+    return _insert(dialect, table).on_conflict_do_nothing().returning(literal(1))
+
+
+@lru_cache(maxsize=256)
+def _upsert(dialect: str, table: Table, names: tuple[str, ...], key: tuple[str, ...]) -> Executable:
+    statement = _insert(dialect, table)
+    rest = {name: statement.excluded[name] for name in names if name not in key}
     if not rest:
-        conn.execute(statement.on_conflict_do_nothing(index_elements=list(key)))
-        return
-    conn.execute(statement.on_conflict_do_update(index_elements=list(key), set_=rest))
+        return statement.on_conflict_do_nothing(index_elements=list(key))
+    return statement.on_conflict_do_update(index_elements=list(key), set_=rest)
 
 
-def _insert(conn: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    return postgresql.insert(table) if conn.dialect.name == "postgresql" else sqlite.insert(table)
+def _insert(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)

@@ -20,6 +20,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from guardrails.config.models import TemplateEntry, Templates
 from guardrails.errors import ConfigError
 from guardrails.model import Scope
+from servers.crafter.ledger import KINDS
 
 ANY = "*"
 
@@ -84,6 +85,8 @@ class Catalog:
             raise ConfigError(f"{where}: {error}") from error
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{where}: cannot be read") from error
+        if unknown := {*claimed, *entry.needs} - set(KINDS):
+            raise ConfigError(f"{where}: {', '.join(sorted(unknown))} cannot be claimed")
         if not claimed <= set(entry.needs):
             missing = ", ".join(sorted(claimed - set(entry.needs)))
             raise ConfigError(f"{where}: claims {missing}, which its needs do not name")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 from guardrails.clock import Clock
@@ -66,6 +67,7 @@ def segment_finder(icp: Icp) -> Callable[[str], str | None]:
         rf"(?<!\w)(?:{'|'.join(re.escape(word) for word in longest_first) or '(?!)'})(?!\w)"
     )
 
+    @lru_cache(maxsize=4096)
     def segment_of(industry: str) -> str | None:
         text = " ".join(industry.casefold().split())
         if text in segments:

@@ -133,7 +133,7 @@ class Evidences:
         if name == "first_name":
             return self._first_name(found, value.strip())
         form = _FORMS.get(name, "word")
-        why = unsafe(value, form, addresses=False)
+        why = unsafe(value, form, dotted=name == "company")
         if why is None:
             shown = self._say(name, value.strip())
             why = unsafe(shown, form) if shown else "cannot be said"
@@ -144,7 +144,11 @@ class Evidences:
         return replace(found, shown=shown)
 
     def _first_name(self, found: Evidence, text: str) -> Evidence | Reason:
-        wrong = not is_name(text) or text.casefold() in self._rules.phrases.not_names
+        wrong = (
+            unsafe(text, "word")
+            or not is_name(text)
+            or text.casefold() in self._rules.phrases.not_names
+        )
         if wrong or (text.isascii() and len(text) < 2):
             return _no("name_unsafe", found.fact, "not usable as a name in a greeting")
         return replace(found, shown=wording.first_name(text))
@@ -170,7 +174,7 @@ class Evidences:
         if not isinstance(values, tuple):
             return _no("evidence_unsafe", found.fact, "not a list of names")
         for value in values:
-            why = unsafe(value, "title", addresses=False)
+            why = unsafe(value, "title", dotted=found.fact == "technologies")
             if why:
                 return _no("evidence_unsafe", found.fact, f"one of its names {why}")
         clean = wording.role if found.fact == "hiring" else str.strip
@@ -212,7 +216,7 @@ class Evidences:
         if age > oldest or fetched > timedelta(days=ttl) or min(age, fetched) < -_SKEW:
             return _no("evidence_stale", "news", "the headline is too old")
         why = unsafe(item.title, "headline") or unsafe(
-            item.publisher or "", "publisher", addresses=False
+            item.publisher or "", "publisher", dotted=True
         )
         if why:
             return _no("evidence_unsafe", "news", f"the headline {why}")

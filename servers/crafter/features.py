@@ -13,7 +13,7 @@ from guardrails.model import Claim
 
 SHORT_BELOW = 90  # words of the message
 LONG_ABOVE = 150
-_QUESTION = re.compile(r"[^.?!…\n]*\?")
+_ENDS = ".?!…\n"
 _MEETING = re.compile(r"\b(?:call|meet|meeting|calendar|minutes|demo)\b", re.IGNORECASE)
 
 
@@ -43,10 +43,11 @@ def _length(words: int) -> str:
 
 
 def _call_to_action(message: str) -> str:
-    asked = _QUESTION.findall(message)
-    if not asked:
+    end = message.rfind("?")
+    if end < 0:
         return "resource"
-    return "meeting" if _MEETING.search(asked[-1]) else "question"
+    start = max(message.rfind(mark, 0, end) for mark in _ENDS)
+    return "meeting" if _MEETING.search(message, start + 1, end) else "question"
 
 
 def _subject(subject: str, claims: Sequence[Claim]) -> str:

@@ -1,7 +1,7 @@
 """The claim ledger. Owns: the only door through which a known thing reaches a draft.
 
 A template sees functions, no values: whatever it says about this lead it gets from `claim`,
-`state`, `segment` or `greeting`, and each use is recorded with its evidence. What has no
+`state`, `segment`, `offer` or `greeting`, and each use is recorded with its evidence. What has no
 evidence raises `ClaimRefused`, so that an unsupported sentence cannot be rendered.
 """
 
@@ -74,14 +74,19 @@ class Ledger:
         """
         return self._record(self._evidence(fact), statement)
 
-    def segment(self, key: Literal["noun", "scene", "job", "routine"]) -> str:
-        """What we say to the lead's industry; without evidence of it, what we say to anybody."""
-        name = self._segment
-        found = self._evidences.get("industry") if name != OTHER else None
-        if isinstance(found, Reason):
-            self._note(found)
-            name = OTHER
-        return str(getattr(self._phrases.segment(name), key))
+    def segment(self, key: Literal["noun", "scene"]) -> str:
+        """What we say of the lead's industry; without evidence of it, what we say of any."""
+        phrases = self._phrases.segment(self._segment if self._industry() else OTHER)
+        return phrases.noun if key == "noun" else phrases.scene
+
+    def offer(self, key: Literal["job", "routine"]) -> str:
+        """What an AI officer does in the lead's industry; whom it is for rests on evidence."""
+        industry = self._industry()
+        phrases = self._phrases.segment(self._segment if industry else OTHER)
+        offer = phrases.job if key == "job" else phrases.routine
+        if offer.audience is None or industry is None:
+            return f"That means {offer.means}."
+        return f"For {self._record(industry, offer.audience, 'other')} that means {offer.means}."
 
     def greeting(self) -> str:
         """`Hi Ana,`, or `Hello,` when no usable first name is known."""
@@ -90,6 +95,13 @@ class Ledger:
             self._note(found)
             return "Hello,"
         return f"Hi {self._record(found, str(found.shown))},"
+
+    def _industry(self) -> Evidence | None:
+        found = self._evidences.get("industry") if self._segment != OTHER else None
+        if isinstance(found, Reason):
+            self._note(found)
+            return None
+        return found
 
     def _evidence(self, fact: str) -> Evidence:
         found = self._evidences.get(fact)
@@ -101,12 +113,12 @@ class Ledger:
         if reason not in self.notes:
             self.notes.append(reason)
 
-    def _record(self, found: Evidence, text: str) -> str:
+    def _record(self, found: Evidence, text: str, kind: Kind | None = None) -> str:
         if (found.fact, text) not in self._claims:
             value = found.value
             self._claims[found.fact, text] = Claim(
                 text=text,
-                kind=KINDS[found.fact],
+                kind=kind or KINDS[found.fact],
                 fact=found.fact,
                 evidence="; ".join(value) if isinstance(value, tuple) else str(value),
                 source=found.source,

@@ -25,13 +25,20 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Offer(_Section):
+    """`For <audience> that means <means>.`; without an audience `That means <means>.`"""
+
+    audience: NonEmpty | None
+    means: NonEmpty
+
+
 class SegmentPhrases(_Section):
     """What we say to one industry group."""
 
     noun: NonEmpty = Field(description="With its article: an agency.")
     scene: NonEmpty = Field(description="How AI often arrives there; half a sentence.")
-    job: NonEmpty = Field(description="What an outsourced AI officer does there; one sentence.")
-    routine: NonEmpty = Field(description="The same for those who do the work; one sentence.")
+    job: Offer = Field(description="What an outsourced AI officer does there.")
+    routine: Offer = Field(description="The same for those who do the daily work.")
 
 
 class PersonaPhrases(_Section):

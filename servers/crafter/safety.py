@@ -13,6 +13,7 @@ _ADDRESS = re.compile(
     r"://|\bwww\.|@|\bmailto:|[^\W_][\w-]*\.[a-z]{2,24}(?![\w])|\b\d{1,3}(?:\.\d{1,3}){3}\b",
     re.IGNORECASE,
 )
+_DOTTED_WORD = re.compile(r"(?!www\.)[^\W_][\w-]*\.[a-z]{2,24}", re.IGNORECASE)
 _MARKUP = re.compile(r"[{}<>\[\]\\|`^~]|\$\(|&#|&\w+;|%[A-Z_]+%|\*\*|__")
 _INSTRUCTION = re.compile(
     r"\b(?:ignore|disregard|forget|override|bypass)\b.{0,40}\b(?:all|any|previous|prior|above|"
@@ -32,11 +33,11 @@ _HIDDEN = {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"}
 _LIMITS = {"headline": 300, "publisher": 60, "company": 120, "title": 90, "word": 60}
 
 
-def unsafe(text: str, form: str, *, addresses: bool = True) -> str | None:
+def unsafe(text: str, form: str, *, dotted: bool = False) -> str | None:
     """Why `text` must not be used, or None.
 
     `form` is one of headline, publisher, company, title, word and sets the longest length in
-    characters. With `addresses` False a dotted name (Node.js) is not held against the text.
+    characters. With `dotted`, a text that is one dotted word (Node.js) is not taken for an address.
     """
     if len(text) > _LIMITS[form]:
         return "is too long"
@@ -49,7 +50,7 @@ def unsafe(text: str, form: str, *, addresses: bool = True) -> str | None:
         return "looks like markup or a placeholder"
     if _INSTRUCTION.search(plain):
         return "reads like an instruction"
-    if "@" in plain or "://" in plain or (addresses and _ADDRESS.search(plain)):
+    if _ADDRESS.search(plain) and not (dotted and _DOTTED_WORD.fullmatch(plain.strip())):
         return "looks like a link or an address"
     if not plain.isascii() and any(_mixed(word) for word in plain.split()):
         return "mixes alphabets within a word"

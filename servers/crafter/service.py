@@ -143,6 +143,7 @@ class CrafterService:
             "claim": ledger.claim,
             "state": ledger.state,
             "segment": ledger.segment,
+            "offer": ledger.offer,
             "greeting": ledger.greeting,
             "stake": persona.stakes[pick(lead_id, "stake", len(persona.stakes))],
             "ask": persona.asks[pick(lead_id, "ask", len(persona.asks))],

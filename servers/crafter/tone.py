@@ -52,7 +52,7 @@ class Measure:
 
 MEASURES = (
     Measure("words_per_sentence", 3.0, "both", "words per sentence"),
-    Measure("longest_sentence", 8.0, "high", "words in the longest sentence"),
+    Measure("longest_sentence", 5.0, "high", "words in the longest sentence"),
     Measure("you_share", 0.15, "low", "share of you among you and we"),
     Measure("hedges", 1.0, "high", "hedging words per 100 words"),
     Measure("exclamations", 0.4, "high", "exclamation marks"),

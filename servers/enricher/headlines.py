@@ -92,7 +92,7 @@ class CompanyName:
 
     def _stands_alone(self, title: str, tokens: list[re.Match[str]], start: int) -> bool:
         first, last = tokens[start], tokens[start + len(self.words) - 1]
-        if len(self.words) == 1 and not (first.group()[0].isupper() or first.group()[0].isdigit()):
+        if len(self.words) == 1 and first.group()[0].islower():
             return False  # a common noun, not a name
         if title[last.end() : last.end() + 1] in ("-", "‑", "."):
             after = title[last.end() + 1 : last.end() + 2]

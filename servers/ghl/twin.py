@@ -12,7 +12,7 @@ from typing import Any
 
 from servers.ghl import twin_rules as rules
 from servers.ghl.twin_lookups import CONVERSATIONS, STANDARD, GhlLookups
-from servers.ghl.twin_records import LOCATION_ID, Record
+from servers.ghl.twin_records import LOCATION_ID, Record, known
 from servers.sandbox.wire import Call, Endpoint, Reply
 
 _SEND_DND = "Cannot send message as DND is active for Email."
@@ -60,7 +60,7 @@ class GhlTwin(GhlLookups):
     def create_contact(self, call: Call) -> Reply:
         body = self.body(call, rules.CREATE)
         if record := self._same_person(body):
-            same_email = record["email"] == str(body.get("email") or "").lower()
+            same_email = record.get("email") == str(body.get("email") or "").lower()
             meta = {
                 "contactId": record["id"],
                 "contactName": f"{record['firstName']} {record['lastName']}".strip(),
@@ -101,12 +101,11 @@ class GhlTwin(GhlLookups):
         note = {
             "id": self.records.identify("note", record["id"], len(notes)),
             "body": body["body"],
-            "userId": body.get("userId"),
             "dateAdded": self.records.now(),
             "contactId": record["id"],
         }
-        notes.append(note)
-        return self.answer_with(call, 201, {"note": note})
+        notes.append(note | known({"userId": body.get("userId")}))
+        return self.answer_with(call, 201, {"note": notes[-1]})
 
     def create_task(self, call: Call) -> Reply:
         body, record = self.body(call, rules.TASK), self.contact(call)
@@ -235,6 +234,6 @@ class GhlTwin(GhlLookups):
         status = contact["dndSettings"].get("Email", {}).get("status")
         if contact["dnd"] or status in ("active", "permanent"):
             raise self.refuse(call, 400, _SEND_DND, canonicalCode=_DND_CODE)
-        if not contact["email"] or contact.get("validEmail") is False:
+        if not contact.get("email") or contact.get("validEmail") is False:
             text = "Cannot send message as the email is invalid."
             raise self.refuse(call, 400, text, canonicalCode=_EMAIL_CODE)

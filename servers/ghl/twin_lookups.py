@@ -152,9 +152,10 @@ class GhlLookups(Twin):
 
     def search_contacts(self, call: Call) -> Reply:
         body = self.body(call, rules.SEARCH)
-        settled = self.now() - self.site.behaviour.ghl_search_lag_s
-        made = self.records.created_at
-        visible = [r for r in self.records.contacts.values() if made.get(r["id"], 0) <= settled]
+        visible = list(self.records.contacts.values())
+        if made := self.records.created_at:
+            settled = self.now() - self.site.behaviour.ghl_search_lag_s
+            visible = [record for record in visible if made.get(record["id"], 0) <= settled]
         try:
             check_limits(body)
             found, total = search(visible, body)
@@ -250,7 +251,7 @@ def _asked_for(record: Record, query: dict[str, str]) -> bool:
         ("contact_id", "contactId"),
         ("assigned_to", "assignedTo"),
     )
-    if any(name in query and query[name] != record[own] for name, own in pairs):
+    if any(name in query and query[name] != record.get(own) for name, own in pairs):
         return False
     if query.get("status", "all") not in ("all", record["status"]):
         return False

@@ -32,6 +32,11 @@ def milliseconds(text: str) -> int:
     return int(datetime.fromisoformat(text).timestamp() * 1000)
 
 
+def known(fields: Record) -> Record:
+    """Without what is unknown: GHL leaves such properties out."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
 class Records:
     """One location's data. Mutable; a reset builds it anew from the world."""
 
@@ -96,9 +101,6 @@ class Records:
             "locationId": LOCATION_ID,
             "firstName": "",
             "lastName": "",
-            "email": None,
-            "phone": None,
-            "companyName": None,
             "type": "lead",
             "source": "public api",
             "dnd": False,
@@ -121,11 +123,10 @@ class Records:
                 "contactId": contact["id"],
                 "fullName": f"{contact['firstName']} {contact['lastName']}".strip(),
                 "contactName": f"{contact['firstName']} {contact['lastName']}".strip().lower(),
-                "email": contact["email"],
-                "phone": contact.get("phone"),
                 "type": "TYPE_EMAIL",
                 "unreadCount": 0,
-            },
+            }
+            | known({name: contact.get(name) for name in ("email", "phone")}),
         )
 
     def _seed_contact(self, held: CrmContact, midnight: datetime) -> None:
@@ -174,7 +175,6 @@ class Records:
             "monetaryValue": fields.get("monetaryValue", 0),
             "pipelineId": self.pipeline["id"],
             "pipelineStageId": fields.get("pipelineStageId", stage),
-            "assignedTo": fields.get("assignedTo"),
             "status": fields.get("status", "open"),
             "source": "public api",
             "createdAt": stamp(at),
@@ -184,16 +184,15 @@ class Records:
             "contact": {
                 "id": contact["id"],
                 "name": f"{contact['firstName']} {contact['lastName']}".strip(),
-                "companyName": contact.get("companyName"),
-                "email": contact["email"],
-                "phone": contact.get("phone"),
                 "tags": contact["tags"],
-            },
+            }
+            | known({name: contact.get(name) for name in ("companyName", "email", "phone")}),
             "customFields": [
                 {"id": item.get("id"), "fieldValue": item.get("field_value")}
                 for item in fields.get("customFields") or []
             ],
         }
+        record |= known({"assignedTo": fields.get("assignedTo")})
         self.opportunities[opportunity_id] = record
         return record
 

@@ -49,8 +49,8 @@ class IntakeRow(Args):
 class RecordIntake(Args):
     """Rejected rows of an import, to be put on record."""
 
-    run_id: str = Field(max_length=80)
-    rows: tuple[IntakeRow, ...] = Field(max_length=1000)
+    run_id: str = Field(description="The run that imported the rows.", max_length=80)
+    rows: tuple[IntakeRow, ...] = Field(description="At most 1,000 rows.", max_length=1000)
 
 
 class RecordedRow(Result):
@@ -166,7 +166,8 @@ CONSULT_BANK = ToolSpec(
 EXPLAIN_DECISION = ToolSpec(
     "explain_decision",
     "Explain a decision",
-    "Tell one recorded decision from the audit record: every check, the bank, what would change it.",
+    "Tell one recorded decision from the audit record: every check, the bank, what would change "
+    "it.",
     ExplainDecision,
     Explanation,
 )

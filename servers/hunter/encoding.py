@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from guardrails.errors import BadInput
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 16
 _SAMPLE = 4096
 _BOMS = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16 LE, whose BOM it begins with

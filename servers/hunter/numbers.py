@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from servers.hunter.text import clean
 
@@ -22,6 +22,8 @@ _RANGE = re.compile(rf"\A{_NUMBER}\s*(?:-|–|—|\bto\b|\.\.)\s*{_NUMBER}\Z", r
 _OPEN = re.compile(rf"\A(?:>\s*|over\s+|more than\s+)?{_NUMBER}\s*\+?\Z", re.IGNORECASE)
 _WORDS = re.compile(r"\b(?:employees?|people|staff|ppl|fte|ftes|mitarbeiter)\b", re.IGNORECASE)
 _LARGEST = 10_000_000
+_YEARS = (1990, 2100)
+_SPREADSHEET_EPOCH = datetime(1899, 12, 30, tzinfo=UTC)
 _FORMATS = (
     "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d.%m.%y", "%b %d %Y", "%B %d %Y", "%d %b %Y",
     "%d %B %Y", "%d-%b-%Y", "%d-%b-%y", "%Y%m%d",
@@ -50,10 +52,19 @@ def read_employees(cell: str, bands: Sequence[Band]) -> int | None:
 
 
 def read_moment(cell: str) -> datetime | None:
-    """A date or time in UTC (without a zone it is taken as UTC); None when it cannot be read."""
-    text = clean(cell)
+    """A date or time in UTC (without a zone it is taken as UTC); None when it cannot be read.
+
+    Seconds or milliseconds since 1970 and a spreadsheet's day numbers are understood too.
+    """
+    moment = _moment(clean(cell))
+    return moment if moment is not None and _YEARS[0] <= moment.year <= _YEARS[1] else None
+
+
+def _moment(text: str) -> datetime | None:
     if re.fullmatch(r"\d{10}|\d{13}", text):
         return datetime.fromtimestamp(int(text[:10]), UTC)
+    if re.fullmatch(r"[3-5]\d{4}(?:\.\d{1,10})?", text):
+        return _SPREADSHEET_EPOCH + timedelta(days=int(text[:5]))
     for attempt in (text, text.replace(" UTC", "Z").replace("Z", "+00:00")):
         try:
             return _utc(datetime.fromisoformat(attempt))

@@ -16,6 +16,7 @@ from typing import TextIO
 from servers.hunter.encoding import mend
 
 MAX_RECORD = 1_000_000  # characters of one record, newlines in quotes included
+_MAX_RECOVERED = 20_000  # the same, where quotes are broken
 _BLANK = " \r\n\f\x1a\ufeff"
 
 
@@ -93,26 +94,38 @@ class Records:
         if '"' not in line.text:
             return Record(tuple(line.text.rstrip("\r\n").split(self._delimiter)))
         taken = [line]
+        cells = self._parse(taken, strict=True)
+        if cells is not None and not (len(taken) > 1 and self._swallowed_rows(cells, taken)):
+            return Record(cells)
+        self._lines.put_back(taken[1:])
+        return self._recover(line)
+
+    def _parse(self, taken: list[_Line], *, strict: bool) -> tuple[str, ...] | None:
+        """Cells of the record that begins with `taken`, which grows by the lines it needs.
+
+        None when its quoting is broken or it has no end within the bounds.
+        """
+        bound = MAX_RECORD if strict else _MAX_RECOVERED
+        ended = True
+
+        def feed() -> Iterator[str]:
+            nonlocal ended
+            yield taken[0].text
+            size = len(taken[0].text)
+            while (line := self._lines.take()) is not None:
+                taken.append(line)
+                size += len(line.text)
+                if size > bound or not line.complete:
+                    break
+                yield line.text
+            ended = False  # the parser asks for more only inside a quoted cell
+
+        reader = csv.reader(feed(), delimiter=self._delimiter, skipinitialspace=True, strict=strict)
         try:
-            reader = csv.reader(
-                self._feed(taken), delimiter=self._delimiter, skipinitialspace=True, strict=True
-            )
             cells = tuple(next(reader))
         except (csv.Error, StopIteration):
-            return self._line_alone(taken)
-        if len(taken) > 1 and self._swallowed_rows(cells, taken):
-            return self._line_alone(taken)
-        return Record(cells)
-
-    def _feed(self, taken: list[_Line]) -> Iterator[str]:
-        yield taken[0].text
-        size = len(taken[0].text)
-        while (line := self._lines.take()) is not None:
-            taken.append(line)
-            size += len(line.text)
-            if size > MAX_RECORD or not line.complete:
-                return
-            yield line.text
+            return None
+        return cells if ended else None
 
     def _swallowed_rows(self, cells: tuple[str, ...], taken: list[_Line]) -> bool:
         """Whether a quoted cell over several lines is really rows between two stray quotes.
@@ -121,23 +134,28 @@ class Records:
         """
         if self.width is None or self.width < 3:
             return False
-        rows = [
-            line.text.count(self._delimiter) == self.width - 1 and "@" in line.text
-            for line in taken
-        ]
+        rows = [self._is_full(line) and "@" in line.text for line in taken]
         return all(rows) or (len(cells) != self.width and any(rows[1:]))
 
-    def _line_alone(self, taken: list[_Line]) -> Record:
+    def _recover(self, first: _Line) -> Record:
+        """The record that begins with a line whose quoting is broken.
+
+        Quotes are read leniently; where that takes in lines that look like rows of their own, or
+        gives another number of cells than the header has, the first line stands alone.
+        """
+        taken = [first]
+        lenient = self._parse(taken, strict=False)
+        if lenient is not None:
+            fits = self.width is None or len(lenient) == self.width
+            if fits and not any("@" in line.text or self._is_full(line) for line in taken[1:]):
+                return Record(lenient)
+        alone = len(taken) == 1
         self._lines.put_back(taken[1:])
-        text = taken[0].text.rstrip("\r\n")
+        text = first.text.rstrip("\r\n")
         literal = tuple(cell.strip().strip('"') for cell in text.split(self._delimiter))
-        try:
-            lenient = tuple(
-                next(csv.reader([text], delimiter=self._delimiter, skipinitialspace=True))
-            )
-        except (csv.Error, StopIteration):
-            return Record(literal, "broken_quotes")
-        for cells in (lenient, literal):
-            if self.width is None or len(cells) == self.width:
-                return Record(cells)
-        return Record(lenient, "broken_quotes")
+        if self.width is None or len(literal) == self.width:
+            return Record(literal)
+        return Record(lenient) if lenient and alone else Record(literal, "broken_quotes")
+
+    def _is_full(self, line: _Line) -> bool:
+        return self.width is not None and line.text.count(self._delimiter) == self.width - 1

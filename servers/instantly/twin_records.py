@@ -149,6 +149,9 @@ class Workspace:
         record = {
             "id": self.identify("email", body["reply_to_uuid"], len(self.emails)),
             "timestamp_created": self.now(),
+            "timestamp_email": self.now(),
+            "message_id": f"<{self.identify('message', len(self.emails))}@sandbox.example>",
+            "to_address_email_list": "",
             "organization_id": self.organization,
             "eaccount": body["eaccount"],
             "subject": body["subject"],

@@ -28,7 +28,7 @@ from servers.enricher.twin_rb2b import Rb2bTwin
 from servers.ghl import twin_lookups
 from servers.ghl.twin import GhlTwin
 from servers.ghl.twin_records import LOCATION_ID
-from servers.instantly import twin as twin_instantly
+from servers.instantly import twin_lookups as twin_instantly
 from servers.instantly.twin import InstantlyTwin
 from servers.sandbox.behaviour import Behaviour
 from servers.sandbox.wire import (
@@ -153,7 +153,9 @@ def host(options: Options) -> None:
     Raises:
         OSError: the port is taken.
     """
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+    # asyncio sets TCP_NODELAY only on sockets that state their protocol; without it every answer
+    # waits 40 ms for a delayed ACK.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", options.port))
         port = listener.getsockname()[1]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from servers.sandbox import sample, vocabulary
+from servers.sandbox import history, sample, vocabulary
 from servers.sandbox.dice import Dice, fingerprint
 from servers.sandbox.nouns import (
     Company,
@@ -26,7 +26,7 @@ DEFAULT_SEED = 7
 KNOWN_COMPANIES = 300
 _CACHED = 20_000
 _SAFE = re.compile(r"[^a-z0-9]+")
-_SUFFIX = re.compile(r"\.(example|test|com|net|org|io|ai|co|co\.uk)$")
+_ENDING = re.compile(r"\.(example|test|com|net|org|io|ai|co|co\.uk)$")
 
 
 class World:
@@ -40,10 +40,10 @@ class World:
         self._people = {person.email: person for person in sample.PEOPLE}
         self._slugs = {person.linkedin_slug: person for person in sample.PEOPLE}
         self.generated: tuple[Company, ...] = tuple(self._invent())
-        self.contacts: tuple[CrmContact, ...] = sample.CONTACTS + tuple(self._crm())
-        self.outreach: tuple[OutreachLead, ...] = tuple(self._outreach())
-        self.blocked: tuple[str, ...] = sample.BLOCKED + tuple(self._blocked())
-        self.news: tuple[Headline, ...] = sample.NEWS + tuple(self._news())
+        self.contacts: tuple[CrmContact, ...] = sample.CONTACTS + tuple(history.crm(self))
+        self.outreach: tuple[OutreachLead, ...] = tuple(history.outreach(self))
+        self.blocked: tuple[str, ...] = sample.BLOCKED + tuple(history.blocked(self))
+        self.news: tuple[Headline, ...] = sample.NEWS + tuple(history.news(self))
 
     def _invent(self) -> list[Company]:
         made: dict[str, Company] = {}
@@ -107,8 +107,9 @@ class World:
         if len(labels) < 2:
             return None
         dice = Dice(self.seed, "derived", host)
-        words = _SAFE.sub(" ", _SUFFIX.sub("", host).lower()).split()
-        industry = dice.weighted([(row[0], row[1]) for row in vocabulary.INDUSTRIES])
+        words = _SAFE.sub(" ", _ENDING.sub("", host).lower()).split()
+        drawn = dice.weighted([(row[0], row[1]) for row in vocabulary.INDUSTRIES])
+        industry = next((_SUFFIX_OF[word] for word in words if word in _SUFFIX_OF), drawn)
         return self._describe(host, " ".join(words).title(), industry, dice)
 
     def _person(self, email: str) -> Person | None:
@@ -145,93 +146,13 @@ class World:
         """Person number `number` at a company, as the leads files name them."""
         dice = Dice(self.seed, "staff", company.domain, number)
         first, last = dice.pick(vocabulary.FIRST_NAMES), dice.pick(vocabulary.LAST_NAMES)
-        local = f"{_ascii(first)}.{_ascii(last)}" + (str(number) if number else "")
+        local = f"{ascii_slug(first)}.{ascii_slug(last)}" + (str(number) if number else "")
         person = self.person(f"{local}@{company.domain}")
         assert person is not None
         return Person(person.email, first, last, person.title, company.domain, person.linkedin_slug)
 
-    def _crm(self) -> list[CrmContact]:
-        held = []
-        for company in self.generated[:120]:
-            dice = Dice(self.seed, "crm", company.domain)
-            person = self.address_at(company, 0)
-            fate = dice.weighted(
-                [("lead", 40), ("customer", 15), ("dnd", 12), ("recent", 25), ("bounced", 8)]
-            )
-            held.append(
-                CrmContact(
-                    person.email,
-                    person.first_name,
-                    person.last_name,
-                    company.name,
-                    company.domain,
-                    company.place.time_zone,
-                    company.place.country,
-                    tags=_TAGS[fate],
-                    kind="customer" if fate == "customer" else "lead",
-                    dnd=fate == "dnd" and dice.chance(50),
-                    dnd_email=fate == "dnd",
-                    contacted_days_ago=_contacted(fate, dice),
-                    bounced=fate == "bounced",
-                    won=fate == "customer",
-                    added_days_ago=dice.between(120, 900),
-                )
-            )
-        return held
 
-    def _outreach(self) -> list[OutreachLead]:
-        held = []
-        for company in self.generated[100:180]:
-            dice = Dice(self.seed, "outreach", company.domain)
-            person = self.address_at(company, 0)
-            status = dice.weighted([(1, 15), (2, 10), (3, 50), (-1, 10), (-2, 10), (-3, 5)])
-            interest = dice.weighted([(None, 80), (-1, 10), (-2, 5), (0, 5)])
-            held.append(
-                OutreachLead(
-                    person.email,
-                    person.first_name,
-                    person.last_name,
-                    company.name,
-                    company.domain,
-                    dice.number(3),
-                    status,
-                    interest,
-                    contacted_days_ago=dice.between(5, 300),
-                )
-            )
-        return held
-
-    def _blocked(self) -> list[str]:
-        domains = [company.domain for company in self.generated[180:186]]
-        people = [self.address_at(company, 0).email for company in self.generated[186:196]]
-        return domains + people
-
-    def _news(self) -> list[Headline]:
-        articles = []
-        for company in self.generated:
-            dice = Dice(self.seed, "news", company.domain)
-            if not dice.chance(20):
-                continue
-            for template in dice.some(vocabulary.HEADLINES, dice.between(1, 3)):
-                title = template.format(company=company.name, city=company.place.city)
-                publisher, host = dice.pick(vocabulary.PUBLISHERS)
-                articles.append(Headline(company.name, title, publisher, host, dice.between(1, 60)))
-        return articles
-
-
-_TAGS: dict[str, tuple[str, ...]] = {
-    "lead": ("newsletter",),
-    "customer": ("customer",),
-    "dnd": ("unsubscribed",),
-    "recent": ("contacted",),
-    "bounced": ("bounced",),
-}
-
-
-def _contacted(fate: str, dice: Dice) -> int | None:
-    if fate == "recent":
-        return dice.between(2, 80)
-    return dice.between(100, 600) if dice.chance(50) else None
+_SUFFIX_OF = {word.lower(): row[0] for row in vocabulary.INDUSTRIES for word in row[2]}
 
 
 def _place(dice: Dice) -> Place:
@@ -249,5 +170,7 @@ def _place(dice: Dice) -> Place:
 _LETTERS = str.maketrans("éøłëúčüÉØŁŠČ", "eoleucuEOLSC")
 
 
-def _ascii(name: str) -> str:
-    return _SAFE.sub("", name.translate(_LETTERS).lower())
+def ascii_slug(text: str) -> str:
+    """Lower-case ASCII words joined by hyphens: `Stone-Hale` gives `stone-hale`."""
+    plain = text.translate(_LETTERS).replace("'", "").lower()
+    return _SAFE.sub("-", plain).strip("-")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from guardrails.hive import Hive
 from guardrails.store import open_store
 
 SEED = 20260310
+MOMENTS = int(os.environ.get("SWARM_KILL_MOMENTS", "4"))
 _WRITER = """
 import asyncio, resource, sys
 from pathlib import Path
@@ -86,7 +88,7 @@ def _count_ids(hive: Hive, url: str | None = None) -> Counter[str]:
 def test_kill_at_seeded_moments_loses_and_doubles_nothing(hive: Hive) -> None:
     dice = random.Random(SEED)
     told: set[str] = set()
-    for moment in range(4):
+    for moment in range(MOMENTS):
         children = [_start(hive, name, moment * 1000) for name in ("a", "b")]
         for child in children:
             told.update(_kill_after(child, dice.randint(1, 60)))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Column, Connection, MetaData, String, Table, insert, select, text
+from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, insert, select, text
 
+from guardrails.brakes.stop import StopSwitch
 from guardrails.errors import BadInput, ConfigError, StoreUnavailable
 from guardrails.hive import Hive
-from guardrails.store import Store, insert_if_absent, open_store, upsert
+from guardrails.store import Store, insert_if_absent, open_store, sqlite_engine, upsert
 from guardrails.store.tables import documents, spent_permits
 
 _ONLY_KEY = Table("only_key", MetaData(), Column("name", String, primary_key=True))
@@ -148,3 +150,48 @@ def test_sqlite_commits_are_durable(sqlite_store: Store) -> None:
     with sqlite_store.read() as conn:
         assert conn.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert conn.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+
+
+def test_a_database_that_another_process_keeps_locked_is_unavailable(
+    hive: Hive, sqlite_store: Store
+) -> None:
+    sqlite_store.close()
+    impatient = Store(sqlite_engine(hive.database_file, busy_ms=20))
+    other = sqlite3.connect(hive.database_file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreUnavailable, match="locked"), impatient.transaction():
+        pass
+    assert not StopSwitch(hive, impatient).state().stopped  # readers do not wait for a writer
+    other.execute("ROLLBACK")
+    with impatient.transaction() as conn:
+        assert insert_if_absent(conn, spent_permits, _permit("a"))
+    impatient.close()
+    other.close()
+
+
+def test_a_stop_state_behind_an_exclusive_lock_is_a_stop(hive: Hive, sqlite_store: Store) -> None:
+    sqlite_store.close()
+    other = sqlite3.connect(hive.database_file, isolation_level=None)
+    other.execute("PRAGMA locking_mode=EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    impatient = Store(sqlite_engine(hive.database_file, busy_ms=20))
+    state = StopSwitch(hive, impatient).state()
+    assert state.stopped
+    assert "locked" in (state.reason or "")
+    impatient.close()
+    other.close()
+
+
+@pytest.mark.postgres
+def test_a_connection_lost_is_one_failed_transaction_and_then_mended(
+    hive: Hive, postgres_url: str, postgres_admin: Engine
+) -> None:
+    store = open_store(hive, postgres_url)
+    kill = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name")
+    with postgres_admin.connect() as admin:
+        admin.execute(kill, {"name": postgres_url.partition("?")[0].rpartition("/")[2]})
+    with pytest.raises(StoreUnavailable), store.transaction() as conn:
+        insert_if_absent(conn, spent_permits, _permit("a"))
+    with store.transaction() as conn:
+        assert insert_if_absent(conn, spent_permits, _permit("a"))
+    store.close()

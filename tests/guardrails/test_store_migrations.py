@@ -28,16 +28,19 @@ store.close()
 """
 
 
-def test_the_migrations_lead_exactly_to_the_tables(store: Store) -> None:
+def test_the_migrations_lead_exactly_to_the_tables(hive: Hive, empty_store_url: str | None) -> None:
+    store = open_store(hive, empty_store_url)
+
     def ours(_object: object, name: str | None, kind: str, *_rest: object) -> bool:
         return not (kind == "table" and name == "schema_version")
 
     with store.read() as conn:
         context = MigrationContext.configure(conn, opts={"include_object": ours})
         assert compare_metadata(context, metadata) == []
+    store.close()
 
 
-def test_checks_of_the_tables_are_enforced(store: Store) -> None:
+def test_a_new_database_is_in_epoch_0_and_not_stopped(store: Store) -> None:
     with store.read() as conn:
         rows = conn.execute(text("SELECT id, epoch, stopped FROM stop_state")).all()
     assert [tuple(row) for row in rows] == [(1, 0, False)]
@@ -59,8 +62,8 @@ def test_a_newer_schema_is_refused(hive: Hive, store_url: str | None) -> None:
 
 
 @pytest.mark.processes
-def test_six_processes_that_start_at_once_agree(hive: Hive, store_url: str | None) -> None:
-    command = [sys.executable, "-P", "-c", _OPEN, str(hive.path), store_url or ""]
+def test_six_processes_that_start_at_once_agree(hive: Hive, empty_store_url: str | None) -> None:
+    command = [sys.executable, "-P", "-c", _OPEN, str(hive.path), empty_store_url or ""]
     children = [
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(6)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from guardrails.model import Consent, Verdict
+from guardrails.policy import evaluate
 from tests.decision_samples import (
     ANSWER,
     BODY,
@@ -20,7 +21,6 @@ from tests.decision_samples import (
     inputs,
     said,
 )
-from guardrails.policy import evaluate
 
 R, B = Verdict.REVIEW, Verdict.BLOCK
 LATER, EARLIER = NOW + timedelta(days=30), NOW - timedelta(seconds=1)

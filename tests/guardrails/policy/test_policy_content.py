@@ -7,9 +7,15 @@ from typing import Any
 import pytest
 
 from guardrails.model import Verdict
-from tests.decision_samples import ADDRESS, BODY, SENDER, dossier, draft, inputs, said
+from tests.decision_samples import ADDRESS, BODY, CLAIMS, SENDER, dossier, draft, fact, inputs, said
 
 R, B = Verdict.REVIEW, Verdict.BLOCK
+SHORT = f"Too short. No thanks, unsubscribe. {ADDRESS}"
+NO_WAY_OUT = BODY.replace("If you would rather not hear from me", "Thanks").replace(
+    "I won't write again", "bye"
+)
+DISGUISED = {"link_unreadable": B, "foreign_address": B}
+OURS = {"sender_is_recipient": B}
 
 
 def body(extra: str) -> dict[str, Any]:
@@ -33,7 +39,7 @@ CASES: list[tuple[dict[str, Any], dict[str, Verdict]]] = [
     ({"subject": "Reply.io or people?"}, {"competitor_in_subject": B, "bare_domain": R}),
     ({"subject": "Leaving Lemlist behind"}, {"competitor_in_subject": B}),
     ({"subject": "Hiring at\nNorthwind, Bcc"}, {"subject_control": B}),
-    ({"body": f"Too short. No thanks, unsubscribe. {ADDRESS}", "claims": ()}, {"body_length": B, "not_specific": B}),
+    ({"body": SHORT, "claims": ()}, {"body_length": B, "not_specific": B}),
     ({"body": BODY + "word " * 300}, {"body_length": B}),
     (body("{{ first_name }}"), {"placeholder": B}),
     (body("Dear [First Name]"), {"placeholder": B}),
@@ -43,7 +49,7 @@ CASES: list[tuple[dict[str, Any], dict[str, Verdict]]] = [
     (body("None of this is new."), {}),
     (body("Hi , there."), {"placeholder": B}),
     (body("Nan was there. Annullment too."), {}),
-    ({"body": BODY.replace("If you would rather not hear from me", "Thanks").replace("I won't write again", "bye")}, {"no_opt_out": B}),
+    ({"body": NO_WAY_OUT}, {"no_opt_out": B}),
     ({"body": BODY.replace("12 Sample Street", "Somewhere")}, {"no_postal_address": B}),
     ({"sender": SENDER.model_copy(update={"postal_address": "  "})}, {"no_postal_address": B}),
     ({"body": BODY.replace(ADDRESS, ADDRESS.replace(", ", ",\n"))}, {}),
@@ -68,7 +74,7 @@ CASES: list[tuple[dict[str, Any], dict[str, Verdict]]] = [
     (body("See https://chiefaiofficer.example/a."), {}),
     (body("See https://blog.chiefaiofficer.example/a."), {}),
     (body("See https://evil.example/a."), {"link_not_allowed": B}),
-    (body("See https://chiefaiofficer.example@evil.example/a."), {"link_unreadable": B, "foreign_address": B}),
+    (body("See https://chiefaiofficer.example@evil.example/a."), DISGUISED),
     (body("See https://chiefaiofficer.example.evil.test/."), {"link_not_allowed": B}),
     (body("See HTTP://EVIL.EXAMPLE."), {"link_not_allowed": B}),
     (body("See www.evil.test now."), {"link_not_allowed": B}),
@@ -82,7 +88,7 @@ CASES: list[tuple[dict[str, Any], dict[str, Verdict]]] = [
     ({"sender": SENDER.model_copy(update={"name": " "})}, {"sender_invalid": B}),
     ({"sender": SENDER.model_copy(update={"email": "nobody"})}, {"sender_invalid": B}),
     ({"sender": SENDER.model_copy(update={"name": "Robin\nBcc: x"})}, {"sender_invalid": B}),
-    ({"sender": SENDER.model_copy(update={"email": "me@northwind.example"})}, {"sender_is_recipient": B}),
+    ({"sender": SENDER.model_copy(update={"email": "me@northwind.example"})}, OURS),
 ]  # fmt: skip
 
 
@@ -100,8 +106,6 @@ def test_a_spam_word_inside_the_companys_own_name_is_for_a_person() -> None:
 
 
 def test_an_amount_in_the_companys_own_funding_is_not_our_price() -> None:
-    from tests.decision_samples import CLAIMS, fact
-
     funded = dossier(facts={"funding": fact("Series A, $12,000,000")})
     claim = CLAIMS[0].model_copy(
         update={

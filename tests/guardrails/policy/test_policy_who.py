@@ -23,7 +23,9 @@ from tests.decision_samples import (
 )
 
 D, R, W, B = Verdict.DISQUALIFY, Verdict.REVIEW, Verdict.DEFER, Verdict.BLOCK
-COMPETITOR = Research(competitor=CompetitorFinding(is_competitor=True, matched="x.example", why="w"))
+COMPETITOR = Research(
+    competitor=CompetitorFinding(is_competitor=True, matched="x.example", why="w")
+)
 
 CASES: list[tuple[str, dict[str, Any], dict[str, Verdict]]] = [
     ("a company of nine", {"facts": {"employee_count": fact(9)}}, {"too_small": D}),
@@ -51,7 +53,11 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Verdict]]] = [
     ("a public owner", {"facts": {"ownership": fact("Government")}}, {"institution": D}),
     ("a non-profit owner", {"facts": {"ownership": fact("nonprofit")}}, {"institution": D}),
     ("a private owner", {"facts": {"ownership": fact("private")}}, {}),
-    ("higher education as industry", {"lead": {"industry": "Higher Education"}}, {"institution": D}),
+    (
+        "higher education as industry",
+        {"lead": {"industry": "Higher Education"}},
+        {"institution": D},
+    ),
     ("a charity by name", {"lead": {"company": "Northwind Charity"}}, {"institution_name": R}),
     ("a name that only contains a word", {"lead": {"company": "Foundational Labs"}}, {}),
     ("a customer by row", {"lead": {"customer": True}}, {"customer": D}),
@@ -75,7 +81,11 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Verdict]]] = [
         {"lead": {"company": "LEMLIST Agency"}},
         {"competitor_name": R},
     ),
-    ("a website of a competitor", {"lead": {"website": "https://www.copy.ai/x"}}, {"competitor_domain": D}),
+    (
+        "a website of a competitor",
+        {"lead": {"website": "https://www.copy.ai/x"}},
+        {"competitor_domain": D},
+    ),
     ("an excluded partner", {"lead": {"domain": "app.clay.com"}}, {"excluded_partner": D}),
     ("an opt-out", {"lead": {"opted_out": True}}, {"opted_out": D}),
     ("the row's own words", {"lead": {"do_not_contact": "do not email"}}, {"do_not_contact": D}),
@@ -86,7 +96,11 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Verdict]]] = [
         {"outreach": OutreachView(lead_status="unsubscribed")},
         {"unsubscribed": D},
     ),
-    ("not interested", {"outreach": OutreachView(interest="Not interested")}, {"not_interested": R}),
+    (
+        "not interested",
+        {"outreach": OutreachView(interest="Not interested")},
+        {"not_interested": R},
+    ),
     ("in a campaign", {"outreach": OutreachView(lead_status="active")}, {"in_campaign": R}),
     ("a finished campaign", {"outreach": OutreachView(lead_status="completed")}, {}),
     ("an intern", {"lead": {"title": "Marketing Intern"}}, {"title_review": R}),
@@ -120,7 +134,9 @@ def test_a_suppressed_address_is_never_written_to() -> None:
     assert said(inputs(suppression="email, unsubscribe (instantly)"))["suppressed"] is D
 
 
-@pytest.mark.parametrize("domain", ["acme.example", "shop.ACME.example", "xn--bcher-kva.acme.example"])
+@pytest.mark.parametrize(
+    "domain", ["acme.example", "shop.ACME.example", "xn--bcher-kva.acme.example"]
+)
 def test_a_configured_customer_covers_its_subdomains_in_any_case(domain: str) -> None:
     policy = CompiledPolicy(policy_document(customers=("acme.example",)))
     checks = evaluate(inputs(dossier=dossier({"domain": domain})), policy, ANSWER)

@@ -53,7 +53,8 @@ def test_without_title_and_company_the_plainest_template_names_nobody(writer: An
     assert draft is not None
     assert draft.template == "plain_unnamed"
     assert draft.body.startswith("Hello,\n")
-    assert draft.claims[0].fact == "industry" if draft.claims else True
+    assert {claim.fact for claim in draft.claims} == {"industry"}
+    assert draft.features["claims"] == "none"
     assert draft.features["subject"] == "topic"
 
 

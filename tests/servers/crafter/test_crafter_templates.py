@@ -9,7 +9,18 @@ from typing import Any
 
 import pytest
 
-from guardrails.model import CrmView, Draft, Scope
+from guardrails.model import (
+    CompetitorFinding,
+    CrmView,
+    Dossier,
+    Draft,
+    Mode,
+    OutreachView,
+    Qualification,
+    Research,
+    Scope,
+)
+from guardrails.policy import CompiledPolicy, GateInputs, PolicyDocument, evaluate
 from servers.crafter.settings import SANDBOX_SENDER
 
 PERSONAS = (
@@ -53,7 +64,7 @@ def draft_for(writer: Any, angle: str, segment: str, persona: str, **changed: An
 def all_drafts(writer: Any) -> Iterator[Draft]:
     angles = ("news", "hiring", "funding", "visitor", "tech_stack", "segment", "plain")
     for angle, segment, persona in itertools.product(angles, SEGMENTS, PERSONAS):
-        for lead_id in ("L-" + "0" * 20, "L-" + "1" * 20, "L-" + "5" * 20):
+        for lead_id in ("L-" + "0" * 20, "L-" + "1" * 20):
             yield draft_for(writer, angle, segment, persona, lead_id=lead_id, country="GB")
     for segment, persona in itertools.product(SEGMENTS, PERSONAS):
         for angle in ("news", "plain"):
@@ -137,6 +148,42 @@ def test_every_template_beyond_plain_speaks_of_company_and_role(
             assert draft.features["claims"] == "company+role"
         else:
             assert draft.features["claims"] == "none"
+
+
+@pytest.mark.parametrize(
+    "angle", ["news", "hiring", "funding", "visitor", "tech_stack", "segment", "plain"]
+)
+def test_the_gate_finds_nothing_to_object_to(writer: Any, angle: str) -> None:
+    policy = CompiledPolicy(PolicyDocument.of(writer.config))
+    for segment, persona in itertools.product(("agency", "saas", "other"), PERSONAS):
+        given = dict(material(writer, angle))
+        lead = writer.lead(segment, **given.pop("lead", {}) | {"country": "GB"})
+        draft = writer.write(lead, segment=segment, persona=persona, **given).draft
+        research = Research(
+            news=given.get("news", ()), competitor=CompetitorFinding(is_competitor=False, why="-")
+        )
+        inputs = GateInputs(
+            run_id="r",
+            dossier=Dossier(
+                lead=lead,
+                facts=given.get("facts", {}),
+                research=research,
+                crm=CrmView(),
+                outreach=OutreachView(),
+            ),
+            qualification=Qualification(
+                score=80, tier=1, parts=(), segment=segment, persona=persona, icp_version="1"
+            ),
+            draft=draft,
+            mode=Mode.SHADOW,
+            sandbox=True,
+            now=writer.now,
+            policy_version="1",
+            policy_digest="1",
+            bank_version="1",
+        )
+        found = [check for check in evaluate(inputs, policy) if check.verdict != "pass"]
+        assert [check.code for check in found] == ["bank_not_consulted"]
 
 
 def test_no_known_value_stands_in_an_email_outside_a_claim(writer: Any) -> None:

@@ -1,0 +1,172 @@
+"""The guardrails server in memory: descriptions, refusals, structured failures, resources."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from mcp import Client
+
+from guardrails.audit import AuditLog
+from guardrails.brakes.stop import StopSwitch
+from guardrails.config import load_config
+from guardrails.gate import Gate
+from guardrails.hive import Hive
+from guardrails.model import Mode
+from guardrails.store import Store
+from servers.guardrails.contract import TOOLS, ReviewLead
+from servers.guardrails.service import GuardrailsService
+from servers.guardrails.tools import build_server
+from tests.conftest import SteppableClock
+from tests.decision_samples import CONFIG, DOSSIER, DRAFT, QUALIFICATION, dossier, new_bank
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def service(hive: Hive, sqlite_store: Store, clock: SteppableClock) -> Iterator[GuardrailsService]:
+    config = load_config(CONFIG)
+    audit = AuditLog(hive, sqlite_store, clock)
+    bank, stop = new_bank(hive, clock), StopSwitch(hive, sqlite_store)
+    gate = Gate(config, hive, sqlite_store, audit, bank, stop, clock)
+    yield GuardrailsService(config, hive, sqlite_store, audit, bank, stop, gate)
+    audit.close()
+
+
+@pytest.fixture
+async def client(service: GuardrailsService) -> AsyncIterator[Client]:
+    async with Client(build_server(service)) as connected:
+        yield connected
+
+
+def review(**changes: Any) -> dict[str, Any]:
+    """Arguments of review_lead as they travel."""
+    fields: dict[str, Any] = {
+        "run_id": "run-1",
+        "dossier": DOSSIER,
+        "qualification": QUALIFICATION,
+        "draft": DRAFT,
+    }
+    return ReviewLead(**{**fields, **changes}).model_dump(mode="json")
+
+
+async def call(client: Client, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    result = await client.call_tool(name, arguments)
+    assert not result.is_error, result.content
+    assert result.structured_content is not None
+    return result.structured_content
+
+
+async def failure(client: Client, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    result = await client.call_tool(name, arguments)
+    assert result.is_error
+    assert result.structured_content is not None
+    found: dict[str, Any] = result.structured_content["failure"]
+    return found
+
+
+async def test_every_tool_and_every_argument_is_described(client: Client) -> None:
+    listed = {tool.name: tool for tool in (await client.list_tools()).tools}
+    assert set(listed) == {spec.name for spec in TOOLS}
+    for tool in listed.values():
+        assert tool.description
+        assert tool.annotations is not None
+        assert tool.annotations.destructive_hint is False
+        for name, argument in tool.input_schema.get("properties", {}).items():
+            assert argument.get("description"), f"{tool.name}.{name}"
+
+
+async def test_a_review_is_decided_explained_and_replayed(client: Client) -> None:
+    decision = await call(client, "review_lead", review())
+    assert (decision["verdict"], decision["state"]) == ("pass", "shadow_logged")
+    told = await call(client, "explain_decision", {"id": decision["decision_id"]})
+    assert told["audit_id"] == decision["audit_id"]
+    assert told["text"].startswith(f"{DOSSIER.lead.lead_id}: shadow logged.")
+    by_lead = await call(client, "explain_decision", {"id": DOSSIER.lead.lead_id})
+    assert by_lead["audit_id"] == decision["audit_id"]
+    again = await call(client, "replay_decision", {"id": decision["audit_id"]})
+    assert again["same"] is True
+    assert again["recorded"] == again["replayed"] == "pass (shadow_logged)"
+
+
+async def test_asking_twice_gives_the_same_audit_record(client: Client) -> None:
+    first = await call(client, "review_lead", review())
+    second = await call(client, "review_lead", review())
+    assert first == second
+    assert (await call(client, "get_status", {}))["audit_records"] == 1
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [{"approve": True}, {"confirm": True}, {"mode": "live"}, {"verdict": "pass"}],
+    ids=str,
+)
+async def test_no_argument_overrides_a_decision(client: Client, extra: dict[str, Any]) -> None:
+    found = await failure(client, "review_lead", {**review(), **extra})
+    assert found["code"] == "bad_input"
+    assert next(iter(extra)) in found["message"]
+
+
+async def test_the_mode_is_the_servers_and_not_the_callers(client: Client) -> None:
+    decision = await call(client, "review_lead", review())
+    assert decision["mode"] == Mode.SHADOW.value
+    assert decision["sandbox"] is True
+
+
+async def test_rejected_rows_are_recorded_and_told(client: Client) -> None:
+    row = {
+        "row": 3,
+        "lead_id": "L-0000000000000000000f",
+        "state": "invalid",
+        "reasons": [{"code": "no_email", "text": "There is no address."}],
+    }
+    placed = await call(client, "record_intake", {"run_id": "run-1", "rows": [row]})
+    told = await call(client, "explain_decision", {"id": placed["rows"][0]["audit_id"]})
+    assert (told["state"], told["verdict"]) == ("invalid", None)
+    found = await failure(client, "replay_decision", {"id": placed["rows"][0]["audit_id"]})
+    assert found["code"] == "bad_input"
+
+
+async def test_the_bank_answers_with_its_numbers(client: Client) -> None:
+    scope = DRAFT.scope.model_dump(mode="json")
+    answer = (await call(client, "consult_bank", {"scope": scope}))["answer"]
+    assert answer["verdict"] == "pass"
+    assert "P(failure rate > 0.3)" in answer["text"]
+
+
+@pytest.mark.parametrize("tool", ["explain_decision", "replay_decision"])
+async def test_what_is_not_on_record_is_said_not_to_be(client: Client, tool: str) -> None:
+    assert (await failure(client, tool, {"id": "A-nothing"}))["code"] == "not_found"
+
+
+async def test_an_unreadable_bank_is_a_structured_refusal(client: Client, hive: Hive) -> None:
+    hive.bank_file.write_bytes(b"{")
+    found = await failure(client, "review_lead", review())
+    assert found["code"] == "bank_unreadable"
+    status = await call(client, "get_status", {})
+    assert status["deciding"] is False
+    assert status["bank_version"] == "unreadable"
+
+
+async def test_a_disqualified_lead_needs_no_draft(client: Client) -> None:
+    turned = dossier({"domain": "jasper.ai"}, crm=None, outreach=None, research=None)
+    decision = await call(
+        client, "review_lead", review(dossier=turned, draft=None, qualification=None)
+    )
+    assert decision["state"] == "disqualified"
+    assert [reason["code"] for reason in decision["reasons"]] == ["competitor_domain"]
+
+
+async def test_bank_and_policy_can_be_read(client: Client) -> None:
+    listed = {str(item.uri): item for item in (await client.list_resources()).resources}
+    assert set(listed) == {"hive://reasoning-bank", "config://policy"}
+    assert all(item.description for item in listed.values())
+    bank, policy = [
+        json.loads((await client.read_resource(uri)).contents[0].text)  # type: ignore[union-attr]
+        for uri in ("hive://reasoning-bank", "config://policy")
+    ]
+    assert bank["items"]
+    assert policy["policy_version"]
+    assert "jasper.ai" in policy["competitors"]["domains"]

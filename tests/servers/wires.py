@@ -1,0 +1,119 @@
+"""Stand-ins for the network, and clients over them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import httpx
+import orjson
+from pydantic import SecretStr
+
+from guardrails.config.models import VendorConfig
+from guardrails.model import Mode
+from servers.common.http import VendorClient, open_client
+from servers.common.operations import Operation
+from servers.sandbox.behaviour import Behaviour
+from servers.sandbox.host import Sandbox, build, environment
+from servers.sandbox.world import DEFAULT_SEED
+
+BASE = "https://vendor.example/api"
+CONFIG = VendorConfig.model_validate(
+    {
+        "base_url": BASE,
+        "timeouts": {"connect": 1, "read": 1, "write": 1, "pool": 1, "total": 30},
+        "limits": {"requests": 10, "per_seconds": 1},
+        "max_attempts": 3,
+    }
+)
+Step = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
+
+
+class ScriptedWire(httpx.AsyncBaseTransport):
+    """Answers with the given steps in turn, the last one for ever; keeps what it was asked."""
+
+    def __init__(self, *steps: Step) -> None:
+        self.steps = list(steps)
+        self.seen: list[httpx.Request] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await request.aread()
+        self.seen.append(request)
+        step = self.steps[min(len(self.seen), len(self.steps)) - 1]
+        if isinstance(step, Exception):
+            raise step
+        if isinstance(step, httpx.Response):
+            return httpx.Response(step.status_code, headers=step.headers, content=step.content)
+        return step(request)
+
+    def bodies(self) -> list[Any]:
+        """The JSON bodies it was sent."""
+        return [orjson.loads(request.content) for request in self.seen]
+
+
+class Naps:
+    """A sleep that returns at once and remembers how long it was asked to sleep."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+
+    async def __call__(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+
+def answer(status: int = 200, body: Any = None, **headers: str) -> httpx.Response:
+    """A JSON answer."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return httpx.Response(status, json={} if body is None else body, headers=named)
+
+
+def client_over(
+    wire: httpx.AsyncBaseTransport,
+    operations: Sequence[Operation],
+    *,
+    mode: Mode = Mode.SHADOW,
+    config: VendorConfig = CONFIG,
+    base: str = BASE,
+    vendor: str = "ghl",
+    keys: dict[str, str] | None = None,
+    sleep: Naps | None = None,
+) -> VendorClient:
+    """A client as an adapter gets it, over `wire`; it never really sleeps."""
+    return open_client(
+        vendor,
+        config,
+        base,
+        operations,
+        mode,
+        keys={name: SecretStr(value) for name, value in (keys or {}).items()},
+        wire=wire,
+        sleep=sleep or Naps(),
+        rng=random.Random(1),
+    )
+
+
+def sandbox(**behaviour: Any) -> Sandbox:
+    """All twins, in memory."""
+    return build(DEFAULT_SEED, Behaviour(**behaviour))
+
+
+def twin_client(
+    app: Sandbox, vendor: str, operations: Sequence[Operation], *, mode: Mode = Mode.SHADOW
+) -> VendorClient:
+    """A client of one twin, with the key that it accepts."""
+    env = environment(1)
+    header = {
+        "ghl": ("Authorization", f"Bearer {env['GHL_PROD_API_KEY']}"),
+        "instantly": ("Authorization", f"Bearer {env['INSTANTLY_API_KEY']}"),
+        "clay": ("clay-api-key", env["CLAY_API_KEY"]),
+        "rb2b": ("Api-Key", env["RB2B_API_KEY"]),
+    }.get(vendor)
+    return client_over(
+        httpx.ASGITransport(app),
+        operations,
+        mode=mode,
+        base=f"http://127.0.0.1/{vendor}",
+        vendor=vendor,
+        keys=dict([header]) if header else {},
+    )
