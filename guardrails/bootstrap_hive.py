@@ -7,9 +7,11 @@ was used before and has lost its bank is left as it is: every decision in it is 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from guardrails.bank import Lesson, SeedLesson, create_bank
+from guardrails.bank.file import backup_of
 from guardrails.clock import Clock
 from guardrails.config import Config
 from guardrails.errors import BadInput
@@ -35,12 +37,12 @@ def ensure_hive(
     hive = Hive.open(path, sandbox=sandbox)
     if hive.bank_file.exists() or not is_new(hive):
         return hive
-    try:
+    with suppress(BadInput):  # another process was first, or was killed while at it
         create_bank(hive.bank_file, config.golden_set, seed_lessons or (), clock=clock)
-    except BadInput:
-        # Another process was first, or a backup says that there was one. The first is fine; the
-        # second shows when the bank is read, and denies.
-        return hive
+    if not hive.bank_file.exists() and is_new(hive):
+        # The backup is written first. Nothing was ever decided here, so it is the whole truth.
+        with suppress(FileExistsError, FileNotFoundError):
+            hive.bank_file.hardlink_to(backup_of(hive.bank_file))
     return hive
 
 

@@ -43,11 +43,13 @@ def review_body(
     verdict, draft = verdict_of(checks), inputs.draft
     send_at = would_send_at(inputs, policy, verdict)
     recipient = inputs.dossier.lead.email or ""
-    body = {
+    told = {  # texts of rules: scrubbed where they were made
         "verdict": verdict.value,
         "state": state_of(verdict, inputs.mode).value,
         "checks": [_check(check) for check in checks],
         "reasons": [reason.model_dump(mode="json") for reason in reasons_of(checks)],
+    }
+    rest = {
         "bank": answer.model_dump(mode="json") if answer else None,
         "qualification": _summary(inputs.qualification),
         "known": _known(inputs),
@@ -64,8 +66,7 @@ def review_body(
         "would_send_at": iso(send_at) if send_at else None,
         "decided_at": iso(inputs.now),
     }
-    cleaned: dict[str, Any] = without_addresses(body)
-    return cleaned
+    return {**told, **without_addresses(rest)}
 
 
 def intake_body(

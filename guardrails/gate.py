@@ -179,8 +179,9 @@ class Gate:
 
     def _inputs(self, request: ReviewRequest, known: Known) -> tuple[GateInputs, BankAnswer | None]:
         now, part, answer = self._clock(), None, None
-        bank_version = self._bank.version  # also reads the bank when there is no draft
-        if request.draft is not None:
+        if request.draft is None:
+            bank_version = self._bank.version  # an unreadable bank refuses these as well
+        else:
             pattern = pattern_of(request.dossier, request.draft)
             part = self._bank.slice_for(pattern)
             answer = consult_slice(part, pattern, self._policy.bank, now)
@@ -199,7 +200,7 @@ class Gate:
             bank_slice=part,
             policy_version=self.policy_version,
             policy_digest=self._policy_document.digest,
-            bank_version=str(bank_version),
+            bank_version=bank_version,
         )
         return inputs, answer
 

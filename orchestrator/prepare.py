@@ -75,7 +75,8 @@ class PrepareLead:
 
     async def _gather(self, run_id: str, row: int) -> Json:
         lead = await self._runs.lead(run_id, row)
-        gathering = Gathering(self._children, lead)
+        needs = self._config.production.work.enrichment_needs
+        gathering = Gathering(self._children, lead, needs)
         # A competitor in the CSV is turned away before a credit is spent on it.
         if not self._triage.turned_away(gathering.dossier()):
             await gathering.look_up()
@@ -155,9 +156,10 @@ async def close_unprepared(
 class Gathering:
     """What is found out about one lead. A failed look-up becomes a problem, never a guess."""
 
-    def __init__(self, children: Children, lead: Lead) -> None:
+    def __init__(self, children: Children, lead: Lead, needs: tuple[FactName, ...]) -> None:
         self._children = children
         self._lead = lead
+        self._needs = needs
         self._facts: Mapping[FactName, Fact] = {}
         self._crm: CrmView | None = None
         self._outreach: OutreachView | None = None
@@ -184,7 +186,7 @@ class Gathering:
 
     async def enrich(self) -> None:
         """Ask the waterfall; a parent company that it names is looked up in the CRM as well."""
-        request = enricher.EnrichLead(lead=self._lead)
+        request = enricher.EnrichLead(lead=self._lead, need=self._needs)
         found = await self._ask(enricher.SERVER, enricher.ENRICH_LEAD, request)
         if found is None:
             return

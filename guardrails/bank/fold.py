@@ -23,7 +23,6 @@ from guardrails.bank.models import (
     ItemScope,
     Lesson,
     Match,
-    Rule,
     Status,
     Trust,
 )
@@ -193,22 +192,13 @@ def _status(key: ItemKey, evidence: tuple[Evidence, ...], tally: list[Trial]) ->
 def _hard_matches(lesson: Lesson) -> Iterator[Match]:
     if lesson.outcome == "rejection" and lesson.trust == "human":
         if lesson.lead_id and lesson.template_hash:
-            yield _match("resend", lead_id=lesson.lead_id, template_hash=lesson.template_hash)
+            yield Match(rule="resend", lead_id=lesson.lead_id, template_hash=lesson.template_hash)
         if lesson.content_hash:
-            yield _match("content", content_hash=lesson.content_hash)
+            yield Match(rule="content", content_hash=lesson.content_hash)
         if lesson.lead_id and lesson.reason_code == "competitor":
-            yield _match("competitor", lead_id=lesson.lead_id)
+            yield Match(rule="competitor", lead_id=lesson.lead_id)
     elif lesson.outcome in {"unsubscribe", "complaint"} and lesson.lead_id:
-        yield _match("opt_out", lead_id=lesson.lead_id)
-
-
-def _match(
-    rule: Rule,
-    lead_id: str | None = None,
-    template_hash: str | None = None,
-    content_hash: str | None = None,
-) -> Match:
-    return Match(rule=rule, lead_id=lead_id, template_hash=template_hash, content_hash=content_hash)
+        yield Match(rule="opt_out", lead_id=lesson.lead_id)
 
 
 def _outcome(lesson: Lesson) -> Evidence:

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
-from guardrails.model import Mode
+from guardrails.model import FactName, Mode
 
 Domain = Annotated[
     str,
@@ -126,6 +126,10 @@ class Work(Section):
 
     concurrency: int = Field(ge=1, le=256, description="Leads in flight.")
     call_timeout_s: float = Field(gt=0, le=600, description="Longest wait for one tool call.")
+    enrichment_needs: tuple[FactName, ...] = Field(
+        description="Facts to ask for: the waterfall stops when all are known. Ownership and "
+        "parent company are among them because they turn leads away."
+    )
     enrichment_cache_days: int = Field(ge=0)
     news_max_items: int = Field(ge=0, le=50)
     news_max_age_days: int = Field(ge=1)

@@ -19,12 +19,15 @@ from typing import Any
 import structlog
 from mcp.server.lowlevel import Server
 from pydantic import ValidationError
+from structlog.tracebacks import ExceptionDictTransformer
 
 from guardrails.config.loader import describe
 from guardrails.errors import ConfigError, SwarmError
 from servers.common.stdio import serve_stdio
 
 _PR_SET_PDEATHSIG = 1
+# Without local variables: they hold keys, addresses and drafts (P8).
+_TRACEBACKS = ExceptionDictTransformer(show_locals=False)
 Opened = AbstractAsyncContextManager[Server[Any]]
 
 
@@ -36,7 +39,7 @@ def configure_logging() -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.dict_tracebacks,
+            structlog.processors.ExceptionRenderer(_TRACEBACKS),
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),

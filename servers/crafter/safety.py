@@ -30,6 +30,7 @@ _INSTRUCTION = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _HIDDEN = {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"}
+_LOOKED_AT = 2000  # characters; enough to say what is wrong with a text that is too long
 _LIMITS = {"headline": 300, "publisher": 60, "company": 120, "title": 90, "word": 60}
 
 
@@ -39,11 +40,13 @@ def unsafe(text: str, form: str, *, dotted: bool = False) -> str | None:
     `form` is one of headline, publisher, company, title, word and sets the longest length in
     characters. With `dotted`, a text that is one dotted word (Node.js) is not taken for an address.
     """
-    if len(text) > _LIMITS[form]:
-        return "is too long"
-    if not text.isascii() and any(unicodedata.category(char) in _HIDDEN for char in text):
-        return "holds invisible or control characters"
-    if text.isascii() and not text.isprintable():
+    too_long = len(text) > _LIMITS[form]
+    text = text[:_LOOKED_AT]
+    if text.isascii():
+        hidden = not text.isprintable()
+    else:
+        hidden = any(unicodedata.category(char) in _HIDDEN for char in text)
+    if hidden:
         return "holds invisible or control characters"
     plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
     if _MARKUP.search(plain):
@@ -54,7 +57,7 @@ def unsafe(text: str, form: str, *, dotted: bool = False) -> str | None:
         return "looks like a link or an address"
     if not plain.isascii() and any(_mixed(word) for word in plain.split()):
         return "mixes alphabets within a word"
-    return None
+    return "is too long" if too_long else None
 
 
 def is_latin(text: str) -> bool:

@@ -120,7 +120,7 @@ def first_name(text: str) -> str:
 
 def headline(text: str, publisher: str | None) -> str:
     """A headline in quotation marks, without the publisher's tail, cut between words."""
-    bare = " ".join(text.split())
+    bare = re.sub(r"\s+([,.;:!?])", r"\1", " ".join(text.split()))  # GDELT spaces its marks
     publisher = " ".join(publisher.split()) if publisher else None
     if publisher:
         bare = re.sub(rf"\s+[-–—|]\s+{re.escape(publisher)}$", "", bare, flags=re.IGNORECASE)

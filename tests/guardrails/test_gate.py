@@ -15,6 +15,7 @@ from sqlalchemy import select
 
 from guardrails.audit import AuditLog
 from guardrails.bank import Bank, Lesson
+from guardrails.bank.file import backup_of
 from guardrails.bootstrap_hive import ensure_hive
 from guardrails.brakes.stop import StopSwitch
 from guardrails.config import Config, load_config
@@ -377,6 +378,16 @@ def test_a_new_hive_gets_a_bank_and_a_robbed_one_does_not(
     hive.bank_file.unlink()
     ensure_hive(tmp_path / "h", True, config, clock)
     assert not hive.bank_file.exists()
+
+
+def test_a_crash_while_the_first_bank_is_made_is_mended(
+    tmp_path: Path, config: Config, clock: SteppableClock
+) -> None:
+    hive = ensure_hive(tmp_path / "h", True, config, clock)
+    whole = hive.bank_file.read_bytes()
+    hive.bank_file.rename(backup_of(hive.bank_file))  # killed between backup and bank
+    ensure_hive(tmp_path / "h", True, config, clock)
+    assert hive.bank_file.read_bytes() == whole
 
 
 def test_a_hive_with_an_audit_and_a_database_elsewhere_is_not_new(

@@ -200,6 +200,21 @@ def test_a_long_headline_is_cut_between_words(writer: Any) -> None:
     assert title.startswith(quoted.removesuffix(" …") + " ")
 
 
+@pytest.mark.parametrize(
+    ("stated", "said"),
+    [
+        ("Series A, 12M USD", "Brightwater Digital's Series A."),
+        ("Seed", "Brightwater Digital's seed round."),
+        ("Growth equity, 9M USD", "Brightwater Digital's growth equity round."),
+        ("pre-seed round", "Brightwater Digital's pre-seed round."),
+    ],
+)
+def test_a_round_is_named_and_its_amount_is_not(writer: Any, stated: str, said: str) -> None:
+    draft, _ = outcome(writer, facts={"funding": writer.fact(stated)})
+    assert f"I read about {said}" in draft.body
+    assert "USD" not in draft.body
+
+
 def test_an_unknown_kind_of_funding_is_not_talked_about(writer: Any) -> None:
     _, reasons = outcome(writer, facts={"funding": writer.fact("convertible thing, 3M")})
     assert reasons["funding"].code == "evidence_unsafe"

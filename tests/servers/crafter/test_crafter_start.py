@@ -98,6 +98,17 @@ def test_a_template_can_reach_neither_the_lead_nor_the_program(
     assert {reason.code for reason in drafted.reasons} >= {"template_broken"}
 
 
+def test_a_part_of_the_configuration_is_looked_for_beside_production_json_first(
+    tmp_path: Path,
+) -> None:
+    shutil.copy(config_path("production.json"), tmp_path)
+    (tmp_path / "tone_corpus.json").write_text("{}")
+    assert config_path("tone_corpus.json", tmp_path) == tmp_path / "tone_corpus.json"
+    assert config_path("templates", tmp_path / "production.json") == config_path("templates")
+    with pytest.raises(ConfigError, match=r"no absent\.json"):
+        config_path("absent.json", tmp_path)
+
+
 def edited(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     path = folder / "phrases.json"
     phrases = json.loads(path.read_text())

@@ -129,6 +129,7 @@ def test_a_first_name_is_neither_shouted_nor_changed(stated: str, said: str) -> 
     [
         ("Northwind grows - The Ledger", "The Ledger", "“Northwind grows” (The Ledger)"),
         ("Northwind grows", None, "“Northwind grows”"),
+        ("Northwind grows , again : why ?", None, "“Northwind grows, again: why?”"),
         ("Northwind says “yes” to AI.", None, "“Northwind says 'yes' to AI”"),
     ],
 )
