@@ -98,7 +98,7 @@ def _known(known: Mapping[str, Any]) -> Iterator[str]:
         "news": news is not None,
     }
     said = ", ".join(f"{name} {'asked' if did else 'not asked'}" for name, did in asked.items())
-    yield f"  Look-ups: {said}{f' ({news} headlines)' if news else ''}."
+    yield f"  Look-ups: {said}{f' ({news} headlines)' if news is not None else ''}."
     if known["problems"]:
         yield f"  Failed: {', '.join(known['problems'])}."
 
@@ -141,6 +141,9 @@ def _bank(answer: Mapping[str, Any] | None) -> Iterator[str]:
 
 def _citation(item: Mapping[str, Any]) -> Iterator[str]:
     yield f"  {item['item_id']} ({item['effect']}, {item['level']}): {item['title']}"
+    if item["kind"] == "golden":
+        yield f"    {item['reason']}"
+        return
     yield (
         f"    {item['k']:.1f} failures of {item['n']:.1f}; prior {item['prior']}, posterior "
         f"{item['posterior']}; P = {item['probability']:.2f} against {item['threshold']:g}"

@@ -33,6 +33,14 @@ class _Known:
     source: str
 
 
+@dataclass(frozen=True)
+class _Scored:
+    """One line of the score, and whether anything was known for it."""
+
+    part: ScorePart
+    known: bool
+
+
 def qualify(dossier: Dossier, icp: Icp) -> Qualification:
     """The ICP score of a dossier: points by part, multiplier, cap at 100, tier.
 
@@ -40,16 +48,15 @@ def qualify(dossier: Dossier, icp: Icp) -> Qualification:
         score 0 to 100 (halves round up), tier 1 to 4, the parts with reasons, the multiplier by
         seniority and industry tier, and the inputs that were unknown.
     """
-    title, title_part = _title(dossier, icp)
-    industry, segment, industry_part = _industry(dossier, icp)
-    technology_part = _technology(dossier, icp)
-    intent_part, unknown_intent = _intent(dossier, icp)
-    size_part = _size(dossier, icp)
-    parts = (size_part, title_part, industry_part, technology_part, intent_part)
+    title, title_line = _title(dossier, icp)
+    industry, segment, industry_line = _industry(dossier, icp)
+    intent, unknown_intent = _intent(dossier, icp)
+    lines = (_size(dossier, icp), title_line, industry_line, _technology(dossier, icp))
+    parts = (*(line.part for line in lines), intent)
     multiplier = _multiplier(title, industry, icp)
     total = sum(part.points for part in parts) * multiplier
     score = max(0, min(100, math.floor(total + 0.5)))
-    unknown = [part.name for part in parts[:4] if part.why.startswith("unknown")]
+    unknown = [line.part.name for line in lines if not line.known]
     return Qualification(
         score=score,
         tier=_tier(score, icp),
@@ -62,12 +69,12 @@ def qualify(dossier: Dossier, icp: Icp) -> Qualification:
     )
 
 
-def _size(dossier: Dossier, icp: Icp) -> ScorePart:
+def _size(dossier: Dossier, icp: Icp) -> _Scored:
     most = max((band.points for band in icp.size_bands), default=0)
     known = _value(dossier, "employee_count", dossier.lead.employee_count)
     count = _as_count(known.value) if known else None
     if known is None or count is None:
-        return _part("employee_count", 0, most, "unknown head count")
+        return _part("employee_count", 0, most, "unknown head count", known=False)
     for band in icp.size_bands:
         if count >= band.min and (band.max is None or count <= band.max):
             limits = f"{band.min}-{band.max}" if band.max is not None else f"{band.min} or more"
@@ -76,11 +83,11 @@ def _size(dossier: Dossier, icp: Icp) -> ScorePart:
     return _part("employee_count", 0, most, f"{count} employees ({known.source}): no band")
 
 
-def _title(dossier: Dossier, icp: Icp) -> tuple[TitleMatch | None, ScorePart]:
+def _title(dossier: Dossier, icp: Icp) -> tuple[TitleMatch | None, _Scored]:
     most = max((group.points for group in icp.titles), default=0)
     known = _value(dossier, "title", dossier.lead.title)
     if known is None:
-        return None, _part("title", 0, most, "unknown job title")
+        return None, _part("title", 0, most, "unknown job title", known=False)
     match = match_title(str(known.value), icp.titles)
     if match is None:
         return None, _part("title", 0, most, f"the title ({known.source}) is in no title group")
@@ -88,11 +95,11 @@ def _title(dossier: Dossier, icp: Icp) -> tuple[TitleMatch | None, ScorePart]:
     return match, _part("title", match.group.points, most, why)
 
 
-def _industry(dossier: Dossier, icp: Icp) -> tuple[IndustryGroup | None, str, ScorePart]:
+def _industry(dossier: Dossier, icp: Icp) -> tuple[IndustryGroup | None, str, _Scored]:
     most = max((group.points for group in icp.industries), default=0)
     known = _value(dossier, "industry", dossier.lead.industry)
     if known is None:
-        return None, OTHER, _part("industry", 0, most, "unknown industry")
+        return None, OTHER, _part("industry", 0, most, "unknown industry", known=False)
     groups = sorted(icp.industries, key=lambda group: group.tier)
     vocabulary = {
         segment: (*phrases, segment.replace("_", " "))
@@ -109,7 +116,7 @@ def _industry(dossier: Dossier, icp: Icp) -> tuple[IndustryGroup | None, str, Sc
     return group, segment, _part("industry", group.points, most, why)
 
 
-def _technology(dossier: Dossier, icp: Icp) -> ScorePart:
+def _technology(dossier: Dossier, icp: Icp) -> _Scored:
     """Row and enrichment together: knowing a tool from one does not unknow another's."""
     names = list(dossier.lead.technologies)
     sources: list[str] = [dossier.lead.source] if names else []
@@ -118,7 +125,7 @@ def _technology(dossier: Dossier, icp: Icp) -> ScorePart:
         names += stated
         sources.append(fact.source)
     if not names:
-        return _part("technologies", 0, icp.technology_max, "unknown technologies")
+        return _part("technologies", 0, icp.technology_max, "unknown technologies", known=False)
     used = [words(name) for name in names]
     points, found = 0, []
     for kind, phrases in icp.technology_words.items():
@@ -148,8 +155,8 @@ def _intent(dossier: Dossier, icp: Icp) -> tuple[ScorePart, tuple[str, ...]]:
             points += icp.intent_points.get(name, 0)
             why.append(f"{name} ({sign})")
     text = f"signs of interest: {', '.join(why)}" if why else "no sign of interest known"
-    part = _part("intent", min(points, icp.intent_max), icp.intent_max, text)
-    return part, tuple(unknown)
+    line = _part("intent", min(points, icp.intent_max), icp.intent_max, text)
+    return line.part, tuple(unknown)
 
 
 def _sign(dossier: Dossier, name: Literal["pages_seen", "hiring", "funding"]) -> str | None:
@@ -209,5 +216,5 @@ def _as_names(value: FactValue) -> Sequence[str]:
     return (value,) if isinstance(value, str) and value else ()
 
 
-def _part(name: str, points: int, of: int, why: str) -> ScorePart:
-    return ScorePart(name=name, points=points, of=of, why=why)
+def _part(name: str, points: int, of: int, why: str, *, known: bool = True) -> _Scored:
+    return _Scored(ScorePart(name=name, points=points, of=of, why=why), known)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from guardrails.audit.records import GENESIS, AuditHead, AuditRef, Record
 from guardrails.store import insert_if_absent
@@ -32,7 +32,6 @@ class AuditIndex:
 
     def __init__(self, chain: str) -> None:
         self._chain = chain
-        ours = audit_index.c.chain == chain
         # Statements are built once: building them costs more than running them.
         self._anchor = select(audit_heads.c.seq, audit_heads.c.hash).where(
             audit_heads.c.chain == chain
@@ -46,13 +45,22 @@ class AuditIndex:
             audit_index.c.decision_id, audit_index.c.audit_id, audit_index.c.hash, audit_index.c.seq
         ).where(audit_index.c.decision_id.in_(bindparam("decisions", expanding=True)))
         self._insert = insert(audit_index)
-        self._places = select(
+        place = (
             audit_index.c.seq,
             audit_index.c.audit_id,
             audit_index.c.day,
             audit_index.c.offset,
             audit_index.c.hash,
-        ).where(ours)
+        )
+        self._places = select(*place).where(audit_index.c.chain == chain)
+        # One query for each name, and no condition on the chain: SQLite would walk the whole
+        # chain by its primary key rather than use the index of the name.
+        self._finds = [
+            select(audit_index.c.chain, *place)
+            .where(column == bindparam("name"))
+            .order_by(audit_index.c.seq.desc())
+            for column in (audit_index.c.audit_id, audit_index.c.decision_id, audit_index.c.lead_id)
+        ]
 
     def anchor(self, conn: Connection) -> AuditHead | None:
         """The anchored head, or None when the chain was never begun in this database."""
@@ -101,13 +109,10 @@ class AuditIndex:
 
     def find(self, conn: Connection, name: str) -> Place | None:
         """The record with this audit or decision id, else the latest of this lead."""
-        exact = or_(audit_index.c.audit_id == name, audit_index.c.decision_id == name)
-        of_lead = audit_index.c.lead_id == name
-        for condition in (exact, of_lead):
-            query = self._places.where(condition)
-            row = conn.execute(query.order_by(audit_index.c.seq.desc()).limit(1)).first()
-            if row:
-                return Place(*row)
+        for query in self._finds:
+            for row in conn.execute(query, {"name": name}):
+                if row.chain == self._chain:
+                    return Place(*row[1:])
         return None
 
     def places(self, conn: Connection) -> Iterator[Place]:

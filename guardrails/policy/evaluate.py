@@ -60,7 +60,7 @@ def evaluate(
     """
     case = Case(inputs, policy, bank)
     checks = _run(ALWAYS, case)
-    turned_away = inputs.draft is None and verdict_of(checks) is Verdict.DISQUALIFY
+    turned_away = inputs.draft is None and verdict_of(checks).severity >= Verdict.BLOCK.severity
     if not turned_away:
         checks += _run(LOOKUPS, case)
     if inputs.draft is not None:

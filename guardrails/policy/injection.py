@@ -56,7 +56,7 @@ _NOT_TEXT = frozenset({"email", "domain", "parent_domain", "linkedin_url"})
 
 def suspicious(case: Case) -> Findings:
     """Each outside text that reads like an instruction, and whether the draft repeats it."""
-    for where, text, problem in dict.fromkeys(_suspects(case)):
+    for where, text, problem in _suspects(case):
         if case.draft is not None and plain(text) and plain(text) in case.written:
             yield block(
                 "injection_in_draft",
@@ -108,9 +108,12 @@ def _texts(case: Case) -> Iterator[tuple[str, str, bool]]:
 
 
 def _suspects(case: Case) -> Iterator[tuple[str, str, str]]:
+    """(where, text, problem), each text once: facts often repeat the row."""
     own = {domain for _what, domain in case.domains}
+    seen: set[str] = set()
     for where, text, short in _texts(case):
-        if problem := _problem(text, short, own):
+        if text not in seen and (problem := _problem(text, short, own)):
+            seen.add(text)
             yield where, text, problem
 
 

@@ -67,13 +67,13 @@ def institution(case: Case) -> Findings:
             text = f"{domain} ({what}) is institutional: government, military or education ({hit})."
             yield disqualify("institution_domain", text)
     stated = {
-        "ownership": case.text_fact("ownership"),
-        "industry": case.lead.industry,
-        "enriched industry": case.text_fact("industry"),
+        plain(case.text_fact("industry") or ""): "industry",
+        plain(case.lead.industry or ""): "industry",
+        plain(case.text_fact("ownership") or ""): "ownership",
     }
-    for what, value in stated.items():
-        if value and plain(value) in case.policy.institution_words:
-            text = f"Its {what} is {plain(value)!r}: not a company we write to."
+    for value, what in stated.items():
+        if value in case.policy.institution_words:
+            text = f"Its {what} is {value!r}: not a company we write to."
             yield disqualify("institution", text, f"the {what} is wrong and is corrected")
     company = case.lead.company or case.text_fact("company")
     named = company and case.policy.nonprofit_words.search(plain(company))

@@ -21,8 +21,8 @@ from servers.common.main import run
 from servers.common.operations import Operation
 from servers.enricher import vendor_clay, vendor_rb2b
 from servers.enricher.cache import EnrichmentCache
-from servers.enricher.dns import DnsMail, SandboxMail, system_resolver
 from servers.enricher.facts import FactMaker
+from servers.enricher.mail import MailLookup, SandboxMail
 from servers.enricher.paid import PaidRuns
 from servers.enricher.research import CompanyResearcher, NewsRules
 from servers.enricher.service import EnricherService
@@ -50,9 +50,18 @@ async def open_server() -> AsyncIterator[Server[Any]]:
             facts=parts.facts,
             cache=EnrichmentCache(store, utc_now, parts.days),
             sources=(await parts.rb2b(), await parts.clay(store)),
-            mail=SandboxMail() if settings.sandbox else DnsMail(system_resolver()),
+            mail=_mail(settings),
         )
         yield build_server(EnricherService(waterfall, await parts.researcher()))
+
+
+def _mail(settings: EnricherSettings) -> MailLookup:
+    if settings.sandbox:
+        return SandboxMail()
+    # Imported at first use: the sandbox starts a tenth of a second sooner without a DNS library.
+    from servers.enricher.dns import DnsMail, system_resolver  # noqa: PLC0415
+
+    return DnsMail(system_resolver())
 
 
 class _Parts:

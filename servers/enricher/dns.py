@@ -1,8 +1,7 @@
-"""Whether a domain takes mail. Owns: the reading of MX answers, and when not to ask.
+"""Whether a domain takes mail, asked of DNS. Owns: the reading of MX answers.
 
-In the sandbox no DNS is asked: reserved domains count as deliverable, others are unknown. Outside
-it reserved domains take no mail. Refuses to read silence as "no": what could not be asked is
-unknown.
+Reserved domains take no mail and are not asked for. Refuses to read silence as "no": what could
+not be asked is unknown.
 """
 
 from __future__ import annotations
@@ -14,16 +13,9 @@ from dns.asyncresolver import Resolver
 from dns.exception import DNSException
 from dns.resolver import NXDOMAIN, Answer, NoAnswer
 
+from servers.enricher.mail import is_reserved
+
 DNS_TIMEOUT_S = 3.0
-_RESERVED = frozenset({"example", "test", "invalid", "localhost"})
-_RESERVED_SECOND = frozenset({"example.com", "example.net", "example.org"})
-
-
-class MailLookup(Protocol):
-    """Whether a domain takes mail: yes, no, or None when it cannot be found out."""
-
-    async def accepts_mail(self, domain: str) -> bool | None:
-        """Bounded; never raises."""
 
 
 class AsksDns(Protocol):
@@ -31,13 +23,6 @@ class AsksDns(Protocol):
 
     async def resolve(self, qname: str, rdtype: str) -> Answer:
         """Raises a `DNSException` when there is no such record or no answer."""
-
-
-class SandboxMail:
-    """The sandbox's answer: reserved domains take mail, no DNS is asked."""
-
-    async def accepts_mail(self, domain: str) -> bool | None:
-        return True if is_reserved(domain) else None
 
 
 class DnsMail:
@@ -88,9 +73,3 @@ def system_resolver() -> Resolver | None:
         return None
     resolver.lifetime = DNS_TIMEOUT_S
     return resolver
-
-
-def is_reserved(domain: str) -> bool:
-    """Whether nobody can own `domain` (RFC 2606)."""
-    labels = domain.lower().rstrip(".").split(".")
-    return labels[-1] in _RESERVED or ".".join(labels[-2:]) in _RESERVED_SECOND

@@ -20,8 +20,8 @@ from guardrails.model import NewsItem, Research
 from servers.enricher.competitors import find_competitor
 from servers.enricher.contract import CompanyResearch, ResearchCompany
 from servers.enricher.headlines import CompanyName, story_key
+from servers.enricher.sources import NewsSource
 from servers.enricher.values import clean_text
-from servers.enricher.vendor_news import NewsSource
 
 _REMEMBERED = 512
 _REMEMBER_FOR = timedelta(minutes=10)

@@ -1,7 +1,7 @@
 """The enricher's behaviour. Owns: the pairing of its two halves, waterfall and research.
 
-No MCP, no HTTP; both halves work over ports (`sources.Source`, `vendor_news.NewsSource`,
-`dns.MailLookup`).
+No MCP, no HTTP; both halves work over ports (`sources.Source`, `sources.NewsSource`,
+`mail.MailLookup`).
 """
 
 from __future__ import annotations

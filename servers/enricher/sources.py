@@ -1,4 +1,4 @@
-"""The port between the waterfall and its sources. Owns: what asking one source gives."""
+"""The ports between the enricher and its sources. Owns: what asking one source gives."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from guardrails.model import Fact, FactName, Lead
+from guardrails.model import Fact, FactName, Lead, NewsItem
 
 SourceName = Literal["rb2b", "clay"]
 Status = Literal["ok", "no_match", "skipped", "pending", "failed", "out_of_credits"]
@@ -46,3 +46,14 @@ class Source(Protocol):
 
     async def look_up(self, lead: Lead, subject: str) -> SourceAnswer:
         """Ask about one lead. `subject` is the keyed hash under which it is recorded."""
+
+
+class NewsSource(Protocol):
+    """Where headlines come from."""
+
+    @property
+    def name(self) -> str:
+        """As it stands in `Research.sources`."""
+
+    async def search(self, phrase: str, days: int) -> list[NewsItem]:
+        """Articles of the last `days` days that hold `phrase`. Raises a `VendorError`."""

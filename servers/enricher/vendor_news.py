@@ -12,7 +12,7 @@ import html
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element, ParseError
 
@@ -34,17 +34,6 @@ _ASKED = 50
 _MAX_ITEMS = 200
 
 
-class NewsSource(Protocol):
-    """Where headlines come from."""
-
-    @property
-    def name(self) -> str:
-        """As it stands in `Research.sources`."""
-
-    async def search(self, phrase: str, days: int) -> list[NewsItem]:
-        """Articles of the last `days` days that hold `phrase`. Raises a `VendorError`."""
-
-
 class Gdelt:
     """GDELT DOC 2.0, article lists."""
 
@@ -55,7 +44,7 @@ class Gdelt:
         self._clock = clock
 
     async def search(self, phrase: str, days: int) -> list[NewsItem]:
-        """See `NewsSource`."""
+        """See `sources.NewsSource`."""
         answer = await self._client.request(
             GDELT_SEARCH,
             params={
@@ -97,7 +86,7 @@ class GoogleNews:
         self._clock = clock
 
     async def search(self, phrase: str, days: int) -> list[NewsItem]:
-        """See `NewsSource`."""
+        """See `sources.NewsSource`."""
         answer = await self._client.request(
             GOOGLE_SEARCH,
             params={

@@ -16,8 +16,8 @@ from guardrails.identity import subject_hash
 from guardrails.model import Fact, FactName, Lead
 from servers.enricher.cache import Cached, EnrichmentCache
 from servers.enricher.contract import EnrichLead, Enrichment, WaterfallStep
-from servers.enricher.dns import MailLookup
 from servers.enricher.facts import FactMaker
+from servers.enricher.mail import MailLookup
 from servers.enricher.sources import Source, SourceName
 
 

@@ -126,7 +126,7 @@ class Records:
                 "type": "TYPE_EMAIL",
                 "unreadCount": 0,
             }
-            | known({name: contact.get(name) for name in ("email", "phone")}),
+            | {name: contact.get(name) or "" for name in ("email", "phone")},
         )
 
     def _seed_contact(self, held: CrmContact, midnight: datetime) -> None:

@@ -31,8 +31,13 @@ class RejectedRow(Result):
     duplicate_of: int | None = Field(default=None, description="Row of the first occurrence.")
     opted_out_email: str | None = Field(
         default=None,
-        description="The address, when this duplicate says that the person opted out (reason "
-        "opt_out_on_duplicate): to be suppressed whatever the first row says.",
+        description="The address that would be written to, when this row says that the person "
+        "wants no contact: to be suppressed whatever other rows say.",
+    )
+    opted_out_emails: tuple[str, ...] = Field(
+        default=(),
+        description="All addresses of that person in this row and the first one: they differ when "
+        "the person was recognised by profile or name.",
     )
 
 

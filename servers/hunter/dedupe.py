@@ -1,7 +1,8 @@
 """Who has been seen in this file. Owns: the index of one import, on disk, in bounded memory.
 
 The index is SQLite's private temporary database: it has no name, spills to disk beyond a small
-cache and vanishes with its connection. It holds keyed digests only, never an address.
+cache and vanishes with its connection. People are found by digests; beside them it holds the
+address of each first row, because a later row may say that this person opted out.
 """
 
 from __future__ import annotations
@@ -27,9 +28,12 @@ class SeenIndex:
         self._connection.execute(
             "CREATE TABLE seen (key BLOB PRIMARY KEY, row INTEGER NOT NULL) WITHOUT ROWID"
         )
+        self._connection.execute("CREATE TABLE people (row INTEGER PRIMARY KEY, email TEXT)")
 
-    def first(self, keys: Sequence[str], row: int) -> int | None:
+    def first(self, keys: Sequence[str], row: int, email: str | None) -> int | None:
         """The earliest row that shares a key, or None; the keys then belong to that row.
+
+        `email` is the row's address, kept when it is a first row.
 
         Keys of a duplicate are learned too, so that a third row which only shares the second
         one's address is recognised as the same person.
@@ -45,6 +49,8 @@ class SeenIndex:
                 hashed,
             ).fetchone()[0]
             owner = row if found is None else int(found)
+            if found is None:
+                self._connection.execute("INSERT INTO people VALUES (?, ?)", (row, email))
             self._connection.executemany(
                 "INSERT OR IGNORE INTO seen (key, row) VALUES (?, ?)",
                 [(key, owner) for key in hashed],
@@ -52,6 +58,20 @@ class SeenIndex:
         except sqlite3.Error as error:
             raise StoreUnavailable(f"the import's temporary index failed: {error}") from error
         return None if found is None else owner
+
+    def email_of(self, row: int) -> str | None:
+        """The address of a first row.
+
+        Raises:
+            StoreUnavailable: the temporary database cannot be read.
+        """
+        try:
+            found = self._connection.execute(
+                "SELECT email FROM people WHERE row = ?", (row,)
+            ).fetchone()
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"the import's temporary index failed: {error}") from error
+        return None if found is None or found[0] is None else str(found[0])
 
     def close(self) -> None:
         """Forget everything."""

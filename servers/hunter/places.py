@@ -15,11 +15,13 @@ import phonenumbers
 from servers.hunter.text import clean, folded
 
 
+@lru_cache(maxsize=1024)
 def read_country(cell: str) -> str | None:
     """ISO 3166-1 alpha-2 of a name, alias, alpha-2 or alpha-3 code; None when not one."""
     return _countries().get(folded(clean(cell)))
 
 
+@lru_cache(maxsize=1024)
 def read_timezone(cell: str) -> str | None:
     """The IANA name of a time zone, in its own spelling; HubSpot's `america_slash_new_york` too."""
     text = clean(cell).replace("_slash_", "/").replace("_hyphen_", "-").replace(" ", "_")

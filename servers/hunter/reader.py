@@ -17,7 +17,7 @@ from servers.hunter.contract import LeadPage, RejectedRow
 from servers.hunter.dedupe import SeenIndex
 from servers.hunter.records import Record
 from servers.hunter.rejects import duplicate_reasons
-from servers.hunter.rows import Rules, read_row
+from servers.hunter.rows import Reading, Rules, read_row
 from servers.hunter.source import Cursor, Source
 
 
@@ -96,22 +96,30 @@ class Reader:
         self.rows += 1
         reading = read_row(record, self.rows, self._header.columns, self._rules)
         if reading.lead is None:
-            return _Outcome(rejected=self._rejected(record, "invalid", reading.reasons))
-        first = self._seen.first(reading.keys, self.rows)
+            return _Outcome(rejected=self._rejected(record, reading, reading.reasons, None))
+        first = self._seen.first(reading.keys, self.rows, reading.email)
         if first is None:
             return _Outcome(lead=reading.lead)
         reasons = duplicate_reasons(reading.lead, first)
-        return _Outcome(rejected=self._rejected(record, "duplicate", reasons, first))
+        return _Outcome(rejected=self._rejected(record, reading, reasons, first))
 
     def _rejected(
-        self, record: Record, state: str, reasons: tuple[Reason, ...], first: int | None = None
+        self, record: Record, reading: Reading, reasons: tuple[Reason, ...], first: int | None
     ) -> RejectedRow:
         # From row number and raw cells: stable over re-reads, and two equal rows stay two.
         key = f"row:{self.rows}:{digest(record.cells)}"
+        opted_out = self._opted_out(reading, first) if reading.no_contact else ()
         return RejectedRow(
             row=self.rows,
-            state=state,
+            state="invalid" if first is None else "duplicate",
             lead_id=identity.lead_id(self._rules.salt, key),
             reasons=reasons,
             duplicate_of=first,
+            opted_out_email=opted_out[0] if opted_out else None,
+            opted_out_emails=opted_out,
         )
+
+    def _opted_out(self, reading: Reading, first: int | None) -> tuple[str, ...]:
+        """The person's addresses, the one that would be written to first."""
+        stated = (None if first is None else self._seen.email_of(first), reading.email)
+        return tuple(dict.fromkeys(email for email in stated if email))

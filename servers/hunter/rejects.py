@@ -30,11 +30,14 @@ def broken(record: Record, columns: Columns) -> Reason | None:
         return Reason(code=record.problem, text=f"Cannot be read: {message}.", remedy=remedy)
     if not any(cell.strip() for cell in record.cells):
         return Reason(code="empty_row", text="Every cell of the row is empty.", remedy="Drop it.")
-    if tuple(map(text.clean, record.cells)) == columns.headers:
+    if len(record.cells) == columns.width and all(
+        text.clean(cell) == header
+        for cell, header in zip(record.cells, columns.headers, strict=True)
+    ):
         return Reason(
             code="repeated_header", text="The row repeats the header.", remedy="Drop the row."
         )
-    return _ragged(record, columns) or _too_long(record, columns)
+    return _ragged(record, columns)
 
 
 def _ragged(record: Record, columns: Columns) -> Reason | None:
@@ -57,7 +60,8 @@ def _ragged(record: Record, columns: Columns) -> Reason | None:
     return None
 
 
-def _too_long(record: Record, columns: Columns) -> Reason | None:
+def too_long(record: Record, columns: Columns) -> Reason | None:
+    """A cell of a recognised column that is longer than anything it can mean."""
     for field, indexes in columns.fields.items():
         limit = _MAX_LIST if field in _LIST_FIELDS else _MAX_TEXT
         for index in indexes:

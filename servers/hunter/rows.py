@@ -33,11 +33,16 @@ class Rules:
 
 @dataclass(frozen=True)
 class Reading:
-    """A row's outcome: `lead` or `reasons`. `keys` make it the same person as another row."""
+    """A row's outcome: `lead` or `reasons`. `keys` make it the same person as another row.
+
+    `email` and `no_contact` are known for a rejected row too, as far as it could be read.
+    """
 
     lead: Lead | None
     reasons: tuple[Reason, ...] = ()
     keys: tuple[str, ...] = ()
+    email: str | None = None
+    no_contact: bool = False
 
 
 class Cells:
@@ -46,14 +51,17 @@ class Cells:
     def __init__(self, columns: Columns, record: Record) -> None:
         self._columns = columns
         self._cells = record.cells
+        self._found: dict[str, list[Cell]] = {}
 
     def all(self, field: str) -> list[Cell]:
         """Header and value of every column of a field that holds anything, best first."""
-        return [
-            (self._columns.headers[index], self._cells[index])
-            for index in self._columns.fields.get(field, ())
-            if index < len(self._cells) and self._cells[index].strip()
-        ]
+        if field not in self._found:
+            self._found[field] = [
+                (self._columns.headers[index], self._cells[index])
+                for index in self._columns.fields.get(field, ())
+                if index < len(self._cells) and self._cells[index].strip()
+            ]
+        return self._found[field]
 
     def first(self, field: str) -> str | None:
         """The first known value of a field, cleaned."""
@@ -80,14 +88,21 @@ def read_row(record: Record, row: int, columns: Columns, rules: Rules) -> Readin
     permission = read_permission(cells.by_field())
     email, problem = _email(cells, rules)
     linkedin = _linkedin(cells)
+    lead = None
+    problem = rejects.too_long(record, columns) or problem
     problem = problem or rejects.unusable(columns, permission, email, linkedin)
-    if problem is not None:
-        return Reading(None, (problem, *rejects.flags(permission, "rejected")))
-    lead = build_lead(cells, row, email, linkedin, permission, rules)
-    if lead.domain and addresses.is_reserved(lead.domain, sandbox=rules.sandbox):
-        reason = rejects.reserved("domain", columns.header("website") or columns.header("domain"))
-        return Reading(None, (reason, *rejects.flags(permission, "rejected")))
-    return Reading(lead, keys=_keys(lead, rules))
+    if problem is None:
+        lead = build_lead(cells, row, email, linkedin, permission, rules)
+        if lead.domain and addresses.is_reserved(lead.domain, sandbox=rules.sandbox):
+            header = columns.header("website") or columns.header("domain")
+            lead, problem = None, rejects.reserved("domain", header)
+    return Reading(
+        lead,
+        (problem, *rejects.flags(permission, "rejected")) if problem else (),
+        _keys(lead, rules) if lead else (),
+        email,
+        permission.opted_out or permission.do_not_contact is not None,
+    )
 
 
 def build_lead(
@@ -185,7 +200,8 @@ def _keys(lead: Lead, rules: Rules) -> tuple[str, ...]:
         keys.append(f"key:linkedin:{lead.linkedin_url}")
     whole = text.folded(f"{lead.first_name or ''}{lead.last_name or ''}")
     if lead.domain and lead.first_name and lead.last_name and whole:
-        site = identity.registrable(lead.domain)
+        # A name of two labels is its own registrable part; the look-up keeps what it is asked.
+        site = identity.registrable(lead.domain) if lead.domain.count(".") > 1 else lead.domain
         if not addresses.is_listed(site, rules.free_mail):
             keys.append(f"name:{whole}@{site}")
     return tuple(dict.fromkeys(keys))

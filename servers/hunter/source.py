@@ -23,6 +23,8 @@ from guardrails.errors import BadInput
 
 SUFFIXES = (".csv", ".tsv", ".txt")
 MAX_TEXT = 1_000_000  # bytes of `csv_text`
+# A pipe put in the file's place cannot hang the server, nor a link lead out of the roots.
+_OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 _ROOTS_REMEDY = "Put the file below one of the directories in HUNTER_ROOTS, or change it."
 
 
@@ -43,8 +45,7 @@ class Source:
         if self.path is None:
             return io.BytesIO(self.text)
         try:
-            # Non-blocking, so that a pipe put in its place cannot hang the server.
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            descriptor = os.open(self.path, _OPEN_FLAGS)
         except OSError as error:
             raise _unreadable(self.path, error.strerror) from error
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -36,7 +36,7 @@ _KEPT_FORMAT = "\u200c\u200d"
 
 def clean(cell: str) -> str:
     """NFC, invisible characters away, spaces collapsed (line breaks become spaces)."""
-    text = unicodedata.normalize("NFC", cell)
+    text = cell if cell.isascii() else unicodedata.normalize("NFC", cell)
     if not text.isprintable():
         text = "".join(_visible(char) for char in text)
     return " ".join(text.split())

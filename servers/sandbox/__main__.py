@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import get_args
 
+from guardrails.config.models import Vendor
 from servers.sandbox.behaviour import Behaviour
 from servers.sandbox.host import Options, host
 from servers.sandbox.world import DEFAULT_SEED
@@ -23,6 +25,7 @@ def main() -> None:
         "--rate-limits",
         nargs="*",
         default=(),
+        choices=("all", *get_args(Vendor)),
         metavar="VENDOR",
         help="vendors whose published limit is enforced, or `all`; none by default",
     )

@@ -7,10 +7,14 @@ a demo or a benchmark is not slowed by a vendor's quota; the quota headers are s
 from __future__ import annotations
 
 from collections import defaultdict, deque
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Outages = dict[str, int | None]
+from guardrails.config.models import Vendor
+
+Limited = Vendor | Literal["all"]
+Outages = dict[Vendor, Annotated[int, Field(ge=400, le=599)]]
 
 
 class Behaviour(BaseModel):
@@ -19,7 +23,7 @@ class Behaviour(BaseModel):
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
     latency_ms: float = Field(default=0, ge=0, le=60_000, description="Added to every answer.")
-    rate_limits: tuple[str, ...] = Field(
+    rate_limits: tuple[Limited, ...] = Field(
         default=(), description="Vendors whose published rate limit is enforced; `all` for every."
     )
     outage: Outages = Field(
@@ -34,7 +38,7 @@ class Behaviour(BaseModel):
         default=2, ge=0, description="Seconds before the search finds a new contact."
     )
 
-    def limits(self, vendor: str) -> bool:
+    def limits(self, vendor: Vendor) -> bool:
         """Whether this vendor's rate limit is enforced."""
         return vendor in self.rate_limits or "all" in self.rate_limits
 

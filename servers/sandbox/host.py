@@ -110,8 +110,9 @@ class Sandbox:
         """Change the named switches; the others stay. Unknown names are refused."""
         try:
             wanted = call.json()
-            merged = self.site.behaviour.model_dump() | (wanted if isinstance(wanted, dict) else {})
-            self.site.behaviour = Behaviour.model_validate(merged)
+            if isinstance(wanted, dict):
+                wanted = self.site.behaviour.model_dump() | wanted
+            self.site.behaviour = Behaviour.model_validate(wanted)
         except ValidationError as error:
             return reply(422, {"error": describe(error)})
         except ValueError:

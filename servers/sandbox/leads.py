@@ -84,7 +84,8 @@ def _company_where(world: World, number: int, fits: Callable[[Company], bool]) -
         dice = Dice("company", number, attempt)
         industry = dice.weighted([(row, row[1]) for row in vocabulary.INDUSTRIES])
         words = f"{dice.pick(vocabulary.NAME_WORDS)} {dice.pick(industry[2])}"
-        domain = f"{ascii_slug(words)}-{number}{'x' * attempt}.example"
+        tail = f"{number}-{attempt}" if attempt else str(number)
+        domain = f"{ascii_slug(words)}-{tail}.example"
         company = world.company(domain)
         if company is not None and fits(company):
             return company

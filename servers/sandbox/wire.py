@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl, unquote
 
 import orjson
 
+from guardrails.config.models import Vendor
 from servers.sandbox.behaviour import Behaviour
 from servers.sandbox.counters import Counters, Kind
 from servers.sandbox.dice import fingerprint, invented_uuid
@@ -115,7 +116,7 @@ class Site:
 class Twin:
     """A vendor's stand-in. Subclasses name the endpoints, the guard and the error form."""
 
-    vendor: str = ""
+    vendor: Vendor
 
     def __init__(self, site: Site) -> None:
         self.site = site

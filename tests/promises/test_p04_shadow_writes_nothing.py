@@ -56,7 +56,8 @@ def filled(path: str) -> str:
 
 @pytest.fixture
 def app() -> Sandbox:
-    return sandbox()
+    TWINS.site.counters.reset()
+    return TWINS
 
 
 def test_the_twins_know_the_writes_that_this_test_attempts() -> None:
@@ -132,14 +133,14 @@ async def test_not_one_byte_of_a_refused_request_reaches_the_socket() -> None:
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
     base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     keys = {"Authorization": SecretStr("Bearer k")}
-    async with server:
-        async with open_client("ghl", CONFIG, base, ghl.OPERATIONS, Mode.SHADOW, keys=keys) as one:
-            for method, path in (("POST", "/contacts/upsert"), ("DELETE", "/contacts/abc")):
-                with pytest.raises(Refused):
-                    await one.http.request(method, path, json={})
-            assert connections == []
-            await one.request(ghl.SEARCH, json={})  # the socket does listen
-            assert connections == [b"POST /cont"]
+    client = open_client("ghl", CONFIG, base, ghl.OPERATIONS, Mode.SHADOW, keys=keys)
+    async with server, client:
+        for method, path in (("POST", "/contacts/upsert"), ("DELETE", "/contacts/abc")):
+            with pytest.raises(Refused):
+                await client.http.request(method, path, json={})
+        assert connections == []
+        await client.request(ghl.SEARCH, json={})  # the socket does listen
+        assert connections == [b"POST /cont"]
 
 
 @contextmanager
@@ -187,7 +188,8 @@ async def test_a_real_server_called_directly_writes_nothing(tmp_path: Path, serv
                 for tool, arguments in attacks:
                     assert (await client.call_tool(tool, arguments)).is_error
                 assert not (await client.call_tool(name, args)).is_error
-        counts = httpx.get(f"{address}/_twin/counts", trust_env=False).json()
+        async with httpx.AsyncClient(trust_env=False) as asking:
+            counts = (await asking.get(f"{address}/_twin/counts")).json()
     assert counts["by_kind"]["write"] == 0
     assert counts["by_kind"]["read"] > 0
     assert counts["writes"] == []

@@ -66,26 +66,58 @@ def test_settings_hold_no_other_servers_key_and_print_none(
     held = {
         value.get_secret_value() for value in vars(read).values() if isinstance(value, SecretStr)
     }
-    assert held == {KEYS[name] for name in own_variables(settings) if "secret" in KEYS.get(name, "")}
+    assert held == {
+        KEYS[name] for name in own_variables(settings) if "secret" in KEYS.get(name, "")
+    }
+
+
+@pytest.mark.parametrize("variable", ["GHL_PROD_API_KEY", "GHL_LOCATION_ID", "INSTANTLY_API_KEY",
+                                      "CLAY_API_KEY"])  # fmt: skip
+@pytest.mark.parametrize("value", [None, "", "  "])
+def test_a_missing_key_is_named_with_what_it_is_for(
+    variable: str, value: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, known in KEYS.items():
+        monkeypatch.setenv(name, known)
+    if value is None:
+        monkeypatch.delenv(variable)
+    else:
+        monkeypatch.setenv(variable, value)
+    readers = {
+        "GHL_PROD_API_KEY": lambda: GhlSettings().key(),
+        "GHL_LOCATION_ID": lambda: GhlSettings().location(),
+        "INSTANTLY_API_KEY": lambda: InstantlySettings().key(),
+        "CLAY_API_KEY": lambda: EnricherSettings().clay_keys(),
+    }
+    with pytest.raises(ConfigError, match=f"{variable} is not set; it is needed to") as caught:
+        readers[variable]()
+    assert "Put it in .env" in caught.value.remedy
+    assert not any(known in str(caught.value) for known in KEYS.values())
+
+
+def test_rb2b_is_recommended_and_not_required(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RB2B_API_KEY", raising=False)
+    assert EnricherSettings().rb2b_keys() is None
 
 
 @pytest.mark.parametrize(
-    ("server", "variable"),
-    [
-        ("ghl", "GHL_PROD_API_KEY"),
-        ("ghl", "GHL_LOCATION_ID"),
-        ("instantly", "INSTANTLY_API_KEY"),
-        ("enricher", "CLAY_API_KEY"),
-    ],
+    ("stated", "header"), [(None, "clay-api-key"), ("bearer", "Authorization")]
 )
-@pytest.mark.processes
-def test_a_server_without_its_key_does_not_start_and_names_it(
-    server: str, variable: str, tmp_path: Path
+def test_clays_header_can_be_switched(
+    stated: str | None, header: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("CLAY_API_KEY", "k-1")
+    if stated:
+        monkeypatch.setenv("CLAY_AUTH_HEADER", stated)
+    assert list(EnricherSettings().clay_keys()) == [header]
+
+
+@pytest.mark.processes
+def test_a_server_without_its_key_does_not_start_and_names_it(tmp_path: Path) -> None:
     env = {"PATH": os.environ["PATH"], **KEYS, "HIVE_MIND_DIR": str(tmp_path / "hive")}
-    del env[variable]
+    del env["CLAY_API_KEY"]
     ended = subprocess.run(
-        [sys.executable, "-P", "-m", f"servers.{server}"],
+        [sys.executable, "-P", "-m", "servers.enricher"],
         env=env,
         capture_output=True,
         text=True,
@@ -93,9 +125,8 @@ def test_a_server_without_its_key_does_not_start_and_names_it(
         stdin=subprocess.DEVNULL,
         check=False,
     )
-    assert ended.returncode == 2
-    assert ended.stdout == ""
-    assert f"{variable} is not set; it is needed to" in ended.stderr
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "CLAY_API_KEY is not set; it is needed to" in ended.stderr
     assert not any(secret in ended.stderr for secret in KEYS.values())
     assert not (tmp_path / "hive").exists()
 

@@ -167,6 +167,11 @@ def test_one_bad_domain_among_good_ones_is_enough() -> None:
     assert verdict(inputs(dossier=spoiled)) is D
 
 
+def test_a_lead_blocked_before_writing_is_not_asked_for_lookups_nobody_made() -> None:
+    german = dossier({"country": "DE", "timezone": "Europe/Berlin"}, crm=None, outreach=None)
+    assert said(inputs(dossier=german, draft=None, qualification=None)) == {"consent_missing": B}
+
+
 def test_a_disqualified_lead_is_not_asked_for_lookups_nobody_made() -> None:
     bare = DOSSIER.model_copy(update={"crm": None, "outreach": None, "research": None})
     lead = bare.lead.model_copy(update={"customer": True})

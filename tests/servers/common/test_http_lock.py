@@ -19,9 +19,7 @@ UPSERT = Operation("upsert", "POST", "/contacts/upsert", Effect.WRITE)
 DELETE = Operation("delete", "DELETE", "/contacts/{id}", Effect.WRITE)
 
 
-def locked(
-    *operations: Operation, mode: Mode = Mode.SHADOW
-) -> tuple[VendorClient, ScriptedWire]:
+def locked(*operations: Operation, mode: Mode = Mode.SHADOW) -> tuple[VendorClient, ScriptedWire]:
     wire = ScriptedWire(answer(200, {"ok": True}))
     return client_over(wire, operations or (SEARCH, GET, RUN), mode=mode), wire
 
@@ -150,9 +148,7 @@ async def test_a_transport_extension_cannot_swap_the_target() -> None:
 async def test_an_operation_smuggled_in_by_the_caller_is_not_believed() -> None:
     client, wire = locked()
     with pytest.raises(Refused):
-        await client.http.post(
-            "/contacts/upsert", json={}, extensions={"swarm.operation": SEARCH}
-        )
+        await client.http.post("/contacts/upsert", json={}, extensions={"swarm.operation": SEARCH})
     assert wire.seen == []
 
 

@@ -113,6 +113,15 @@ def test_an_industry_of_another_segment_is_a_dispute(writer: Any) -> None:
     assert "law" not in draft.body
 
 
+def test_an_industry_that_does_not_fit_the_segment_is_not_spoken_of(writer: Any) -> None:
+    lead = writer.lead(industry=writer.industry("law"))
+    draft, reasons = outcome(writer, lead, segment="agency")
+    assert draft.scope.angle == "plain"
+    assert reasons["industry"].code == "evidence_contradicted"
+    assert "agenc" not in draft.body
+    assert "law" not in draft.body
+
+
 def test_a_doubtful_source_that_disagrees_silences_the_claim_too(writer: Any) -> None:
     # The gate would see row and source disagree and block; a plainer e-mail passes.
     _, reasons = outcome(writer, facts={"title": writer.fact("Janitor", confidence=0.1)})

@@ -28,7 +28,9 @@ LEAD = Lead(lead_id="L-1", dedupe_key="k", email="ana@firm.example", company="Fi
 SUBJECT = "f" * 64
 PRICE = 100_000
 STARTED = answer(202, {"routine_run_id": "rr_1", "status": "in_progress"})
-PENDING = answer(202, {"routine_run_id": "rr_1", "total": 1, "finished": 0, "status": "in_progress"})
+PENDING = answer(
+    202, {"routine_run_id": "rr_1", "total": 1, "finished": 0, "status": "in_progress"}
+)
 
 
 def finished(**result: Any) -> httpx.Response:
@@ -47,7 +49,9 @@ class Bench:
         self.store, self.clock, self.naps = store, clock, Naps()
 
     def clay(self, wire: httpx.AsyncBaseTransport, polls: int = 4) -> Clay:
-        routine = ClayRoutine("rt_1", PRICE, {"industry": "industry", "job_title": "title"}, 1, polls)
+        routine = ClayRoutine(
+            "rt_1", PRICE, {"industry": "industry", "job_title": "title"}, 1, polls
+        )
         runs = PaidRuns(
             self.store,
             self.clock,
@@ -84,9 +88,9 @@ async def test_a_run_is_started_polled_and_mapped(bench: Bench) -> None:
     assert {name: fact.value for name, fact in got.facts.items()} == {
         "industry": "Law", "title": "CEO",
     }  # fmt: skip
-    assert [request.url.path for request in wire.seen] == [
-        "/api/routines/rt_1/run", "/api/routines/run/rr_1/results", "/api/routines/run/rr_1/results",
-    ]  # fmt: skip
+    results = "/api/routines/run/rr_1/results"
+    paths = [request.url.path for request in wire.seen]
+    assert paths == ["/api/routines/rt_1/run", results, results]
     sent = httpx.Response(200, content=wire.seen[0].content).json()
     assert sent == {
         "items": [{"id": "L-1", "inputs": {"email": "ana@firm.example", "company": "Firm"}}]

@@ -11,8 +11,9 @@ from dns.exception import Timeout
 from dns.resolver import NXDOMAIN, NoAnswer, NoNameservers
 
 from guardrails.model import Lead
-from servers.enricher.dns import DnsMail, SandboxMail
+from servers.enricher.dns import DnsMail
 from servers.enricher.facts import FactMaker
+from servers.enricher.mail import SandboxMail
 from servers.enricher.vendor_rb2b import OPERATIONS, Rb2b, linkedin_slug
 from tests.conftest import SteppableClock
 from tests.servers.wires import ScriptedWire, answer, client_over, sandbox, twin_client
@@ -141,7 +142,9 @@ class FakeResolver:
     ],
 )
 async def test_what_dns_says_about_mail(answers: dict[str, Any], accepts: bool | None) -> None:
-    assert await DnsMail(FakeResolver(**answers), timeout_s=0.02).accepts_mail("firm.com") is accepts
+    assert (
+        await DnsMail(FakeResolver(**answers), timeout_s=0.02).accepts_mail("firm.com") is accepts
+    )
 
 
 async def test_reserved_domains_take_mail_in_the_sandbox_only() -> None:

@@ -40,7 +40,9 @@ def entry(title: str, when: datetime, source: str = "Daily Ledger") -> str:
     )
 
 
-def article(title: object, when: datetime, url: str = "https://press.example/a") -> dict[str, object]:
+def article(
+    title: object, when: datetime, url: str = "https://press.example/a"
+) -> dict[str, object]:
     stamp = when.strftime("%Y%m%dT%H%M%SZ")
     return {"title": title, "url": url, "seendate": stamp, "domain": "press.example"}
 
@@ -48,7 +50,9 @@ def article(title: object, when: datetime, url: str = "https://press.example/a")
 class Desk:
     """A researcher over two scripted wires."""
 
-    def __init__(self, clock: SteppableClock, gdelt: Sequence[object], google: Sequence[object]) -> None:
+    def __init__(
+        self, clock: SteppableClock, gdelt: Sequence[object], google: Sequence[object]
+    ) -> None:
         self.clock = clock
         self.gdelt = ScriptedWire(*gdelt)  # type: ignore[arg-type]
         self.google = ScriptedWire(*google)  # type: ignore[arg-type]
@@ -109,7 +113,9 @@ async def test_old_undated_future_foreign_and_broken_items_are_thrown_away(
 
 async def test_titles_are_one_visible_line_of_bounded_length(clock: SteppableClock) -> None:
     title = f"{NAME}\u202e hires\x07\n &amp; grows \u200b\U000e0041" + " on" * 200
-    found = await Desk(clock, [answer(200, {"articles": [article(title, clock.now)]})], [feed()]).ask()
+    found = await Desk(
+        clock, [answer(200, {"articles": [article(title, clock.now)]})], [feed()]
+    ).ask()
     shown = found.news[0].title
     assert shown.startswith(f"{NAME} hires & grows on on")
     assert len(shown) <= 160
@@ -225,7 +231,9 @@ async def test_the_competitor_check(
     assert (finding.is_competitor, finding.matched) == (matched is not None, matched)
 
 
-async def test_a_domain_that_is_none_is_refused_and_not_waved_through(clock: SteppableClock) -> None:
+async def test_a_domain_that_is_none_is_refused_and_not_waved_through(
+    clock: SteppableClock,
+) -> None:
     with pytest.raises(BadInput):
         await Desk(clock, [NO_ARTICLES], [feed()]).ask(NAME, domain="jasper .ai")
 

@@ -15,9 +15,9 @@ from guardrails.model import FactName, Lead
 from guardrails.store import Store
 from guardrails.store.tables import enrichment_cache
 from servers.enricher.cache import EnrichmentCache
-from servers.enricher.contract import Enrichment, EnrichLead
-from servers.enricher.dns import SandboxMail
+from servers.enricher.contract import EnrichLead, Enrichment
 from servers.enricher.facts import FactMaker
+from servers.enricher.mail import SandboxMail
 from servers.enricher.sources import Source, SourceAnswer, SourceName, Status
 from servers.enricher.waterfall import Waterfall
 from tests.conftest import SteppableClock

@@ -82,7 +82,9 @@ async def test_nobody_known_gives_an_empty_view(on_twin: GhlService) -> None:
 
 async def test_an_outage_is_an_error_and_never_an_empty_view(twins: Sandbox) -> None:
     twins.site.behaviour.outage = {"ghl": 503}
-    service = GhlService(GhlCrm(twin_client(twins, "ghl", OPERATIONS), "sandboxLocation00001"), RULES)
+    service = GhlService(
+        GhlCrm(twin_client(twins, "ghl", OPERATIONS), "sandboxLocation00001"), RULES
+    )
     with pytest.raises(VendorError):
         await service.look_up_lead(LookUpLead(email="stop@mutedlake.example"))
 
@@ -109,12 +111,14 @@ async def test_the_wrong_location_is_an_error(twins: Sandbox) -> None:
     ],
 )
 async def test_what_counts_as_dnd(fields: dict[str, Any], blocked: bool) -> None:
-    assert (await looked_up(ScriptedWire(HIT, contact(**fields)), "ana@firm.example")).dnd_email is (
-        blocked
-    )
+    assert (
+        await looked_up(ScriptedWire(HIT, contact(**fields)), "ana@firm.example")
+    ).dnd_email is (blocked)
 
 
-@pytest.mark.parametrize("stamp", ["2026-03-01T10:00:00.000Z", 1772359200000, "2026-03-01T10:00:00"])
+@pytest.mark.parametrize(
+    "stamp", ["2026-03-01T10:00:00.000Z", 1772359200000, "2026-03-01T10:00:00"]
+)
 async def test_last_activity_is_read_in_each_form(stamp: object) -> None:
     view = await looked_up(ScriptedWire(HIT, contact(lastActivity=stamp)), "ana@firm.example")
     assert view.last_contacted_at == datetime(2026, 3, 1, 10, tzinfo=UTC)
@@ -150,7 +154,9 @@ async def test_a_hit_with_another_address_is_not_this_person() -> None:
 
 
 async def test_a_second_address_of_a_contact_counts() -> None:
-    hit = page({"id": "c1", "email": "a@x.example", "additionalEmails": [{"email": "ana@firm.example"}]})
+    hit = page(
+        {"id": "c1", "email": "a@x.example", "additionalEmails": [{"email": "ana@firm.example"}]}
+    )
     view = await looked_up(ScriptedWire(hit, contact(dnd=True)), "ana@firm.example")
     assert view.dnd_email
 
@@ -160,7 +166,14 @@ async def test_a_second_address_of_a_contact_counts() -> None:
     [
         ({"email": "x@firm.example", "tags": ["Customer"]}, True),
         ({"email": "x@eu.firm.example", "tags": ["customer"]}, True),
-        ({"email": "x@gone.example", "website": "https://www.firm.example/a", "type": "customer"}, True),
+        (
+            {
+                "email": "x@gone.example",
+                "website": "https://www.firm.example/a",
+                "type": "customer",
+            },
+            True,
+        ),
         ({"email": "x@notfirm.example", "tags": ["customer"]}, False),
         ({"email": "x@firm.example.evil.example", "tags": ["customer"]}, False),
         ({"email": "x@firm.example", "tags": ["former customer", "not-customer"]}, False),
@@ -267,7 +280,9 @@ async def test_an_address_too_long_for_a_filter_is_found_by_its_end(twins: Sandb
     email = "a" * 60 + "@" + "b" * 40 + ".example"
     wire = ScriptedWire(page({"id": "c1", "email": email}), contact(email=email, dnd=True))
     assert (await looked_up(wire, email)).dnd_email
-    on_twin = GhlService(GhlCrm(twin_client(twins, "ghl", OPERATIONS), "sandboxLocation00001"), RULES)
+    on_twin = GhlService(
+        GhlCrm(twin_client(twins, "ghl", OPERATIONS), "sandboxLocation00001"), RULES
+    )
     assert (await on_twin.look_up_lead(LookUpLead(email=email))).crm == CrmView()
 
 

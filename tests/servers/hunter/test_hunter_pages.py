@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from guardrails.errors import BadInput
+from guardrails.errors import BadInput, StoreUnavailable
 from guardrails.identity import dedupe_key, lead_id
 from servers.hunter.contract import ImportLeads, LeadPage
+from servers.hunter.dedupe import SeenIndex
 from servers.hunter.reader import Reader
 from servers.hunter.rows import Rules
 from servers.hunter.service import Hunter
@@ -251,6 +252,25 @@ async def test_an_opt_out_on_a_later_duplicate_is_not_lost_across_pages(import_t
 
 
 @pytest.mark.anyio
+async def test_an_opt_out_names_the_address_that_would_be_written_to(import_text) -> None:
+    page = await import_text(
+        "Email,LinkedIn,DNC,Last Contacted\n"
+        "a@x.example,/in/inv,,\n"
+        "b@y.example,/in/inv,yes,\n"  # the same person under another address
+        "c@z.example,,yes,sometime\n"  # unusable, yet it binds
+        "c@z.example,,,\n"
+        "a@x.example,,,\n"
+    )
+    assert [lead.row for lead in page.leads] == [1, 4]
+    told = {row.row: (row.opted_out_email, row.opted_out_emails) for row in page.rejected}
+    assert told == {
+        2: ("a@x.example", ("a@x.example", "b@y.example")),
+        3: ("c@z.example", ("c@z.example",)),
+        5: (None, ()),
+    }
+
+
+@pytest.mark.anyio
 async def test_a_rejected_row_does_not_stand_in_the_way_of_a_good_one(import_text) -> None:
     page = await import_text(
         "Email,LinkedIn,Last Contacted\na@x.example,/in/inv,sometime\na@x.example,/in/inv,\n"
@@ -270,6 +290,16 @@ async def test_ids_come_from_the_salt_and_equal_rows_have_different_ones(
     ids = [row.lead_id for row in page.rejected]
     assert len(set(ids)) == 2
     assert [row.lead_id for row in (await import_text(text)).rejected] == ids
+
+
+def test_an_index_that_fails_is_an_error_and_never_nobody_seen() -> None:
+    index = SeenIndex()
+    assert index.first(["key:a"], 1, "a@firm.example") is None
+    index.close()
+    with pytest.raises(StoreUnavailable):
+        index.first(["key:a"], 2, None)
+    with pytest.raises(StoreUnavailable):
+        index.email_of(1)
 
 
 def peak_of_reading(path: Path, rules: Rules) -> int:

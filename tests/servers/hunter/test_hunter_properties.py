@@ -58,7 +58,7 @@ def rows_of(pages: list[LeadPage]) -> list[int | None]:
 @example(content="\ufeffEmail\nx@y.example".encode("utf-16-le")[:-1], header=b"")
 @example(content=b'sep="\nEmail\n', header=b"")
 @example(content=b'"', header=b"Email,Name\n")
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_arbitrary_bytes_give_pages_or_a_named_error(content: bytes, header: bytes) -> None:
     try:
         pages = read(header + content, 3)
@@ -87,7 +87,7 @@ def tables(draw: st.DrawFn) -> tuple[list[str], list[list[str]]]:
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
     limit=st.integers(1, 4),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_every_row_of_a_written_table_ends_exactly_once(
     table: tuple[list[str], list[list[str]]],
     delimiter: str,

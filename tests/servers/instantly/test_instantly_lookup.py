@@ -40,7 +40,9 @@ def vendor_with(leads: list[dict[str, Any]], blocked: list[str]) -> ScriptedWire
     return ScriptedWire(reply)
 
 
-async def looked_up(wire: httpx.AsyncBaseTransport, email: str = "ana@firm.example") -> OutreachView:
+async def looked_up(
+    wire: httpx.AsyncBaseTransport, email: str = "ana@firm.example"
+) -> OutreachView:
     client = client_over(wire, OPERATIONS, vendor="instantly")
     service = InstantlyService(InstantlyOutreach(client))
     return (await service.look_up_address(LookUpAddress(email=email))).outreach
@@ -137,7 +139,9 @@ async def test_every_page_of_leads_is_read_with_the_cursor_in_the_body() -> None
             return answer(200, {"items": []})
         if b"starting_after" in request.content:
             return answer(200, {"items": [{"id": "2", "email": "ana@firm.example", "status": -1}]})
-        return answer(200, {"items": [{"id": "1", "email": "x@y.example"}], "next_starting_after": "1"})
+        return answer(
+            200, {"items": [{"id": "1", "email": "x@y.example"}], "next_starting_after": "1"}
+        )
 
     assert (await looked_up(ScriptedWire(reply))).lead_status == "bounced"
 
@@ -156,7 +160,8 @@ async def test_an_endless_list_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(
-    "odd", [{}, {"items": None}, {"items": [{"email": "x"}]}, {"items": [], "next_starting_after": 7}]
+    "odd",
+    [{}, {"items": None}, {"items": [{"email": "x"}]}, {"items": [], "next_starting_after": 7}],
 )
 async def test_a_drifted_answer_is_an_error(odd: dict[str, Any]) -> None:
     with pytest.raises(VendorSchemaDrift):
