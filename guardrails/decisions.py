@@ -40,9 +40,8 @@ def review_body(
     inputs_digest: str,
 ) -> dict[str, Any]:
     """Body of a review record. Times are UTC text; enums are their values."""
-    verdict, draft = verdict_of(checks), inputs.draft
+    verdict = verdict_of(checks)
     send_at = would_send_at(inputs, policy, verdict)
-    recipient = inputs.dossier.lead.email or ""
     told = {  # texts of rules: scrubbed where they were made
         "verdict": verdict.value,
         "state": state_of(verdict, inputs.mode).value,
@@ -59,10 +58,7 @@ def review_body(
         "policy_digest": inputs.policy_digest,
         "bank_version": inputs.bank_version,
         "inputs_digest": inputs_digest,
-        "content_hash": draft.content_hash(recipient) if draft else None,
-        "template": draft.template if draft else None,
-        "template_hash": draft.template_hash if draft else None,
-        "scope": draft.scope.model_dump(mode="json") if draft else None,
+        **_draft(inputs),
         "would_send_at": iso(send_at) if send_at else None,
         "decided_at": iso(inputs.now),
     }
@@ -125,6 +121,16 @@ def _check(check: Check) -> dict[str, str | None]:
         "code": check.code,
         "text": check.text,
         "would_pass_if": check.would_pass_if,
+    }
+
+
+def _draft(inputs: GateInputs) -> dict[str, Any]:
+    draft, recipient = inputs.draft, inputs.dossier.lead.email or ""
+    return {
+        "content_hash": draft.content_hash(recipient) if draft else None,
+        "template": draft.template if draft else None,
+        "template_hash": draft.template_hash if draft else None,
+        "scope": draft.scope.model_dump(mode="json") if draft else None,
     }
 
 

@@ -8,13 +8,9 @@ minted, in no mode. Refuses to decide the same draft twice: the recorded decisio
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
-
-from sqlalchemy import Connection
 
 from guardrails.audit import AuditEntry, AuditLog, AuditRef
 from guardrails.bank import Bank, Pattern, consult_slice
@@ -23,6 +19,7 @@ from guardrails.clock import Clock, iso
 from guardrails.config import Config
 from guardrails.config.loader import policy_version
 from guardrails.decisions import decision_of, intake_body, review_body
+from guardrails.documents import Document, keep
 from guardrails.errors import AuditBroken
 from guardrails.gathering import Known, snapshot, subjects
 from guardrails.hive import Hive
@@ -37,8 +34,7 @@ from guardrails.model import (
     digest,
 )
 from guardrails.policy import CompiledPolicy, GateInputs, PolicyDocument, evaluate
-from guardrails.store import Store, insert_if_absent
-from guardrails.store.tables import documents
+from guardrails.store import Store
 
 ACTOR = "guardrails"
 
@@ -71,20 +67,6 @@ class IntakeRequest(Protocol):
     def reasons(self) -> Sequence[Reason]: ...
 
 
-@dataclass(frozen=True)
-class _Document:
-    """A text kept under its own SHA-256."""
-
-    digest: str
-    kind: str
-    text: str
-    lead_id: str | None = None
-
-    @classmethod
-    def of(cls, kind: str, text: str, lead_id: str | None = None) -> _Document:
-        return cls(hashlib.sha256(text.encode()).hexdigest(), kind, text, lead_id)
-
-
 class Gate:
     """Decides, one lead at a time; many callers may wait at once.
 
@@ -113,7 +95,7 @@ class Gate:
         self._clock = clock
         document = PolicyDocument.of(config)
         self._policy = CompiledPolicy(document)
-        self._policy_document = _Document.of("policy", document.model_dump_json())
+        self._policy_document = Document.of("policy", document)
         self._policy_stored = False
         self.policy_version = policy_version(config)
 
@@ -134,23 +116,19 @@ class Gate:
             return await self._recorded(decision_id, request)
         inputs, answer = self._inputs(request, known)
         checks = evaluate(inputs, self._policy, answer)
-        kept = _Document.of(
-            "decision_inputs", inputs.model_dump_json(), request.dossier.lead.lead_id
-        )
+        kept = Document.of("decision_inputs", inputs, request.dossier.lead.lead_id)
         body = review_body(inputs, self._policy, checks, answer, kept.digest)
         await self._keep(kept)
-        entry = AuditEntry(
-            kind="review",
-            actor=ACTOR,
-            body=body,
-            decision_id=decision_id,
-            lead_id=request.dossier.lead.lead_id,
-            run_id=request.run_id,
-        )
-        ref = (await self._audit.record([entry]))[0]
+        ref = await self._record(decision_id, request, body)
         if ref.existing:  # decided a moment ago by somebody else: that decision stands
             return await self._recorded(decision_id, request)
-        place = {"audit_id": ref.audit_id, "hash": ref.hash, **_names(entry)}
+        place = {
+            "audit_id": ref.audit_id,
+            "hash": ref.hash,
+            "decision_id": decision_id,
+            "lead_id": request.dossier.lead.lead_id,
+            "run_id": request.run_id,
+        }
         return decision_of(body, place, request.qualification)
 
     async def record_intake(
@@ -204,10 +182,23 @@ class Gate:
         )
         return inputs, answer
 
-    async def _keep(self, inputs: _Document) -> None:
+    async def _keep(self, inputs: Document) -> None:
         kept = [inputs] if self._policy_stored else [self._policy_document, inputs]
-        await self._store.run(partial(_store, kept=kept, at=iso(self._clock())))
+        await self._store.run(partial(keep, kept=kept, at=iso(self._clock())))
         self._policy_stored = True
+
+    async def _record(
+        self, decision_id: str, request: ReviewRequest, body: Mapping[str, Any]
+    ) -> AuditRef:
+        entry = AuditEntry(
+            kind="review",
+            actor=ACTOR,
+            body=body,
+            decision_id=decision_id,
+            lead_id=request.dossier.lead.lead_id,
+            run_id=request.run_id,
+        )
+        return (await self._audit.record([entry]))[0]
 
     async def _recorded(self, decision_id: str, request: ReviewRequest) -> Decision:
         record = await self._store.query(lambda _conn: self._audit.find(decision_id))
@@ -232,23 +223,3 @@ def pattern_of(dossier: Dossier, draft: Draft) -> Pattern:
         content_hash=draft.content_hash(dossier.lead.email or ""),
         features=draft.features,
     )
-
-
-def _names(entry: AuditEntry) -> Mapping[str, Any]:
-    return {
-        "decision_id": entry.decision_id,
-        "lead_id": entry.lead_id,
-        "run_id": entry.run_id,
-    }
-
-
-def _store(conn: Connection, kept: Sequence[_Document], at: str) -> None:
-    for document in kept:
-        values = {
-            "digest": document.digest,
-            "kind": document.kind,
-            "lead_id": document.lead_id,
-            "document": document.text,
-            "created_at": at,
-        }
-        insert_if_absent(conn, documents, values)

@@ -6,23 +6,18 @@ clock or network. Refuses inputs whose digest is not the recorded one.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ValidationError
-from sqlalchemy import select
+from typing import Any
 
 from guardrails.audit import AuditLog
 from guardrails.bank import consult_slice
 from guardrails.decisions import review_body
-from guardrails.errors import AuditBroken, BadInput, NotFound
+from guardrails.documents import load
+from guardrails.errors import BadInput, NotFound
 from guardrails.gate import pattern_of
 from guardrails.policy import CompiledPolicy, GateInputs, PolicyDocument, evaluate
 from guardrails.store import Store
-from guardrails.store.tables import documents
 
-M = TypeVar("M", bound=BaseModel)
 _COMPARED = ("verdict", "state", "would_send_at")
 
 
@@ -54,8 +49,8 @@ def replay(audit: AuditLog, store: Store, name: str) -> Replayed:
     if record["kind"] != "review":
         raise BadInput(f"{record['audit_id']} is a record of kind {record['kind']}: no inputs")
     body = record["body"]
-    inputs = _load(store, body["inputs_digest"], GateInputs)
-    document = _load(store, inputs.policy_digest, PolicyDocument)
+    inputs = load(store, body["inputs_digest"], GateInputs)
+    document = load(store, inputs.policy_digest, PolicyDocument)
     derived = _derive(inputs, CompiledPolicy(document), body["inputs_digest"])
     return Replayed(
         audit_id=record["audit_id"],
@@ -100,22 +95,3 @@ def _differences(recorded: dict[str, Any], derived: dict[str, Any]) -> list[str]
 
 def _codes(body: dict[str, Any]) -> list[str]:
     return [f"{check['rule']}: {check['verdict']} {check['code']}" for check in body["checks"]]
-
-
-def _load(store: Store, wanted: str, model: type[M]) -> M:
-    with store.read() as conn:
-        row = conn.execute(select(documents.c.document).where(documents.c.digest == wanted)).first()
-    if row is None or row.document is None:
-        raise NotFound(
-            "the inputs of this decision are gone: erased with the person's data",
-            remedy="The record itself still tells it: `swarm explain`.",
-        )
-    if hashlib.sha256(row.document.encode()).hexdigest() != wanted:
-        raise AuditBroken(f"document {wanted[:12]} in the database is not what was recorded")
-    try:
-        return model.model_validate_json(row.document)
-    except ValidationError as error:
-        raise BadInput(
-            f"the recorded {model.__name__} cannot be read: {error.error_count()} problems",
-            remedy="Replay with the swarm version that recorded the decision.",
-        ) from error
