@@ -13,7 +13,7 @@ from pathlib import Path
 from guardrails.bank import load_seed_lessons
 from guardrails.bootstrap_hive import ensure_hive
 from guardrails.clock import Clock, utc_now
-from guardrails.config import Config, config_dir, config_file, load_config
+from guardrails.config import Config, config_dir, config_path, load_config
 from guardrails.hive import Hive
 from guardrails.model import Mode
 from guardrails.store import Store, open_store
@@ -71,7 +71,7 @@ def open_hive(options: Options, config: Config, clock: Clock = utc_now) -> Hive:
     """
     lessons = None
     if options.sandbox:
-        lessons = load_seed_lessons(config_file(options.config_path, "sandbox_lessons.json"))
+        lessons = load_seed_lessons(config_path("sandbox_lessons.json", options.config_path))
     return ensure_hive(options.hive, options.sandbox, config, clock, lessons)
 
 

@@ -68,10 +68,9 @@ def load_config(given: Path | None = None) -> Config:
         ConfigError: names file, path in it, the value found and what is allowed.
     """
     production = _production_file(given)
-    directory = config_dir(given)
     sections = {
         name: _section(
-            production if name == "production" else _beside(directory, f"{name}.json"), model
+            production if name == "production" else config_path(f"{name}.json", given), model
         )
         for name, model in FILES.items()
     }
@@ -102,18 +101,6 @@ def _production_file(given: Path | None) -> Path:
     if stated is not None and stated.suffix == ".json":
         return stated
     return config_dir(given) / "production.json"
-
-
-def config_file(given: Path | None, name: str) -> Path:
-    """Another file of config/: beside the configuration in use, else the packaged one."""
-    return _beside(config_dir(given), name)
-
-
-def _beside(directory: Path, name: str) -> Path:
-    for place in (directory, _PACKAGED, _CHECKOUT):
-        if (place / name).exists():
-            return place / name
-    return directory / name
 
 
 def _section(path: Path, model: type[BaseModel]) -> Any:

@@ -118,6 +118,15 @@ class CompanyName:
         )
 
 
+def spoken_name(text: str) -> str:
+    """`text` as the press writes it: without quotes and the legal form at its end."""
+    plain = " ".join(text.replace('"', " ").replace("\\", " ").split())
+    tokens = list(_WORD.finditer(plain))
+    while len(tokens) > 1 and _fold(tokens[-1].group()) in _LEGAL:
+        plain = plain[: tokens.pop().start()].rstrip(" ,.-&(")
+    return plain
+
+
 def story_key(title: str) -> str:
     """What two reports of one story have in common: the words, in any case and punctuation."""
     return " ".join(_fold(match.group()) for match in _WORD.finditer(_plain(title)))

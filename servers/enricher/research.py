@@ -19,7 +19,7 @@ from guardrails.errors import VendorError
 from guardrails.model import NewsItem, Research
 from servers.enricher.competitors import find_competitor
 from servers.enricher.contract import CompanyResearch, ResearchCompany
-from servers.enricher.headlines import CompanyName, story_key
+from servers.enricher.headlines import CompanyName, spoken_name, story_key
 from servers.enricher.sources import NewsSource
 from servers.enricher.values import clean_text
 
@@ -144,8 +144,6 @@ def _phrase(args: ResearchCompany) -> str | None:
     """What to search for: the company's name, else its domain; None when neither can mean it."""
     name = clean_text(args.company, 100) if args.company else None
     if name:
-        quotable = " ".join(name.replace('"', " ").replace("\\", " ").split())
-        if CompanyName.of(quotable).distinctive:
-            return quotable
-        return None
+        spoken = spoken_name(name)
+        return spoken if CompanyName.of(spoken).distinctive else None
     return args.domain.strip().lower() if args.domain else None

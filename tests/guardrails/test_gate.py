@@ -366,6 +366,20 @@ async def test_inputs_are_kept_by_digest_and_the_policy_once(
     assert kept[first.inputs_digest] == DOSSIER.lead.lead_id
 
 
+async def test_both_databases_decide_and_replay_alike(
+    config: Config, hive: Hive, store: Store, bank: Bank, clock: SteppableClock
+) -> None:
+    audit = AuditLog(hive, store, clock)
+    gate = Gate(config, hive, store, audit, bank, StopSwitch(hive, store), clock)
+    try:
+        first, again = await asyncio.gather(gate.review(Request()), gate.review(Request()))
+        assert first == again == await gate.review(Request())
+        assert first.state is LeadState.SHADOW_LOGGED
+        assert replay(audit, store, first.audit_id).same
+    finally:
+        audit.close()
+
+
 def test_a_new_hive_gets_a_bank_and_a_robbed_one_does_not(
     tmp_path: Path, config: Config, clock: SteppableClock
 ) -> None:

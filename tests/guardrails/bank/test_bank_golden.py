@@ -163,6 +163,17 @@ def test_likeness_is_the_share_of_structure_in_common_and_names_what_is_missing(
     assert bank.consult(pattern()).golden.similarity == 0
 
 
+def test_likeness_at_the_threshold_is_a_match(
+    tmp_path: Path, policy: BankPolicy, clock: Any, pattern: Ask
+) -> None:
+    features = dict.fromkeys(("a", "b", "c", "d", "e"), "1")
+    bank = _open(tmp_path / "g.json", policy, clock, _golden(1, "saas", **features))
+    three = bank.consult(pattern(features={"a": "1", "b": "1", "c": "1", "d": "2"})).golden
+    assert (three.matched, three.similarity) == (True, policy.golden_similarity)
+    two = bank.consult(pattern(features={"a": "1", "b": "1"})).golden
+    assert (two.matched, two.missing) == (False, ("c=1", "d=1", "e=1"))
+
+
 def test_the_narrowest_match_is_shown_and_otherwise_the_likest(
     tmp_path: Path, policy: BankPolicy, clock: Any, pattern: Ask
 ) -> None:

@@ -211,3 +211,25 @@ def test_a_block_expires_to_review_without_new_evidence(
     expired = _answer(events, pattern(), policy, days=61)
     assert expired.verdict is Verdict.REVIEW
     assert "without news" in expired.text
+
+
+def test_a_broader_level_counts_and_cites_only_what_lies_outside_the_narrower(
+    lessons: Lessons, pattern: Ask, policy: BankPolicy
+) -> None:
+    events = lessons(1, 2, first=100, scope=OTHER_SEGMENT, days_ago=1) + lessons(4, 3)
+    asked = [c for c in _answer(events, pattern(), policy).citations if c.effect != "success"]
+    own, broader = asked
+    assert (own.level, own.k, own.n) == ("segment_angle_persona", 4, 7)
+    assert broader.level == "angle_persona"
+    assert (broader.k, broader.n) == pytest.approx((0.992, 2.977), abs=0.001)
+    assert broader.evidence[0] == "event-100"
+    assert own.item_id != broader.item_id
+
+
+def test_an_e_mail_that_failed_is_as_old_as_its_failure(
+    lesson: Callable[..., Lesson], pattern: Ask, policy: BankPolicy
+) -> None:
+    failed = lesson(1, "angry_reply", days_ago=90)
+    liked_later = lesson(1, "positive_reply", event_id="later")
+    cited = _answer([failed, liked_later], pattern(), policy).citations[0]
+    assert (cited.k, cited.n) == (0.5, 0.5)

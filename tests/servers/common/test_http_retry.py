@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 
 import httpx
@@ -10,7 +11,7 @@ import pytest
 from guardrails.errors import VendorRejected, VendorUnavailable
 from servers.common.http_errors import NeverSent
 from servers.common.operations import Effect, Operation
-from tests.servers.wires import BASE, Naps, ScriptedWire, answer, client_over
+from tests.servers.wires import CONFIG, Naps, ScriptedWire, answer, client_over
 
 pytestmark = pytest.mark.anyio
 READ = Operation("search", "POST", "/search", Effect.READ)
@@ -139,9 +140,21 @@ async def test_the_deadline_covers_all_attempts_together() -> None:
     class Silent(ScriptedWire):
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
             self.seen.append(request)
-            raise TimeoutError  # what the deadline's cancellation becomes
+            await asyncio.Event().wait()
+            raise AssertionError
 
+    brief = CONFIG.timeouts.model_copy(update={"total": 0.05})
     wire = Silent(GOOD)
+    client = client_over(wire, (READ,), config=CONFIG.model_copy(update={"timeouts": brief}))
     with pytest.raises(VendorUnavailable, match="no answer"):
-        await client_over(wire, (READ,), base=BASE).request(READ, json={})
+        await client.request(READ, json={})
     assert len(wire.seen) == 1
+
+
+async def test_concurrent_requests_count_their_attempts_apart() -> None:
+    wire = ScriptedWire(answer(503))
+    client = client_over(wire, (READ,))
+    asked = (client.request(READ, json={"n": n}) for n in range(10))
+    outcomes = await asyncio.gather(*asked, return_exceptions=True)
+    assert all(isinstance(outcome, VendorUnavailable) for outcome in outcomes)
+    assert sorted(body["n"] for body in wire.bodies()) == sorted([*range(10)] * 3)

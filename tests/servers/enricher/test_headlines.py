@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from servers.enricher.headlines import CompanyName, story_key
+from servers.enricher.headlines import CompanyName, spoken_name, story_key
 
 
 @pytest.mark.parametrize(
@@ -71,3 +71,17 @@ def test_a_name_too_short_to_mean_one_company_is_not_searched(
 def test_two_reports_of_one_story_have_one_key() -> None:
     assert story_key("Firm Opens, at last!") == story_key("firm opens at LAST")
     assert story_key("Firm opens") != story_key("Firm closes")
+
+
+@pytest.mark.parametrize(
+    ("company", "spoken"),
+    [
+        ("Cedarline Commerce, Inc.", "Cedarline Commerce"),
+        ("Becker & Co. KG", "Becker"),
+        ('The "Quoted" Firm LLC', "The Quoted Firm"),
+        ("Limited", "Limited"),
+        ("Brightforge", "Brightforge"),
+    ],
+)
+def test_a_name_is_searched_as_the_press_writes_it(company: str, spoken: str) -> None:
+    assert spoken_name(company) == spoken
