@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from guardrails.policy.case import Case
 from guardrails.policy.rules import Finding, Findings, Rule, defer
-from guardrails.schedule import window_zones
+from guardrails.schedule import next_send, window_zones
 
 
 def stop(case: Case) -> Findings:
@@ -58,6 +58,8 @@ def sending_time(case: Case) -> Findings:
             "The recipient's time zone is unknown, and the country has several or is unknown.",
             "the time zone, or the country and state, are known",
         )
+    elif next_send(case.inputs.now, zones, case.policy.window) is None:
+        yield defer("no_sending_time", "The sending window never opens for this recipient.")
 
 
 STOP_RULES = (Rule("stop", "The swarm is not stopped.", stop),)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from guardrails.model import Reason, Verdict
-from tests.decision_samples import ANSWER, dossier, inputs, said, verdict
+from guardrails.policy import CompiledPolicy, evaluate
+from tests.decision_samples import ANSWER, dossier, inputs, policy_document, said, verdict
 
 W = Verdict.DEFER
 
@@ -59,3 +60,11 @@ def test_no_draft_defers_with_the_crafters_reasons() -> None:
 )
 def test_an_unknown_time_zone_defers(lead: dict[str, Any]) -> None:
     assert said(inputs(dossier=dossier(lead))) == {"timezone_unknown": W}
+
+
+def test_a_window_that_never_opens_defers() -> None:
+    document = policy_document()
+    window = document.sending_window.model_copy(update={"days": ()})
+    closed = CompiledPolicy(document.model_copy(update={"sending_window": window}))
+    checks = evaluate(inputs(), closed, ANSWER)
+    assert [c.code for c in checks if c.verdict is not Verdict.PASS] == ["no_sending_time"]
