@@ -16,6 +16,7 @@ from guardrails.audit import AuditEntry, AuditLog, AuditRef
 from guardrails.bank import Bank, Pattern, consult_slice
 from guardrails.brakes.stop import StopSwitch
 from guardrails.clock import Clock, iso
+from guardrails.coherence import check_draft, check_lead, other_ids
 from guardrails.config import Config
 from guardrails.config.loader import policy_version
 from guardrails.decisions import decision_of, intake_body, review_body
@@ -31,6 +32,7 @@ from guardrails.model import (
     LeadState,
     Qualification,
     Reason,
+    Sender,
     digest,
 )
 from guardrails.policy import CompiledPolicy, GateInputs, PolicyDocument, evaluate
@@ -73,6 +75,7 @@ class Gate:
     Args:
         config: the policy in force; its mode is the mode of every decision.
         clock: gives the moment of decision, the only time that rules see.
+        sender: who writes; a draft of anybody else is refused, and without one every draft.
     """
 
     def __init__(
@@ -84,6 +87,8 @@ class Gate:
         bank: Bank,
         stop: StopSwitch,
         clock: Clock,
+        *,
+        sender: Sender | None,
     ) -> None:
         self._config = config
         self._hive = hive
@@ -93,6 +98,8 @@ class Gate:
         self._bank = bank
         self._stop = stop
         self._clock = clock
+        self._sender = sender
+        self._templates = {entry.id: entry for entry in config.templates.templates}
         document = PolicyDocument.of(config)
         self._policy = CompiledPolicy(document)
         self._policy_document = Document.of("policy", document)
@@ -105,8 +112,13 @@ class Gate:
         Raises:
             StoreUnavailable, BankUnreadable, AuditUnwritable, AuditBroken: nothing was decided,
                 and nothing may be done; the same call may be made again.
-            BadInput: the audit refuses what would be recorded.
+            BadInput: the request contradicts itself or the configuration (`coherence`), or the
+                audit refuses what would be recorded.
+            ConfigError: there is a draft and no sender is configured.
         """
+        check_lead(request.dossier.lead, self._salt)
+        if request.draft is not None:
+            check_draft(request.draft, request.qualification, self._templates, self._sender)
         decision_id = decision_id_of(request)
         hashes = subjects(request.dossier, self._salt)
         known = await self._store.query(
@@ -161,7 +173,8 @@ class Gate:
             bank_version = self._bank.version  # an unreadable bank refuses these as well
         else:
             pattern = pattern_of(request.dossier, request.draft)
-            part = self._bank.slice_for(pattern)
+            others = other_ids(request.dossier.lead, self._salt)
+            part = self._bank.slice_for(pattern.model_copy(update={"also_known_as": others}))
             answer = consult_slice(part, pattern, self._policy.bank, now)
             bank_version = answer.bank_version
         inputs = GateInputs(

@@ -6,6 +6,7 @@ Nothing else constructs an adapter, opens a database or starts a process.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from guardrails.store import Store, open_store
 from orchestrator.children import Children, ServerSpec
 from orchestrator.engine import Engine
 from orchestrator.environment import Environment
+from orchestrator.logs import logging_to
 from orchestrator.prepare import WORKFLOW, PrepareLead
 from orchestrator.runs import Runs
 from orchestrator.triage import Triage
@@ -94,6 +96,7 @@ async def running_swarm(options: Options, environment: Environment) -> AsyncIter
         environment.require()
     async with contextlib.AsyncExitStack() as stack:
         hive = open_hive(options, config)
+        stack.enter_context(logging_to(hive.logs_dir / "queen.log"))
         twins = await stack.enter_async_context(running_twins()) if options.sandbox else None
         if twins is not None:
             environment = environment.with_values(twins.env)
@@ -144,5 +147,5 @@ def server_spec(
         "SWARM_CHILD": "1",
     }
     if name == "hunter":
-        env["HUNTER_ROOTS"] = ":".join(str(root) for root in options.hunter_roots)
+        env["HUNTER_ROOTS"] = os.pathsep.join(str(root) for root in options.hunter_roots)
     return ServerSpec(name, env | environment.for_server(name))

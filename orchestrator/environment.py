@@ -18,7 +18,7 @@ from dotenv import dotenv_values
 from guardrails.errors import ConfigError
 
 Need = Literal["critical", "recommended", "optional"]
-_STORE_SERVERS = ("guardrails", "enricher", "ghl", "instantly")
+_STORE_SERVERS = ("guardrails", "enricher")
 
 
 @dataclass(frozen=True)
@@ -63,20 +63,20 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable(
         "SENDER_NAME", "Sender", "critical", "Who signs every e-mail.",
-        "The person in whose name the mailbox writes.", ("crafter",),
+        "The person in whose name the mailbox writes.", ("crafter", "guardrails"),
     ),
     Variable(
         "SENDER_EMAIL", "Sender", "critical", "From address of every e-mail.",
-        "A mailbox of your sending domain.", ("crafter",),
+        "A mailbox of your sending domain.", ("crafter", "guardrails"),
     ),
     Variable(
         "SENDER_COMPANY", "Sender", "critical", "Company named in the signature.",
-        "Your company's legal or trading name.", ("crafter",),
+        "Your company's legal or trading name.", ("crafter", "guardrails"),
     ),
     Variable(
         "SENDER_POSTAL_ADDRESS", "Sender", "critical",
         "Postal address that the law wants in every commercial e-mail.",
-        "Your company's registered or postal address.", ("crafter",),
+        "Your company's registered or postal address.", ("crafter", "guardrails"),
     ),
     Variable(
         "CLAY_ROUTINE_ID", "Clay", "recommended",
@@ -116,6 +116,38 @@ VARIABLES: tuple[Variable, ...] = (
         "SLACK_APPROVER_IDS", "Slack", "recommended",
         "Slack user ids that may approve, separated by commas.",
         "Slack > profile > Copy member ID (U...).",
+    ),
+    Variable(
+        "GHL_CUSTOMER_TAGS",
+        "GoHighLevel",
+        "optional",
+        "Tags that mark a customer, separated by commas.",
+        "Your CRM's own tags; default: customer.",
+        ("ghl",),
+    ),
+    Variable(
+        "GHL_CUSTOMER_TYPES",
+        "GoHighLevel",
+        "optional",
+        "Contact types that mark a customer, separated by commas.",
+        "Your CRM's own types; default: customer.",
+        ("ghl",),
+    ),
+    Variable(
+        "GHL_BOUNCE_TAGS",
+        "GoHighLevel",
+        "optional",
+        "Tags that mark a bounced address, separated by commas.",
+        "Your CRM's own tags; default: bounced, hard bounce and their like.",
+        ("ghl",),
+    ),
+    Variable(
+        "CLAY_AUTH_HEADER",
+        "Clay",
+        "optional",
+        "How Clay takes its key: clay-api-key or bearer.",
+        "Default clay-api-key; try the other when Clay answers 401.",
+        ("enricher",),
     ),
     Variable(
         "SWARM_DATABASE_URL", "Database", "optional",

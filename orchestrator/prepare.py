@@ -32,7 +32,8 @@ from orchestrator.children import Children
 from orchestrator.engine import Engine, Json
 from orchestrator.mcp_session import ToolFailed
 from orchestrator.qualification import qualify
-from orchestrator.runs import Runs, Settled
+from orchestrator.run_records import Settled
+from orchestrator.runs import Runs
 from orchestrator.triage import Triage
 from servers.crafter import contract as crafter
 from servers.enricher import contract as enricher
@@ -71,7 +72,7 @@ class PrepareLead:
     async def workflow(self, run_id: str, row: int) -> Json:
         """Gather, decide, settle. Result: `{state, audit_id}`."""
         gathered = await self._engine.step("gather", self._gather, run_id, row)
-        return await self._engine.step("decide", self._decide, run_id, row, gathered)
+        return await self._decide(run_id, row, gathered)
 
     async def _gather(self, run_id: str, row: int) -> Json:
         lead = await self._runs.lead(run_id, row)

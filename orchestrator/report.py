@@ -43,7 +43,10 @@ def document(conn: Connection, outcome: Outcome, head: AuditHead, seconds: float
     for row in conn.execute(statement.order_by(run_items.c.row)):
         result = json.loads(row.result) if row.result else {}
         lead = json.loads(row.lead) if row.lead else {}
-        if row.state is not None:
+        reasons = result.get("reasons", [])
+        if row.state is None:
+            reasons = _why_not(outcome.crashed.get(row.row))
+        else:
             processed += 1
             by_state[row.state] = by_state.get(row.state, 0) + 1
         spent += int(result.get("cost_micros", 0))
@@ -53,10 +56,7 @@ def document(conn: Connection, outcome: Outcome, head: AuditHead, seconds: float
                 "lead_id": row.lead_id,
                 "email": lead.get("email"),
                 "state": row.state,
-                "reasons": [
-                    {"code": reason["code"], "text": reason["text"]}
-                    for reason in result.get("reasons", [])
-                ],
+                "reasons": [{"code": reason["code"], "text": reason["text"]} for reason in reasons],
                 "score": result.get("score"),
                 "tier": result.get("tier"),
                 "audit_id": row.audit_id,
@@ -79,6 +79,14 @@ def document(conn: Connection, outcome: Outcome, head: AuditHead, seconds: float
         "spend": {"estimated_micros": spent},
         "duration_s": round(seconds, 3),
     }
+
+
+def _why_not(problem: str | None) -> list[Json]:
+    """Reasons of a row that has not ended. `problem` is `code: message`."""
+    if problem is None:
+        return []
+    code, _, text = problem.partition(": ")
+    return [{"code": code, "text": text}]
 
 
 def render(report: Json, emails_file: str, audit_dir: str) -> RenderableType:

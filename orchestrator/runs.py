@@ -8,51 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from sqlalchemy import Connection, func, select, update
 
 from guardrails.clock import Clock, iso
 from guardrails.errors import NotFound
-from guardrails.model import Decision, Lead, LeadState, Mode, Reason
+from guardrails.model import Lead, Mode
 from guardrails.store import Store, insert_if_absent
 from guardrails.store.tables import run_items, runs, shadow_emails, spent_permits
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run as it stands in the database."""
-
-    run_id: str
-    mode: Mode
-    sandbox: bool
-    source: str
-    status: str
-    total: int | None
-    created_at: str
-    resumed: bool = False
-
-
-@dataclass(frozen=True)
-class Rejected:
-    """A row that never became a lead, already on the audit record."""
-
-    row: int
-    lead_id: str
-    state: LeadState
-    reasons: tuple[Reason, ...]
-    audit_id: str
-
-
-@dataclass(frozen=True)
-class Settled:
-    """How a row ended: the decision and, when a draft was written, its shadow-log document."""
-
-    row: int
-    decision: Decision
-    email: dict[str, Any] | None
-    cost_micros: int
+from orchestrator.run_records import Mark, Rejected, Run, Settled, lead_row, rejected_row, run_of
 
 
 class Runs:
@@ -75,7 +40,7 @@ class Runs:
                 .limit(1)
             ).one_or_none()
             if found is not None and not fresh:
-                return _run(found, resumed=True)
+                return run_of(found, resumed=True)
             # --fresh gives the unfinished ones up: their rows stay as they are, on record.
             conn.execute(
                 update(runs)
@@ -94,7 +59,7 @@ class Runs:
                 "finished_at": None,
             }
             conn.execute(runs.insert().values(values))
-            return _run(conn.execute(select(runs).where(runs.c.run_id == run_id)).one())
+            return run_of(conn.execute(select(runs).where(runs.c.run_id == run_id)).one())
 
         return await self._store.run(work)
 
@@ -103,12 +68,27 @@ class Runs:
     ) -> None:
         """Write one page of the file. Rows that are there already stay as they are."""
         now = iso(self._clock())
-        rows = [_lead_row(run_id, lead, now) for lead in leads]
-        rows += [_rejected_row(run_id, reject, now) for reject in rejected]
+        rows = [lead_row(run_id, lead, now) for lead in leads]
+        rows += [rejected_row(run_id, reject, now) for reject in rejected]
 
         def work(conn: Connection) -> None:
             for row in rows:
                 insert_if_absent(conn, run_items, row)
+
+        await self._store.run(work)
+
+    async def mark(self, run_id: str, marks: Sequence[Mark]) -> None:
+        """Add what a duplicate row says of a person to the first row of that person."""
+
+        def work(conn: Connection) -> None:
+            for mark in marks:
+                place = (run_items.c.run_id == run_id, run_items.c.row == mark.row)
+                text = conn.execute(select(run_items.c.lead).where(*place)).scalar_one_or_none()
+                if text is None:
+                    continue
+                lead = Lead.model_validate_json(text).model_copy(update={mark.field: True})
+                document = lead.model_dump_json(exclude_defaults=True)
+                conn.execute(update(run_items).where(*place).values(lead=document))
 
         await self._store.run(work)
 
@@ -217,48 +197,3 @@ class Runs:
             .values(status="finished", finished_at=iso(self._clock()))
         )
         await self._store.run(lambda conn: conn.execute(statement))
-
-
-def _run(row: Any, *, resumed: bool = False) -> Run:
-    return Run(
-        run_id=row.run_id,
-        mode=Mode(row.mode),
-        sandbox=bool(row.sandbox),
-        source=row.source,
-        status=row.status,
-        total=row.total,
-        created_at=row.created_at,
-        resumed=resumed,
-    )
-
-
-def _lead_row(run_id: str, lead: Lead, now: str) -> dict[str, Any]:
-    return {
-        "run_id": run_id,
-        "row": lead.row,
-        "lead_id": lead.lead_id,
-        "state": None,
-        "lead": lead.model_dump_json(exclude_defaults=True),
-        "result": None,
-        "audit_id": None,
-        "updated_at": now,
-    }
-
-
-def _rejected_row(run_id: str, reject: Rejected, now: str) -> dict[str, Any]:
-    result = {
-        "reasons": [reason.model_dump(mode="json") for reason in reject.reasons],
-        "score": None,
-        "tier": None,
-        "cost_micros": 0,
-    }
-    return {
-        "run_id": run_id,
-        "row": reject.row,
-        "lead_id": reject.lead_id,
-        "state": reject.state.value,
-        "lead": None,
-        "result": json.dumps(result),
-        "audit_id": reject.audit_id,
-        "updated_at": now,
-    }

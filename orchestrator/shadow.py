@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import structlog
 from sqlalchemy import Connection
@@ -23,7 +24,7 @@ from guardrails.suppression import suppress
 from orchestrator.bootstrap import Swarm
 from orchestrator.mcp_session import ToolFailed
 from orchestrator.prepare import WORKFLOW, close_unprepared, workflow_id
-from orchestrator.runs import Rejected, Run
+from orchestrator.run_records import Mark, Rejected, Run
 from orchestrator.shadow_log import ShadowLog
 from servers.guardrails import contract as guardrails
 from servers.hunter import contract as hunter
@@ -59,6 +60,21 @@ def run_key(leads: Path, mode: Mode, *, sandbox: bool, limit: int | None) -> str
         ) from error
     whole.update(f"|{mode.value}|{sandbox}|{limit}".encode())
     return whole.hexdigest()
+
+
+# What a row that is set aside may say of its person, as the hunter's reason codes.
+_SAID: dict[str, Literal["opted_out", "customer", "bounced"]] = {
+    "opt_out_on_duplicate": "opted_out",
+    "customer_on_duplicate": "customer",
+    "bounced_on_duplicate": "bounced",
+}
+
+
+def _marks(rows: Sequence[hunter.RejectedRow]) -> Iterator[Mark]:
+    for row in rows:
+        for reason in row.reasons:
+            if row.duplicate_of is not None and reason.code in _SAID:
+                yield Mark(row.duplicate_of, _SAID[reason.code])
 
 
 class ShadowRun:
@@ -115,6 +131,7 @@ class ShadowRun:
             leads = [lead for lead in page.leads if lead.row is not None]
             rejected = await self._record(run.run_id, page.rejected)
             await self._swarm.runs.add_page(run.run_id, leads, rejected)
+            await self._swarm.runs.mark(run.run_id, list(_marks(page.rejected)))
             total += page.rows_read
             self._progress(0, total, "reading rows")
         return await self._swarm.runs.imported(run, total)
@@ -166,7 +183,7 @@ class ShadowRun:
 
     async def _honour_opt_outs(self, rows: tuple[hunter.RejectedRow, ...]) -> None:
         """A duplicate that says "unsubscribed" speaks for the person, whichever row comes first."""
-        emails = [row.opted_out_email for row in rows if row.opted_out_email]
+        emails = [email for row in rows for email in row.opted_out_emails]
         if not emails:
             return
         salt, at = self._swarm.hive.salt(), self._swarm.clock()

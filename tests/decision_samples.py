@@ -13,7 +13,9 @@ from typing import Any
 from guardrails.bank import Bank, create_bank
 from guardrails.config.loader import FILES
 from guardrails.config.models import Competitors, Exclusions, GoldenSet, Policy, SendingWindow
+from guardrails.errors import BadInput
 from guardrails.hive import Hive
+from guardrails.identity import dedupe_key, lead_id
 from guardrails.model import (
     BankAnswer,
     Claim,
@@ -47,8 +49,9 @@ SENDER = Sender(
     company="Chief AI Officer Partners",
     postal_address=ADDRESS,
 )
+SALT = Hive(Path(), sandbox=True).salt()
 LEAD = Lead(
-    lead_id="L-00000000000000000001",
+    lead_id=lead_id(SALT, "ana.reyes@northwind.example"),
     dedupe_key="ana.reyes@northwind.example",
     row=1,
     email="ana.reyes@northwind.example",
@@ -200,8 +203,17 @@ def inputs(**changes: Any) -> GateInputs:
 def dossier(lead: dict[str, Any] | None = None, **changes: Any) -> Dossier:
     """The passing dossier with some of the lead's fields, or whole parts, replaced."""
     facts = {**DOSSIER.facts, **changes.pop("facts", {})}
-    new_lead = LEAD.model_copy(update=lead or {})
+    new_lead = LEAD.model_copy(update=known_as((lead or {}).get("email")) | (lead or {}))
     return DOSSIER.model_copy(update={"lead": new_lead, "facts": facts, **changes})
+
+
+def known_as(email: str | None) -> dict[str, str]:
+    """Key and id that the hunter gives a person with this address in a sandbox's hive."""
+    try:
+        key = dedupe_key(email or "")
+    except BadInput:
+        return {}
+    return {"dedupe_key": key, "lead_id": lead_id(SALT, key)}
 
 
 def fact(value: Any, **changes: Any) -> Fact:

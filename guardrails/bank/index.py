@@ -158,12 +158,12 @@ class Index:
         return failures, weight
 
     def _hard_rules(self, pattern: Pattern) -> list[Item]:
-        lead, template = pattern.lead_id or "", pattern.template_hash or ""
+        template = pattern.template_hash or ""
         asked: list[HardKey] = []
-        if lead:
+        for lead in filter(None, (pattern.lead_id, *pattern.also_known_as)):
             asked += [("opt_out", lead, ""), ("competitor", lead, "")]
-        if lead and template:
-            asked.append(("resend", lead, template))
+            if template:
+                asked.append(("resend", lead, template))
         if pattern.content_hash:
             asked.append(("content", pattern.content_hash, ""))
         return [self._hard[key] for key in asked if key in self._hard]

@@ -196,6 +196,9 @@ class Pattern(Frozen):
     """The question: what a draft is, for the bank. Empty strings count as unknown."""
 
     lead_id: str | None = None
+    also_known_as: tuple[str, ...] = Field(
+        default=(), description="Other ids of the same person: their hard rules hold as well."
+    )
     scope: Scope
     template_hash: str | None = None
     content_hash: str | None = None

@@ -46,7 +46,7 @@ def config_dir(given: Path | None = None) -> Path:
     Raises:
         ConfigError: none of the places holds a production.json.
     """
-    stated = given or (Path(os.environ["SWARM_CONFIG"]) if "SWARM_CONFIG" in os.environ else None)
+    stated = _stated(given)
     places = [stated] if stated else [_PACKAGED, _CHECKOUT]
     for place in places:
         directory = place.parent if place.suffix == ".json" else place
@@ -62,18 +62,13 @@ def load_config(given: Path | None = None) -> Config:
     """Read and validate every file.
 
     A `given` file replaces production.json alone; its neighbours, or the packaged files where it
-    has none, give the rest.
+    has none, give the rest. A `given` directory must hold all of them: a lost list of customers
+    is not an empty one.
 
     Raises:
         ConfigError: names file, path in it, the value found and what is allowed.
     """
-    production = _production_file(given)
-    sections = {
-        name: _section(
-            production if name == "production" else config_path(f"{name}.json", given), model
-        )
-        for name, model in FILES.items()
-    }
+    sections = {name: _section(_file(name, given), model) for name, model in FILES.items()}
     return Config(**sections)
 
 
@@ -96,11 +91,15 @@ def config_path(name: str, given: Path | None = None) -> Path:
     raise ConfigError(f"no {name} in {', '.join(str(place) for place in places)}")
 
 
-def _production_file(given: Path | None) -> Path:
-    stated = given or (Path(os.environ["SWARM_CONFIG"]) if "SWARM_CONFIG" in os.environ else None)
+def _file(name: str, given: Path | None) -> Path:
+    stated = _stated(given)
     if stated is not None and stated.suffix == ".json":
-        return stated
-    return config_dir(given) / "production.json"
+        return stated if name == "production" else config_path(f"{name}.json", given)
+    return config_dir(given) / f"{name}.json"
+
+
+def _stated(given: Path | None) -> Path | None:
+    return given or (Path(os.environ["SWARM_CONFIG"]) if "SWARM_CONFIG" in os.environ else None)
 
 
 def _section(path: Path, model: type[BaseModel]) -> Any:
@@ -108,7 +107,7 @@ def _section(path: Path, model: type[BaseModel]) -> Any:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not valid JSON: {error}") from error
     try:
         return model.model_validate_json(json.dumps(data))

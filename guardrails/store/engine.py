@@ -29,8 +29,10 @@ def sqlite_engine(path: Path, *, busy_ms: int = BUSY_MS) -> Engine:
     """
     engine = create_engine(
         f"sqlite:///{path}",
-        pool_size=4,
-        max_overflow=8,
+        # Connections beyond the pool are opened and closed each time, which costs more than what
+        # they are opened for: let it hold as many as work at once.
+        pool_size=32,
+        max_overflow=0,
         pool_timeout=BUSY_MS / 1000,
         hide_parameters=True,  # parameters are people's data; errors end up in logs
         connect_args={"timeout": busy_ms / 1000},

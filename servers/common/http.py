@@ -15,6 +15,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlencode
@@ -59,11 +60,17 @@ class VendorClient:
         self._extensions = {"timeout": _limits(timeouts).as_dict()}
         self._scrub = scrub
         self._urls: dict[str, httpx.URL] = {}
-        self.http = httpx.AsyncClient(
-            base_url=base,
-            transport=transport,
+        self._transport = transport
+        self._timeouts = timeouts
+
+    @cached_property
+    def http(self) -> httpx.AsyncClient:
+        """An `httpx` client over the same layers, for what `request` does not do."""
+        return httpx.AsyncClient(
+            base_url=self._base,
+            transport=self._transport,
             headers=self._headers,
-            timeout=_limits(timeouts),
+            timeout=_limits(self._timeouts),
             follow_redirects=False,
             trust_env=False,
         )
@@ -81,7 +88,7 @@ class VendorClient:
 
     async def aclose(self) -> None:
         """Close the connection pool."""
-        await self.http.aclose()
+        await self._transport.aclose()
 
     async def request(
         self,
@@ -108,7 +115,7 @@ class VendorClient:
         """
         request = self._build(operation, path_params, params, json, headers)
         try:
-            response = await self.http.send(request)
+            response = await self._transport.handle_async_request(request)
         except httpx.HTTPError as error:
             raise no_answer(self.vendor, operation, error) from error
         if not response.is_success:
@@ -194,7 +201,7 @@ def open_client(
     base = checked_base(vendor, base_url)
     secrets = dict(keys or {})
     transport = compose(
-        wire or open_wire(base),
+        wire or open_wire(base, MAX_BODY_BYTES),
         lambda inner: ModeLock(inner, vendor=vendor, base=base, operations=operations, mode=mode),
         lambda inner: Retry(
             inner,

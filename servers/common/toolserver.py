@@ -149,7 +149,5 @@ async def _read(readers: Mapping[str, ResourceBinding], uri: str) -> types.ReadR
         raise ValueError(f"no resource {uri}")
     text = await binding.reader()
     return types.ReadResourceResult(
-        contents=[
-            types.TextResourceContents(uri=uri, mime_type=binding.spec.mime_type, text=text)
-        ]
+        contents=[types.TextResourceContents(uri=uri, mime_type=binding.spec.mime_type, text=text)]
     )

@@ -1,61 +1,11 @@
-"""What the crafter reads from its environment: who writes. It holds no vendor's key.
-
-Without the sandbox every sender variable must be set; in the sandbox an invented sender on a
-reserved domain stands in.
-"""
+"""What the crafter reads from its environment: who writes. It holds no vendor's key."""
 
 from __future__ import annotations
 
-import unicodedata
+from servers.common.sender import SANDBOX_SENDER, SenderSettings
 
-from pydantic import Field
-
-from guardrails.errors import ConfigError
-from guardrails.model import Sender
-from servers.common.settings import ServerSettings
-
-SANDBOX_SENDER = Sender(
-    name="Robin Hale",
-    email="robin.hale@chiefaiofficer.example",
-    company="Chief AI Officer Partners",
-    postal_address="12 Sample Street, Springfield, IL 62701, USA",
-)
+__all__ = ["SANDBOX_SENDER", "CrafterSettings"]
 
 
-class CrafterSettings(ServerSettings):
-    """Environment of the crafter."""
-
-    sender_name: str | None = Field(default=None, validation_alias="SENDER_NAME")
-    sender_email: str | None = Field(default=None, validation_alias="SENDER_EMAIL")
-    sender_company: str | None = Field(default=None, validation_alias="SENDER_COMPANY")
-    sender_postal_address: str | None = Field(
-        default=None, validation_alias="SENDER_POSTAL_ADDRESS"
-    )
-
-    def sender(self) -> Sender:
-        """Who writes.
-
-        Raises:
-            ConfigError: a variable is missing outside the sandbox, or holds control characters.
-        """
-        given = {name: _one_line(name, getattr(self, f"sender_{name}")) for name in _FIELDS}
-        missing = [f"SENDER_{name.upper()}" for name, value in given.items() if not value]
-        if missing and not self.sandbox:
-            raise ConfigError(
-                f"{', '.join(missing)} not set",
-                remedy="Every e-mail names its sender and a postal address (CAN-SPAM): set them.",
-            )
-        stated = {name: value for name, value in given.items() if value}
-        return SANDBOX_SENDER.model_copy(update=stated)
-
-
-_FIELDS = ("name", "email", "company", "postal_address")
-
-
-def _one_line(name: str, value: str | None) -> str | None:
-    if value is None:
-        return None
-    line = ", ".join(part.strip(" ,") for part in value.splitlines() if part.strip())
-    if any(unicodedata.category(char) in ("Cc", "Cf") for char in line):
-        raise ConfigError(f"SENDER_{name.upper()} holds control characters")
-    return line
+class CrafterSettings(SenderSettings):
+    """Mode, hive, config, sandbox and the sender."""

@@ -32,7 +32,16 @@ async def open_server() -> AsyncIterator[Server[Any]]:
     try:
         bank = Bank(hive.bank_file, config.policy.bank, utc_now)
         stop = StopSwitch(hive, store)
-        gate = Gate(config, hive, store, audit, bank, stop, utc_now)
+        gate = Gate(
+            config,
+            hive,
+            store,
+            audit,
+            bank,
+            stop,
+            utc_now,
+            sender=settings.sender_if_set(),
+        )
         yield build_server(GuardrailsService(config, hive, store, audit, bank, stop, gate))
     finally:
         audit.close()

@@ -5,8 +5,8 @@ It needs no vendor's key and reads none: what decides must not be able to act.
 
 from __future__ import annotations
 
-from servers.common.settings import ServerSettings
+from servers.common.sender import SenderSettings
 
 
-class GuardrailsSettings(ServerSettings):
-    """Mode, hive, config, sandbox and database: what every server reads, and no more."""
+class GuardrailsSettings(SenderSettings):
+    """What every server reads, and the sender: drafts signed by another are refused."""

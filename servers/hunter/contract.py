@@ -29,15 +29,10 @@ class RejectedRow(Result):
     lead_id: str = Field(description="Id under which the row is recorded.")
     reasons: tuple[Reason, ...]
     duplicate_of: int | None = Field(default=None, description="Row of the first occurrence.")
-    opted_out_email: str | None = Field(
-        default=None,
-        description="The address that would be written to, when this row says that the person "
-        "wants no contact: to be suppressed whatever other rows say.",
-    )
     opted_out_emails: tuple[str, ...] = Field(
         default=(),
-        description="All addresses of that person in this row and the first one: they differ when "
-        "the person was recognised by profile or name.",
+        description="When this row says that the person wants no contact: every address of that "
+        "person in this row and the first one, to be suppressed whatever other rows say.",
     )
 
 

@@ -115,7 +115,6 @@ class Reader:
             lead_id=identity.lead_id(self._rules.salt, key),
             reasons=reasons,
             duplicate_of=first,
-            opted_out_email=opted_out[0] if opted_out else None,
             opted_out_emails=opted_out,
         )
 

@@ -43,6 +43,7 @@ from tests.decision_samples import (
     DOSSIER,
     DRAFT,
     QUALIFICATION,
+    SENDER,
     dossier,
     draft,
     new_bank,
@@ -106,7 +107,7 @@ def gate(
     clock: SteppableClock,
 ) -> Gate:
     stop = StopSwitch(hive, sqlite_store)
-    return Gate(config, hive, sqlite_store, audit, bank, stop, clock)
+    return Gate(config, hive, sqlite_store, audit, bank, stop, clock, sender=SENDER)
 
 
 def lines(hive: Hive) -> list[dict[str, Any]]:
@@ -164,7 +165,7 @@ async def test_the_mode_decides_what_a_pass_means(
     state: LeadState,
 ) -> None:
     stop = StopSwitch(hive, sqlite_store)
-    gate = Gate(in_mode(config, mode), hive, sqlite_store, audit, bank, stop, clock)
+    gate = Gate(in_mode(config, mode), hive, sqlite_store, audit, bank, stop, clock, sender=SENDER)
     assert (await gate.review(Request())).state is state
     blocked = await gate.review(Request(draft=draft(subject="Re: you")))
     assert blocked.state is LeadState.BLOCKED
@@ -186,12 +187,11 @@ async def test_many_asking_at_once_get_one_decision(gate: Gate, hive: Hive) -> N
 
 
 async def test_another_text_lead_or_run_is_another_decision(gate: Gate) -> None:
-    other = DOSSIER.lead.model_copy(update={"lead_id": "L-00000000000000000002"})
     asked = [
         Request(),
         Request(draft=draft(body=BODY + "\n.")),
         Request(run_id="run-2"),
-        Request(dossier=DOSSIER.model_copy(update={"lead": other})),
+        Request(dossier=dossier({"email": "bo.lind@northwind.example"})),
         Request(draft=None),
     ]
     decisions = [await gate.review(request) for request in asked]
@@ -370,7 +370,7 @@ async def test_both_databases_decide_and_replay_alike(
     config: Config, hive: Hive, store: Store, bank: Bank, clock: SteppableClock
 ) -> None:
     audit = AuditLog(hive, store, clock)
-    gate = Gate(config, hive, store, audit, bank, StopSwitch(hive, store), clock)
+    gate = Gate(config, hive, store, audit, bank, StopSwitch(hive, store), clock, sender=SENDER)
     try:
         first, again = await asyncio.gather(gate.review(Request()), gate.review(Request()))
         assert first == again == await gate.review(Request())

@@ -9,7 +9,8 @@ from guardrails.errors import NotFound
 from guardrails.hive import Hive
 from guardrails.model import Decision, Lead, LeadState, Mode, Reason, Verdict
 from guardrails.store import Store
-from orchestrator.runs import Rejected, Run, Runs, Settled
+from orchestrator.run_records import Mark, Rejected, Run, Settled
+from orchestrator.runs import Runs
 from orchestrator.shadow_log import ShadowLog
 from tests.conftest import SteppableClock
 
@@ -81,6 +82,17 @@ async def test_pending_rows_come_in_order_and_rejected_rows_never(
     assert await runs.pending("R-1", 3, 2) == [4]
     with pytest.raises(NotFound):
         await runs.lead("R-1", 2)
+
+
+async def test_what_another_row_says_of_a_person_is_added_to_the_first(
+    store: Store, clock: SteppableClock
+) -> None:
+    runs = Runs(store, clock)
+    await opened(runs)
+    await runs.add_page("R-1", [lead(1)], [])
+    await runs.mark("R-1", [Mark(1, "customer"), Mark(1, "bounced"), Mark(7, "opted_out")])
+    marked = await runs.lead("R-1", 1)
+    assert (marked.customer, marked.bounced, marked.opted_out) == (True, True, False)
 
 
 async def test_the_shadow_log_is_whole_after_every_write_and_keeps_former_runs(

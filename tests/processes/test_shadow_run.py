@@ -250,6 +250,17 @@ def test_bad_rows_are_reported_with_field_and_the_others_go_on(tmp_path: Path) -
     assert_each_lead_ended_once(tmp_path / "hive", json.loads(done.stdout), 3)
 
 
+def test_an_opt_out_in_any_row_of_a_person_binds_every_run(tmp_path: Path) -> None:
+    hive, leads = tmp_path / "hive", tmp_path / "leads.csv"
+    header, good = LEADS.read_text().splitlines()[:2]
+    leads.write_text(f"{header},Email Opt Out\n{good},\n{good},yes\n")
+    items = by_row(shadow(hive, leads))
+    assert (items[1]["state"], items[2]["state"]) == ("disqualified", "duplicate")
+    assert emails(hive) == []
+    leads.write_text(f"{header}\n{good}\n")
+    assert by_row(shadow(hive, leads))[1]["state"] == "disqualified"
+
+
 def test_a_second_queen_on_the_same_hive_is_refused(tmp_path: Path) -> None:
     hive = tmp_path / "hive"
     first = subprocess.Popen(

@@ -26,7 +26,7 @@ from guardrails.store.tables import stop_state
 from servers.guardrails.contract import GetStatus
 from servers.guardrails.service import GuardrailsService
 from tests.conftest import SteppableClock
-from tests.decision_samples import CONFIG, DOSSIER, DRAFT, QUALIFICATION, dossier
+from tests.decision_samples import CONFIG, DOSSIER, DRAFT, QUALIFICATION, SENDER, dossier
 
 pytestmark = pytest.mark.anyio
 
@@ -53,7 +53,9 @@ class Parts:
         config = load_config(CONFIG)
         bank = Bank(self.hive.bank_file, config.policy.bank, self.clock)
         stop = StopSwitch(self.hive, self.store)
-        return Gate(config, self.hive, self.store, self.audit, bank, stop, self.clock)
+        return Gate(
+            config, self.hive, self.store, self.audit, bank, stop, self.clock, sender=SENDER
+        )
 
     def service(self) -> GuardrailsService:
         config = load_config(CONFIG)

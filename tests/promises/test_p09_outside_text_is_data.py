@@ -140,7 +140,7 @@ def world(
     bank = new_bank(hive, clock)
     audit = AuditLog(hive, sqlite_store, clock)
     stop = StopSwitch(hive, sqlite_store)
-    yield Gate(config, hive, sqlite_store, audit, bank, stop, clock), bank, audit
+    yield Gate(config, hive, sqlite_store, audit, bank, stop, clock, sender=SENDER), bank, audit
     audit.close()
 
 
@@ -152,8 +152,7 @@ async def test_hostile_text_leaves_bank_policy_and_recipient_alone(
     version, policy = bank.version, gate.policy_version
     for n, text in enumerate(ORDERS):
         hostile = poisoned("title", text)
-        lead = hostile.lead.model_copy(update={"lead_id": f"L-{n:020x}"})
-        decision = await gate.review(Request(hostile.model_copy(update={"lead": lead})))
+        decision = await gate.review(Request(hostile, run_id=f"run-{n}"))
         assert decision.verdict is not Verdict.PASS
         assert decision.content_hash == DRAFT.content_hash(str(DOSSIER.lead.email))
     assert (bank.version, gate.policy_version) == (version, policy)

@@ -20,7 +20,7 @@ from servers.guardrails.contract import TOOLS, ReviewLead
 from servers.guardrails.service import GuardrailsService
 from servers.guardrails.tools import build_server
 from tests.conftest import SteppableClock
-from tests.decision_samples import CONFIG, DOSSIER, DRAFT, QUALIFICATION, dossier, new_bank
+from tests.decision_samples import CONFIG, DOSSIER, DRAFT, QUALIFICATION, SENDER, dossier, new_bank
 
 pytestmark = pytest.mark.anyio
 
@@ -30,7 +30,7 @@ def service(hive: Hive, sqlite_store: Store, clock: SteppableClock) -> Iterator[
     config = load_config(CONFIG)
     audit = AuditLog(hive, sqlite_store, clock)
     bank, stop = new_bank(hive, clock), StopSwitch(hive, sqlite_store)
-    gate = Gate(config, hive, sqlite_store, audit, bank, stop, clock)
+    gate = Gate(config, hive, sqlite_store, audit, bank, stop, clock, sender=SENDER)
     yield GuardrailsService(config, hive, sqlite_store, audit, bank, stop, gate)
     audit.close()
 

@@ -1,0 +1,97 @@
+"""What stands in the tables `runs` and `run_items`. Owns: the form of a run and of its rows."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from guardrails.model import Decision, Lead, LeadState, Mode, Reason
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run as it stands in the database."""
+
+    run_id: str
+    mode: Mode
+    sandbox: bool
+    source: str
+    status: str
+    total: int | None
+    created_at: str
+    resumed: bool = False
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A row that never became a lead, already on the audit record."""
+
+    row: int
+    lead_id: str
+    state: LeadState
+    reasons: tuple[Reason, ...]
+    audit_id: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A flag of a lead that another row of the same person raises."""
+
+    row: int
+    field: Literal["opted_out", "customer", "bounced"]
+
+
+@dataclass(frozen=True)
+class Settled:
+    """How a row ended: the decision and, when a draft was written, its shadow-log document."""
+
+    row: int
+    decision: Decision
+    email: dict[str, Any] | None
+    cost_micros: int
+
+
+def run_of(row: Any, *, resumed: bool = False) -> Run:
+    return Run(
+        run_id=row.run_id,
+        mode=Mode(row.mode),
+        sandbox=bool(row.sandbox),
+        source=row.source,
+        status=row.status,
+        total=row.total,
+        created_at=row.created_at,
+        resumed=resumed,
+    )
+
+
+def lead_row(run_id: str, lead: Lead, now: str) -> dict[str, Any]:
+    return {
+        "run_id": run_id,
+        "row": lead.row,
+        "lead_id": lead.lead_id,
+        "state": None,
+        "lead": lead.model_dump_json(exclude_defaults=True),
+        "result": None,
+        "audit_id": None,
+        "updated_at": now,
+    }
+
+
+def rejected_row(run_id: str, reject: Rejected, now: str) -> dict[str, Any]:
+    result = {
+        "reasons": [reason.model_dump(mode="json") for reason in reject.reasons],
+        "score": None,
+        "tier": None,
+        "cost_micros": 0,
+    }
+    return {
+        "run_id": run_id,
+        "row": reject.row,
+        "lead_id": reject.lead_id,
+        "state": reject.state.value,
+        "lead": None,
+        "result": json.dumps(result),
+        "audit_id": reject.audit_id,
+        "updated_at": now,
+    }

@@ -1,0 +1,179 @@
+"""Every command in the README works. A command that nobody runs here fails the first test."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.processes.swarm import ROOT, SWARM, environment, run
+
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
+README = (ROOT / "README.md").read_text()
+SCRIPT = "scripts/deploy_shadow_mode.py"
+# What stands for each command's beginning, and who runs it.
+RUN_HERE = {
+    "make demo": "test_make_demo_runs_the_demo",
+    "make test": "test_make_test_runs_all_gates_and_all_tests",
+    "cp .env.example .env": "test_the_real_run_starts_with_keys",
+    f"python {SCRIPT}": "test_the_real_run_starts_with_keys",
+    ".venv/bin/swarm": "test_the_commands_after_the_demo",
+    "python -P -m servers.": "test_every_server_answers_on_its_own",
+}
+
+
+def commands() -> list[str]:
+    """Lines of the README's shell blocks, without comments."""
+    blocks = re.findall(r"^ *```bash\n(.*?)^ *```", README, re.S | re.M)
+    lines = [
+        line.split("  #")[0].split(" #")[0].strip()
+        for block in blocks
+        for line in block.splitlines()
+    ]
+    return [line for line in lines if line]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The hive of `make demo`'s own command line."""
+    hive = tmp_path_factory.mktemp("readme") / "hive"
+    done = run([sys.executable, *demo_arguments(), "--hive", str(hive)], ROOT)
+    assert done.returncode == 0, done.stderr
+    return hive
+
+
+def demo_arguments() -> list[str]:
+    """What `make demo` runs, without interpreter and hive."""
+    told = subprocess.run(
+        ["make", "-n", "demo"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    line = next(line for line in told.splitlines() if SCRIPT in line)
+    words = shlex.split(line)
+    return words[1 : words.index("--hive")]
+
+
+def test_every_command_of_the_readme_is_run_here() -> None:
+    assert len(commands()) >= 7
+    here = Path(__file__).read_text()
+    for command in commands():
+        runner = next((RUN_HERE[start] for start in RUN_HERE if command.startswith(start)), None)
+        assert runner is not None, command
+        assert f"def {runner}" in here
+
+
+def test_make_demo_runs_the_demo(demo: Path) -> None:
+    assert "--sandbox" in demo_arguments()
+    assert len(json.loads((demo / "shadow_logs" / "emails.json").read_text())) >= 3
+
+
+def test_make_test_runs_all_gates_and_all_tests() -> None:
+    told = subprocess.run(
+        ["make", "-n", "test"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    for gate in ("ruff format --check", "ruff check", "mypy", "lint-imports", "pytest"):
+        assert gate in told
+    assert (ROOT / ".ci" / "run").read_text().rstrip().endswith("make test")
+
+
+def test_the_commands_after_the_demo(demo: Path) -> None:
+    asked = [shlex.split(line)[1:] for line in commands() if line.startswith(".venv/bin/swarm")]
+    assert {words[0] for words in asked} == {"explain", "replay", "audit", "bank"}
+    for words in asked:
+        done = run([*SWARM, *words], ROOT, HIVE_MIND_DIR=str(demo))
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.strip()
+
+
+@pytest.fixture
+def twins() -> Iterator[dict[str, str]]:
+    """Running twins: what a person's real keys and the vendors' addresses would be."""
+    process = subprocess.Popen(
+        [*SWARM, "sandbox"], env=environment(), stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    try:
+        yield json.loads(process.stdout.readline())["env"]
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_the_real_run_starts_with_keys(tmp_path: Path, twins: dict[str, str]) -> None:
+    """Not the sandbox: keys from `.env`, no `sandbox` mark, reserved domains refused."""
+    example = (ROOT / ".env.example").read_text()
+    given = twins | {
+        "SUPABASE_URL": "https://memory.example",
+        "SUPABASE_KEY": "k",
+        "SENDER_NAME": "Kim Sender",
+        "SENDER_EMAIL": "kim@chiefaiofficer.example",
+        "SENDER_COMPANY": "Sample Partners",
+        "SENDER_POSTAL_ADDRESS": "1 Sample Street, Springfield",
+    }
+    for name, value in given.items():
+        example = re.sub(rf"^(# )?{name}=$", f"{name}='{value}'", example, flags=re.M)
+    (tmp_path / ".env").write_text(example)
+    (tmp_path / "data").mkdir()
+    batch = (ROOT / "data" / "initial_batch.csv").read_text()
+    profile = "https://www.linkedin.com/in/dana-whitlock-brightforge"
+    only_a_profile = f"Dana,Whitlock,,Founder,Brightforge Studio,,US,IL,Chicago,,,{profile},lead"
+    (tmp_path / "data" / "initial_batch.csv").write_text(f"{batch}{only_a_profile}\n")
+    command = next(line for line in commands() if SCRIPT in line)
+    words = shlex.split(command)
+    done = run([sys.executable, str(ROOT / words[1]), *words[2:], "--json"], tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(done.stdout)
+    assert (report["sandbox"], report["mode"], report["vendor_writes"]) == (False, "shadow", 0)
+    states = [item["state"] for item in report["items"]]
+    codes = {reason["code"] for reason in report["items"][10]["reasons"]}
+    assert states[:10] == ["invalid"] * 10  # nobody has a mailbox on a reserved domain
+    # Without an address the vendors were asked, and what they know is refused as well.
+    assert states[10] == "disqualified"
+    assert "reserved_domain" in codes
+    assert (tmp_path / ".hive-production" / "audit").is_dir()
+    for secret in (twins["GHL_PROD_API_KEY"], twins["CLAY_API_KEY"]):
+        for file in (tmp_path / ".hive-production").rglob("*"):
+            assert not file.is_file() or secret.encode() not in file.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "server", ["hunter", "enricher", "crafter", "guardrails", "ghl", "instantly"]
+)
+def test_every_server_answers_on_its_own(
+    server: str, tmp_path: Path, twins: dict[str, str]
+) -> None:
+    """`python -P -m servers.<name>`, spoken to as any MCP client does."""
+    assert "python -P -m servers.hunter" in README
+    hello = {
+        "jsonrpc": "2.0", "id": 1, "method": "initialize",
+        "params": {
+            "protocolVersion": "2025-06-18", "capabilities": {},
+            "clientInfo": {"name": "test", "version": "1"},
+        },
+    }  # fmt: skip
+    lines = [hello, {"jsonrpc": "2.0", "method": "notifications/initialized"},
+             {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}]  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", f"servers.{server}"], cwd=tmp_path, text=True,
+        env=environment(HIVE_MIND_DIR=str(tmp_path / "hive"), SWARM_SANDBOX="1", **twins),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdin is not None
+    assert process.stdout is not None
+    for line in lines:
+        process.stdin.write(json.dumps(line) + "\n")
+        process.stdin.flush()
+        if "id" in line:
+            answer = json.loads(process.stdout.readline())
+            assert "result" in answer, answer
+    for tool in answer["result"]["tools"]:
+        assert tool["description"]
+        assert tool["annotations"]["readOnlyHint"] in {True, False}
+        for name, described in tool["inputSchema"].get("properties", {}).items():
+            assert described.get("description"), f"{tool['name']}.{name}"
+    out, errors = process.communicate(timeout=20)
+    assert (process.returncode, out) == (0, ""), errors
