@@ -90,6 +90,14 @@ class Refused(SwarmError):
     default_remedy = "Read the reasons with `swarm explain`; the rule stands."
 
 
+class DiskTrouble(SwarmError):
+    """A file of the hive or of the caller cannot be read or written."""
+
+    code = "disk_trouble"
+    retryable = True
+    default_remedy = "Check disk space and permissions."
+
+
 class StoreUnavailable(SwarmError):
     """The database cannot be read or written: fail closed."""
 

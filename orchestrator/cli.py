@@ -15,7 +15,16 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from guardrails.errors import BadInput, ConfigError, Failure, NotFound, Refused, Stopped, SwarmError
+from guardrails.errors import (
+    BadInput,
+    ConfigError,
+    DiskTrouble,
+    Failure,
+    NotFound,
+    Refused,
+    Stopped,
+    SwarmError,
+)
 from orchestrator.environment import Environment, MissingVariables
 from orchestrator.report import console
 
@@ -157,13 +166,27 @@ def _guarded(as_json: bool, work: Callable[[], int]) -> None:
     except KeyboardInterrupt:
         _tell(as_json, _interrupted())
         raise SystemExit(1) from None
-    except SwarmError as error:
-        if isinstance(error, MissingVariables) and not as_json:
-            _show_missing(error)
+    except Exception as error:
+        cause = _ours(error)
+        if isinstance(cause, MissingVariables) and not as_json:
+            _show_missing(cause)
         else:
-            _tell(as_json, error.as_failure())
-        raise SystemExit(_exit_code(error)) from error
+            _tell(as_json, cause.as_failure())
+        raise SystemExit(_exit_code(cause)) from error
     raise SystemExit(code)
+
+
+def _ours(error: BaseException) -> SwarmError:
+    """`error` as one of ours: the first of ours in a group, or what kind of defect it is."""
+    if isinstance(error, SwarmError):
+        return error
+    if isinstance(error, BaseExceptionGroup):
+        found = [_ours(inner) for inner in error.exceptions]
+        return next((one for one in found if one.code != SwarmError.code), found[0])
+    if isinstance(error, OSError):
+        remedy = "Free disk space and check the permissions; the same command goes on."
+        return DiskTrouble(f"a file cannot be used: {error.strerror or error}", remedy=remedy)
+    return SwarmError(f"unexpected {type(error).__name__}; see logs/queen.log in the hive")
 
 
 def _exit_code(error: SwarmError) -> int:

@@ -16,6 +16,9 @@ from typing import TextIO
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
+from guardrails.errors import SwarmError
+
+log = structlog.get_logger(__name__)
 _LIMIT = 5_000_000
 # Without local variables: they hold keys, addresses and drafts (P8).
 _TRACEBACKS = ExceptionDictTransformer(show_locals=False)
@@ -36,6 +39,11 @@ def logging_to(log_file: Path) -> Iterator[None]:
         log_to(_Lossy(file))
         try:
             yield
+        except SwarmError:
+            raise  # told to whoever started the command
+        except Exception:
+            log.exception("failed")
+            raise
         finally:
             log_to(sys.stderr)
             with contextlib.suppress(OSError):

@@ -27,10 +27,20 @@ class Twins:
     env: Mapping[str, str]
 
     async def writes(self) -> int:
-        """How many write requests the twins have counted since they started."""
-        async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
-            answer = await client.get(f"http://127.0.0.1:{self.port}/_twin/counts")
-        counts: dict[str, Any] = answer.raise_for_status().json()
+        """How many write requests the twins have counted since they started.
+
+        Raises:
+            ServerUnavailable: they died; zero is never assumed.
+        """
+        try:
+            async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
+                answer = await client.get(f"http://127.0.0.1:{self.port}/_twin/counts")
+            counts: dict[str, Any] = answer.raise_for_status().json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise ServerUnavailable(
+                "the vendor twins died, so their count of writes is lost",
+                remedy="What was decided is on record; start the same command again.",
+            ) from error
         return int(counts["by_kind"].get("write", 0))
 
 

@@ -30,13 +30,24 @@ class ConnectionPool(httpx.AsyncBaseTransport):
     Args:
         context: for https; None speaks plain http and cannot speak TLS.
         limit: bytes of an answer's body after which reading stops.
+        most: connections at one time.
+        idle_s: seconds after which an unused connection is not used again.
     """
 
-    def __init__(self, base: httpx.URL, context: ssl.SSLContext | None, limit: int) -> None:
+    def __init__(
+        self,
+        base: httpx.URL,
+        context: ssl.SSLContext | None,
+        limit: int,
+        *,
+        most: int = MAX_CONNECTIONS,
+        idle_s: float = IDLE_S,
+    ) -> None:
         self._origin = (base.scheme, base.host, base.port or _PORTS[base.scheme])
         self._context = context
         self._limit = limit
-        self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
+        self._slots = asyncio.Semaphore(most)
+        self._idle_s = idle_s
         self._idle: deque[Connection] = deque()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -71,7 +82,7 @@ class ConnectionPool(httpx.AsyncBaseTransport):
 
     def _kept(self) -> Connection | None:
         """The connection used last, if it is still good: the others get their rest."""
-        oldest = asyncio.get_running_loop().time() - IDLE_S
+        oldest = asyncio.get_running_loop().time() - self._idle_s
         while self._idle and self._idle[0].idle_since < oldest:
             self._idle.popleft().abort()
         while self._idle:

@@ -64,9 +64,10 @@ class InstantlyService:
         """
         email = normalise_email(args.email)
         domain = email.rpartition("@")[2]
-        leads, *entries = await asyncio.gather(
+        terms = (email, *_parents(domain))
+        leads, entries = await asyncio.gather(
             self._outreach.leads_with(email),
-            *(self._outreach.block_entries(term) for term in (email, *_parents(domain))),
+            asyncio.gather(*(self._outreach.block_entries(term) for term in terms)),
         )
         values = [value for found in entries for value in found]
         return AddressStatus(

@@ -1,0 +1,90 @@
+"""What each file in config/ may say. Owns: shapes, bounds and defaults' absence.
+
+Every field is required unless a default is harmless, so that a forgotten limit is an error and
+never "no limit". Unknown keys are errors.
+"""
+
+from __future__ import annotations
+
+from guardrails.config.models.base import Domain, NonEmpty, Section
+from guardrails.config.models.icp import Icp, IndustryGroup, SizeBand, TitleGroup
+from guardrails.config.models.policy import (
+    BankPolicy,
+    Competitors,
+    ContentPolicy,
+    Exclusions,
+    Policy,
+    WhoPolicy,
+)
+from guardrails.config.models.production import (
+    ClayConfig,
+    FailureInjection,
+    Fault,
+    Production,
+    SendingLimits,
+    SendingWindow,
+    Spend,
+    Timeouts,
+    Vendor,
+    VendorConfig,
+    VendorLimits,
+    Vendors,
+    Work,
+)
+from guardrails.config.models.writing import (
+    Approver,
+    Approvers,
+    GoldenItem,
+    GoldenSet,
+    TemplateEntry,
+    Templates,
+)
+
+__all__ = [
+    "Approver",
+    "Approvers",
+    "BankPolicy",
+    "ClayConfig",
+    "Competitors",
+    "Config",
+    "ContentPolicy",
+    "Domain",
+    "Exclusions",
+    "FailureInjection",
+    "Fault",
+    "GoldenItem",
+    "GoldenSet",
+    "Icp",
+    "IndustryGroup",
+    "NonEmpty",
+    "Policy",
+    "Production",
+    "Section",
+    "SendingLimits",
+    "SendingWindow",
+    "SizeBand",
+    "Spend",
+    "TemplateEntry",
+    "Templates",
+    "Timeouts",
+    "TitleGroup",
+    "Vendor",
+    "VendorConfig",
+    "VendorLimits",
+    "Vendors",
+    "WhoPolicy",
+    "Work",
+]
+
+
+class Config(Section):
+    """All of config/, validated together."""
+
+    production: Production
+    icp: Icp
+    policy: Policy
+    competitors: Competitors
+    exclusions: Exclusions
+    templates: Templates
+    golden_set: GoldenSet
+    approvers: Approvers

@@ -1,0 +1,131 @@
+"""config/production.json: mode, vendors, money, sending, work, chaos."""
+
+from __future__ import annotations
+
+from datetime import time
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from guardrails.config.models.base import NonEmpty, Section
+from guardrails.model import FactName, Mode
+
+Vendor = Literal["ghl", "instantly", "clay", "rb2b", "gdelt", "google_news"]
+Fault = Literal[
+    "timeout_before", "timeout_after", "reset", "http_429", "http_500", "http_503", "slow",
+    "truncated_json", "malformed_json", "created_422", "duplicate_webhook", "server_killed",
+    "server_hung", "database_locked", "disk_full", "torn_bank",
+]  # fmt: skip
+
+
+class FailureInjection(Section):
+    """Chaos: seeded faults between a service and the wire. Off unless a campaign runs."""
+
+    enabled: bool
+    rate: float = Field(ge=0, le=1)
+    seed: int = Field(ge=0)
+    faults: tuple[Fault, ...]
+
+
+class Timeouts(Section):
+    """Seconds; every wait is bounded."""
+
+    connect: float = Field(gt=0, le=60)
+    read: float = Field(gt=0, le=300)
+    write: float = Field(gt=0, le=300)
+    pool: float = Field(gt=0, le=60)
+    total: float = Field(gt=0, le=600)
+
+
+class VendorLimits(Section):
+    """The vendor's published limits; ours stay below them."""
+
+    requests: int = Field(gt=0)
+    per_seconds: float = Field(gt=0)
+    per_day: int | None = Field(default=None, gt=0)
+
+
+class VendorConfig(Section):
+    """How we talk to one vendor."""
+
+    base_url: str = Field(pattern=r"^https?://")
+    timeouts: Timeouts
+    limits: VendorLimits
+    max_attempts: int = Field(ge=1, le=3)
+
+
+class ClayConfig(VendorConfig):
+    """Clay public API v0. The routine is yours: its inputs and outputs are mapped here."""
+
+    routine_id: str = Field(description="Routine to run; overridden by CLAY_ROUTINE_ID.")
+    outputs: dict[NonEmpty, NonEmpty] = Field(description="Routine output name to fact name.")
+    poll_interval_s: float = Field(gt=0)
+    poll_deadline_s: float = Field(gt=0)
+
+
+class Vendors(Section):
+    """All vendors."""
+
+    ghl: VendorConfig
+    instantly: VendorConfig
+    clay: ClayConfig
+    rb2b: VendorConfig
+    gdelt: VendorConfig
+    google_news: VendorConfig
+
+
+class Spend(Section):
+    """Money, in integer micro-dollars (1 USD = 1,000,000)."""
+
+    time_zone: str
+    daily_cap_micros: int = Field(ge=0)
+    vendor_daily_cap_micros: dict[Vendor, int]
+    prices_micros: dict[Vendor, dict[NonEmpty, Annotated[int, Field(ge=0)]]]
+
+
+class SendingWindow(Section):
+    """Recipient-local window in which an e-mail may go out."""
+
+    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...]
+    start: time
+    end: time
+
+
+class SendingLimits(Section):
+    """How much may go out."""
+
+    per_day: int = Field(gt=0)
+    per_hour: int = Field(gt=0)
+    per_recipient_domain_hour: int = Field(gt=0)
+    per_mailbox_day: int = Field(gt=0)
+    per_mailbox_day_hard: int = Field(gt=0)
+    spacing_s: int = Field(ge=0)
+    ramp_per_day: int = Field(gt=0)
+    ramp_clean_days: int = Field(ge=0)
+
+
+class Work(Section):
+    """How much runs at once, and for how long."""
+
+    concurrency: int = Field(ge=1, le=256, description="Leads in flight.")
+    call_timeout_s: float = Field(gt=0, le=600, description="Longest wait for one tool call.")
+    enrichment_needs: tuple[FactName, ...] = Field(
+        description="Facts to ask for: the waterfall stops when all are known. Ownership and "
+        "parent company are among them because they turn leads away."
+    )
+    enrichment_cache_days: int = Field(ge=0)
+    news_max_items: int = Field(ge=0, le=50)
+    news_max_age_days: int = Field(ge=1)
+
+
+class Production(Section):
+    """config/production.json"""
+
+    schema_version: Literal[1]
+    mode: Mode
+    failure_injection: FailureInjection
+    vendors: Vendors
+    spend: Spend
+    sending_window: SendingWindow
+    sending_limits: SendingLimits
+    work: Work
