@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 HIVE ?= .hive-mind
+# Certificates of the system, too: a company's proxy has its own.
+export UV_SYSTEM_CERTS := 1
 
 .PHONY: demo test test-kill check bench clean setup
 
@@ -12,7 +14,7 @@ setup: $(READY)
 # Bytecode is compiled here, once: six servers start from it.
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==0.13.9"
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --compile-bytecode -r requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	$(BIN)/python -m compileall -q guardrails servers orchestrator

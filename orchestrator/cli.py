@@ -161,6 +161,7 @@ def run_command(name: str) -> NoReturn:
 
 def _guarded(as_json: bool, work: Callable[[], int]) -> None:
     """Run a command; an error of ours becomes a clear message and its exit code."""
+    os.umask(0o077)  # databases, logs and reports are the operator's alone, here and in servers
     try:
         code = work()
     except KeyboardInterrupt:

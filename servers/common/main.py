@@ -49,6 +49,7 @@ def configure_logging() -> None:
 
 def run(open_server: Callable[[], Opened]) -> None:
     """Open the server, serve stdio until stdin closes, close it. Exits 2 on bad configuration."""
+    os.umask(0o077)  # what it creates in the hive is its operator's alone
     if os.environ.get("SWARM_CHILD") == "1":
         die_with_parent()
     configure_logging()

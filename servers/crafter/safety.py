@@ -31,6 +31,7 @@ _INSTRUCTION = re.compile(
 )
 _HIDDEN = {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"}
 _LOOKED_AT = 2000  # characters; enough to say what is wrong with a text that is too long
+_SYMBOLS = 2  # a company may be called "Sample® & Co™", not a row of pictures
 _LIMITS = {"headline": 300, "publisher": 60, "company": 120, "title": 90, "word": 60}
 
 
@@ -57,6 +58,8 @@ def unsafe(text: str, form: str, *, dotted: bool = False) -> str | None:
         return "looks like a link or an address"
     if not plain.isascii() and any(_mixed(word) for word in plain.split()):
         return "mixes alphabets within a word"
+    if sum(unicodedata.category(char) == "So" for char in text) > _SYMBOLS:
+        return "is made of symbols"
     return "is too long" if too_long else None
 
 
