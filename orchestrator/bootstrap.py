@@ -5,16 +5,19 @@ Nothing else constructs an adapter, opens a database or starts a process.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from guardrails.audit import AuditLog
 from guardrails.bank import load_seed_lessons
 from guardrails.bootstrap_hive import ensure_hive
 from guardrails.clock import Clock, utc_now
 from guardrails.config import Config, config_dir, config_path, load_config
+from guardrails.errors import AuditBroken
 from guardrails.hive import Hive
 from guardrails.model import Mode
 from guardrails.store import Store, open_store
@@ -77,6 +80,21 @@ def open_hive(options: Options, config: Config, clock: Clock = utc_now) -> Hive:
     return ensure_hive(options.hive, options.sandbox, config, clock, lessons)
 
 
+def require_whole_audit(hive: Hive, store: Store) -> None:
+    """Look at the whole chain; appending looks at its end only.
+
+    Raises:
+        AuditBroken: a record was edited, removed or forged, wherever it stands.
+    """
+    audit = AuditLog(hive, store, utc_now)
+    try:
+        report = audit.verify()
+    finally:
+        audit.close()
+    if not report.ok:
+        raise AuditBroken(f"the audit does not hold: {report.problem}")
+
+
 @contextlib.asynccontextmanager
 async def running_swarm(options: Options, environment: Environment) -> AsyncIterator[Swarm]:
     """Start everything, in the order in which the parts need each other; end it in reverse.
@@ -88,6 +106,7 @@ async def running_swarm(options: Options, environment: Environment) -> AsyncIter
     Raises:
         MissingVariables: without --sandbox, a critical variable is not set.
         ConfigError: configuration, hive or lock.
+        AuditBroken: the audit does not hold.
         ServerUnavailable: a server does not start.
     """
     config = load_config(options.config_path)
@@ -103,6 +122,7 @@ async def running_swarm(options: Options, environment: Environment) -> AsyncIter
         database_url = environment.values.get("SWARM_DATABASE_URL")
         store = open_store(hive, database_url)
         stack.callback(store.close)
+        await asyncio.to_thread(require_whole_audit, hive, store)
         runs = Runs(store, utc_now)
         concurrency = options.concurrency or config.production.work.concurrency
         children = Children(

@@ -23,6 +23,7 @@ from guardrails.errors import (
     NotFound,
     Refused,
     Stopped,
+    StoreUnavailable,
     SwarmError,
 )
 from orchestrator.environment import Environment, MissingVariables
@@ -179,11 +180,16 @@ def _guarded(as_json: bool, work: Callable[[], int]) -> None:
 
 def _ours(error: BaseException) -> SwarmError:
     """`error` as one of ours: the first of ours in a group, or what kind of defect it is."""
+    from sqlalchemy.exc import SQLAlchemyError
+
     if isinstance(error, SwarmError):
         return error
     if isinstance(error, BaseExceptionGroup):
         found = [_ours(inner) for inner in error.exceptions]
         return next((one for one in found if one.code != SwarmError.code), found[0])
+    if isinstance(error, SQLAlchemyError):
+        first = (str(getattr(error, "orig", None) or error).splitlines() or ["no detail"])[0]
+        return StoreUnavailable(f"database: {type(error).__name__}: {first}")
     if isinstance(error, OSError):
         remedy = "Free disk space and check the permissions; the same command goes on."
         return DiskTrouble(f"a file cannot be used: {error.strerror or error}", remedy=remedy)

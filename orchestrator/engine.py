@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import logging
 import os
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
@@ -21,6 +20,7 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID, St
 from guardrails.errors import ConfigError
 from guardrails.hive import Hive
 from guardrails.store import sqlite_engine
+from orchestrator.logs import adopt
 
 Json = dict[str, Any]
 WorkflowFn = Callable[..., Awaitable[Json]]
@@ -63,8 +63,8 @@ class Engine:
         """Launch: interrupted workflows start again at once. Needs the lock."""
         if self._lock_fd is None:
             raise ConfigError("the engine was opened without the queen's lock")
-        logging.getLogger("dbos").setLevel(logging.WARNING)
         await asyncio.to_thread(self._create)
+        adopt("dbos")
         for name, workflow in self._workflows.items():
             decorate = DBOS.workflow(name=name, max_recovery_attempts=None)
             self._wrapped[name] = decorate(_plain(workflow))

@@ -1,17 +1,15 @@
-"""The queen's log. Owns: that it goes to a file in the hive, and never onto stdout.
+"""The queen's own log. Owns: where it goes. stdout is for answers, the terminal for people.
 
-stdout is the report's (`--json`: one document and nothing else). A log that cannot be written,
-on a full disk say, is lost and stops nobody.
+One JSON object a line in `logs/queen.log`; libraries' warnings go there as well. A line that
+cannot be written, on a full disk say, is lost and stops nobody.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
+import logging
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
@@ -19,62 +17,62 @@ from structlog.tracebacks import ExceptionDictTransformer
 from guardrails.errors import SwarmError
 
 log = structlog.get_logger(__name__)
-_LIMIT = 5_000_000
 # Without local variables: they hold keys, addresses and drafts (P8).
 _TRACEBACKS = ExceptionDictTransformer(show_locals=False)
 
 
-@contextlib.contextmanager
-def logging_to(log_file: Path) -> Iterator[None]:
-    """Log to `log_file` (0600; one old one is kept) within the block, to stderr after it."""
-    try:
-        if log_file.exists() and log_file.stat().st_size > _LIMIT:
-            log_file.replace(log_file.with_suffix(".log.1"))
-        descriptor = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    except OSError:
-        log_to(sys.stderr)
-        yield
-        return
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        log_to(_Lossy(file))
-        try:
-            yield
-        except SwarmError:
-            raise  # told to whoever started the command
-        except Exception:
-            log.exception("failed")
-            raise
-        finally:
-            log_to(sys.stderr)
-            with contextlib.suppress(OSError):
-                file.flush()
-
-
-def log_to(stream: TextIO | _Lossy) -> None:
-    """Structured logs, one JSON object a line, to `stream`."""
+@contextmanager
+def logging_to(file: Path) -> Iterator[None]:
+    """Send structured logs and libraries' warnings to `file`, and nothing to the terminal."""
+    handler = _LossyHandler(file, encoding="utf-8")
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ],
+            foreign_pre_chain=[structlog.stdlib.add_log_level, structlog.stdlib.add_logger_name],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     structlog.configure(
         processors=[
-            structlog.processors.add_log_level,
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.ExceptionRenderer(_TRACEBACKS),
-            structlog.processors.JSONRenderer(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
-        logger_factory=structlog.WriteLoggerFactory(stream),  # type: ignore[arg-type]
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
     )
+    try:
+        yield
+    except SwarmError:
+        raise  # whoever started the command is told
+    except Exception:
+        log.exception("failed")
+        raise
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()
 
 
-class _Lossy:
-    """A file for whole lines, of which some may be lost."""
+def adopt(name: str) -> None:
+    """Have a library that brings its own handlers log like everybody else."""
+    logger = logging.getLogger(name)
+    logger.handlers.clear()
+    logger.propagate = True
+    logger.setLevel(logging.WARNING)
 
-    def __init__(self, file: TextIO) -> None:
-        self._file = file
 
-    def write(self, text: str) -> None:
-        """Write what fits."""
-        with contextlib.suppress(OSError):
-            self._file.write(text)
+class _LossyHandler(logging.FileHandler):
+    """Without the traceback that the standard handler prints for a line it cannot write."""
 
-    def flush(self) -> None:
-        """Flush what fits."""
-        with contextlib.suppress(OSError):
-            self._file.flush()
+    def handleError(self, _record: logging.LogRecord) -> None:  # noqa: N802 - the name it has
+        """Lose the line."""
+
+    def close(self) -> None:
+        """Close the file, even when its buffer cannot be written any more."""
+        with suppress(OSError):
+            super().close()

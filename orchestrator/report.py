@@ -106,7 +106,10 @@ def render(report: Json, emails_file: str, audit_dir: str) -> RenderableType:
     for number, check in enumerate(CHECKS, 1):
         checks.append(f"  {number}. {check}\n", style="not bold")
     head = Text(f"{done} {metric} ({states})", style="bold" if not leads["crashed"] else "bold red")
-    return Group(_table(report["items"]), head, where, checks)
+    told = f"Run {report['run_id']}" + (
+        ", resumed where it had stopped" if report["resumed"] else ""
+    )
+    return Group(Text(told), _table(report["items"]), head, where, checks)
 
 
 def _table(items: list[Json]) -> Table:

@@ -26,6 +26,7 @@ from guardrails.config.models import (
 from guardrails.errors import ConfigError
 from guardrails.model import digest
 
+_TOLD = 20  # problems in one message; who sends more learns nothing from the rest
 _PACKAGED = Path(__file__).parent / "_packaged"
 _CHECKOUT = Path(__file__).parents[2] / "config"
 FILES: dict[str, type[BaseModel]] = {
@@ -116,10 +117,13 @@ def _section(path: Path, model: type[BaseModel]) -> Any:
 
 
 def describe(error: ValidationError) -> str:
-    """Every problem as `path: value: what is allowed`, one after the other."""
+    """Problems as `path: value: what is allowed`, the first 20 of them, each of bounded length."""
     lines = []
-    for problem in error.errors(include_url=False):
-        where = ".".join(str(part) for part in problem["loc"]) or "(whole file)"
+    problems = error.errors(include_url=False)
+    for problem in problems[:_TOLD]:
+        where = f"{'.'.join(str(part) for part in problem['loc']) or '(whole file)':.200}"
         shown = "" if problem["type"] == "missing" else f" is {problem['input']!r:.120}"
         lines.append(f"{where}{shown}: {problem['msg']}")
+    if len(problems) > _TOLD:
+        lines.append(f"and {len(problems) - _TOLD} more")
     return "; ".join(lines)

@@ -5,7 +5,14 @@ what may be sent and why not; `evaluate` runs them in the gate's order.
 """
 
 from guardrails.policy.case import CompiledPolicy
-from guardrails.policy.evaluate import evaluate, reasons_of, state_of, verdict_of, would_send_at
+from guardrails.policy.evaluate import (
+    evaluate,
+    reasons_of,
+    state_of,
+    turned_away,
+    verdict_of,
+    would_send_at,
+)
 from guardrails.policy.inputs import GateInputs, PolicyDocument
 
 __all__ = [
@@ -15,6 +22,7 @@ __all__ = [
     "evaluate",
     "reasons_of",
     "state_of",
+    "turned_away",
     "verdict_of",
     "would_send_at",
 ]

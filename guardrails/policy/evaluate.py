@@ -43,6 +43,7 @@ _STATES = {
     Verdict.DEFER: LeadState.DEFERRED,
     Verdict.REVIEW: LeadState.REVIEW,
 }
+_AWAY = Verdict.BLOCK.severity
 _PASSED = {
     Mode.SHADOW: LeadState.SHADOW_LOGGED,
     Mode.ASSISTED: LeadState.AWAITING_APPROVAL,
@@ -60,8 +61,7 @@ def evaluate(
     """
     case = Case(inputs, policy, bank)
     checks = _run(ALWAYS, case)
-    turned_away = inputs.draft is None and verdict_of(checks).severity >= Verdict.BLOCK.severity
-    if not turned_away:
+    if inputs.draft is not None or verdict_of(checks).severity < _AWAY:
         checks += _run(LOOKUPS, case)
     if inputs.draft is not None:
         checks += _run(DRAFT, case)
@@ -71,6 +71,16 @@ def evaluate(
     elif verdict_of(checks).severity <= Verdict.DEFER.severity:
         checks += _no_draft(inputs.notes)
     return checks
+
+
+def turned_away(inputs: GateInputs, policy: CompiledPolicy) -> bool:
+    """Whether the lead itself is out, by the rules that `evaluate` asks of every lead.
+
+    The same as a verdict of block or worse over those checks, without making them: whoever only
+    wants to know whether further work on the lead is worth while stops at the first no.
+    """
+    case = Case(inputs, policy, None)
+    return any(found.verdict.severity >= _AWAY for rule in ALWAYS for found in rule.find(case))
 
 
 def verdict_of(checks: Iterable[Check]) -> Verdict:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 import logging
 import os
 import signal
@@ -56,6 +57,7 @@ def run(open_server: Callable[[], Opened]) -> None:
 
     async def serve() -> None:
         async with open_server() as server:
+            gc.freeze()  # what is loaded by now stays: no use in looking through it ever again
             await serve_stdio(server)
 
     _run_or_explain(serve)
