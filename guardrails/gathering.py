@@ -9,13 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from guardrails.brakes.stop import StopSwitch
 from guardrails.errors import BadInput
 from guardrails.identity import dedupe_key, normalise_domain, registrable, subject_hash
 from guardrails.model import Dossier
 from guardrails.store.tables import audit_index, suppressions
+
+
+# Built once: building a statement costs more than running it.
+_LISTED = (
+    select(suppressions.c.kind, suppressions.c.reason, suppressions.c.source)
+    .where(suppressions.c.subject_hash.in_(bindparam("hashes", expanding=True)))
+    .order_by(suppressions.c.created_at)
+    .limit(1)
+)
+_DECIDED = select(audit_index.c.seq).where(audit_index.c.decision_id == bindparam("decision_id"))
 
 
 @dataclass(frozen=True)
@@ -36,16 +46,8 @@ def snapshot(conn: Connection, stop: StopSwitch, hashes: frozenset[str], decisio
     """Read all three in one transaction. Driver errors become StoreUnavailable outside."""
     state = stop.state_in(conn)
     reason = (state.reason or "no reason given") if state.stopped else None
-    columns = suppressions.c
-    listed = conn.execute(
-        select(columns.kind, columns.reason, columns.source)
-        .where(columns.subject_hash.in_(hashes))
-        .order_by(columns.created_at)
-        .limit(1)
-    ).first()
-    decided = conn.execute(
-        select(audit_index.c.seq).where(audit_index.c.decision_id == decision_id)
-    ).first()
+    listed = conn.execute(_LISTED, {"hashes": list(hashes)}).first()
+    decided = conn.execute(_DECIDED, {"decision_id": decision_id}).first()
     return Known(
         stopped=reason,
         suppression=f"{listed.kind}, {listed.reason} ({listed.source})" if listed else None,

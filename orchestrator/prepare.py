@@ -84,11 +84,12 @@ class PrepareLead:
             if not self._triage.turned_away(gathering.dossier()):
                 await gathering.enrich()
                 await gathering.research()
-        document = gathering.dossier().model_dump(mode="json", exclude_defaults=True)
+        # As one text: the engine's serializer walks through every value of a document.
+        document = gathering.dossier().model_dump_json(exclude_defaults=True)
         return {"dossier": document, "cost_micros": gathering.cost_micros}
 
     async def _decide(self, run_id: str, row: int, gathered: Json) -> Json:
-        dossier = Dossier.model_validate(gathered["dossier"])
+        dossier = Dossier.model_validate_json(gathered["dossier"])
         qualification = qualify(dossier, self._config.icp)
         draft: Draft | None = None
         notes: tuple[Reason, ...] = ()

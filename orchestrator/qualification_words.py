@@ -52,11 +52,14 @@ def best_phrase(text: str, vocabulary: Mapping[str, Sequence[str]]) -> tuple[str
     ends in its head (`legal software` is software); among those the first listed.
     """
     found = words(text)
+    present = frozenset(found)
     best: tuple[int, int] = (0, 0)
     answer: tuple[str, str] | None = None
     for name, phrases in vocabulary.items():
         for phrase in phrases:
             parts = phrase_words(phrase)
+            if not present.issuperset(parts):
+                continue
             place = find_phrase(found, parts)
             if place is not None and (len(parts), place + len(parts)) > best:
                 best, answer = (len(parts), place + len(parts)), (name, phrase)

@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
+import orjson
 from sqlalchemy import Connection, func, select, update
 
 from guardrails.clock import Clock, iso
@@ -173,7 +174,7 @@ class Runs:
                     "row": settled.row,
                     "email_id": settled.email["email_id"],
                     "lead_id": decision.lead_id,
-                    "document": json.dumps(settled.email, ensure_ascii=False, indent=2),
+                    "document": orjson.dumps(settled.email, option=orjson.OPT_INDENT_2).decode(),
                 }
                 insert_if_absent(conn, shadow_emails, values)
             return True

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from guardrails.clock import Clock
 from guardrails.config import Config
-from guardrails.model import Dossier, Qualification, Verdict
-from guardrails.policy import CompiledPolicy, GateInputs, PolicyDocument, evaluate, verdict_of
+from guardrails.model import Dossier, Qualification
+from guardrails.policy import CompiledPolicy, GateInputs, PolicyDocument, turned_away
 
 
 class Triage:
@@ -34,5 +34,4 @@ class Triage:
             policy_digest="",
             bank_version="",
         )
-        verdict = verdict_of(evaluate(inputs, self._policy))
-        return verdict.severity >= Verdict.BLOCK.severity
+        return turned_away(inputs, self._policy)

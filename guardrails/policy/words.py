@@ -93,22 +93,20 @@ class SuffixList:
     _RESERVED = frozenset({"example", "test", "invalid"})
 
     def __init__(self, suffixes: Iterable[str]) -> None:
-        self._suffixes = tuple(
-            (suffix, tuple(reversed(suffix.strip().lower().lstrip(".").split("."))))
+        self._listed = {
+            tuple(reversed(suffix.strip().lower().lstrip(".").split("."))): suffix
             for suffix in suffixes
-        )
+        }
 
     def hit(self, domain: str) -> str | None:
         """The suffix that `domain` (already ASCII) ends in."""
-        labels = domain.split(".")[::-1]
-        for suffix, wanted in self._suffixes:
-            if len(labels) < len(wanted) or ("*" in wanted and len(labels) == len(wanted)):
-                continue
-            if all(self._fits(want, label) for want, label in zip(wanted, labels, strict=False)):
-                return suffix
+        labels = tuple(domain.split(".")[::-1])
+        last = labels[0]
+        country = (len(last) == 2 and last.isalpha()) or last in self._RESERVED
+        for size in range(1, len(labels) + 1):
+            found = self._listed.get(labels[:size])
+            if found is None and country and size < len(labels):
+                found = self._listed.get(("*", *labels[1:size]))
+            if found is not None:
+                return found
         return None
-
-    def _fits(self, wanted: str, label: str) -> bool:
-        if wanted != "*":
-            return wanted == label
-        return (len(label) == 2 and label.isalpha()) or label in self._RESERVED

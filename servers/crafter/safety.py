@@ -52,6 +52,8 @@ def unsafe(text: str, form: str, *, dotted: bool = False) -> str | None:
     plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
     if _MARKUP.search(plain):
         return "looks like markup or a placeholder"
+    if plain.lstrip()[:1] in ("=", "+"):
+        return "looks like a formula"
     if _INSTRUCTION.search(plain):
         return "reads like an instruction"
     if _ADDRESS.search(plain) and not (dotted and _DOTTED_WORD.fullmatch(plain.strip())):

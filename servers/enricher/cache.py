@@ -11,13 +11,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from guardrails.clock import Clock, iso
 from guardrails.model import Fact, FactName, Frozen
 from guardrails.store import Store, upsert
 from guardrails.store.tables import enrichment_cache, paid_runs
 from servers.enricher.sources import SourceAnswer, SourceName
+
+
+# Built once: building a statement costs more than running it.
+_FIND = select(
+    enrichment_cache.c.key, enrichment_cache.c.document, enrichment_cache.c.fetched_at
+).where(
+    enrichment_cache.c.key.in_(bindparam("keys", expanding=True)),
+    enrichment_cache.c.expires_at > bindparam("now"),
+)
+_SETTLE = update(paid_runs).where(paid_runs.c.key == bindparam("settled")).values(status="done")
 
 
 class _Document(Frozen):
@@ -51,11 +61,8 @@ class EnrichmentCache:
         now = iso(self._clock())
 
         def read(conn: Connection) -> list[tuple[str, str, str]]:
-            columns = enrichment_cache.c
-            query = select(columns.key, columns.document, columns.fetched_at).where(
-                columns.key.in_(keys), columns.expires_at > now
-            )
-            return [(row.key, row.document, row.fetched_at) for row in conn.execute(query)]
+            rows = conn.execute(_FIND, {"keys": list(keys), "now": now})
+            return [(row.key, row.document, row.fetched_at) for row in rows]
 
         found: dict[SourceName, Cached] = {}
         for key, document, fetched_at in await self._store.query(read):
@@ -84,10 +91,7 @@ class EnrichmentCache:
         def write(conn: Connection) -> None:
             upsert(conn, enrichment_cache, row, ("key",))
             if answer.settles is not None:
-                done = {"status": "done", "updated_at": iso(now)}
-                conn.execute(
-                    update(paid_runs).where(paid_runs.c.key == answer.settles).values(done)
-                )
+                conn.execute(_SETTLE, {"settled": answer.settles, "updated_at": iso(now)})
 
         await self._store.run(write)
 

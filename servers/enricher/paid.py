@@ -12,13 +12,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from guardrails.clock import Clock, iso, parse
 from guardrails.store import Store, insert_if_absent
 from guardrails.store.tables import paid_runs
 
 HOLD = timedelta(hours=24)
+# Built once: building a statement costs more than running it. `_SET` sets the columns it is given.
+_RUN = paid_runs.c.key == bindparam("run")
+_HELD = select(paid_runs).where(_RUN).with_for_update()
+_SET = update(paid_runs).where(_RUN)
 
 
 @dataclass(frozen=True)
@@ -65,13 +69,12 @@ class PaidRuns:
         def work(conn: Connection) -> Claim:
             if insert_if_absent(conn, paid_runs, row):
                 return Claim("new")
-            here = paid_runs.c.key == key
-            found = conn.execute(select(paid_runs).where(here).with_for_update()).mappings().one()
+            found = conn.execute(_HELD, {"run": key}).mappings().one()
             claim = self._judge(dict(found), now)
             if claim.kind == "new":
-                conn.execute(update(paid_runs).where(here).values(row))
+                conn.execute(_SET, {"run": key, **row})
             elif claim.status == "unknown" and found["status"] == "reserved":
-                conn.execute(update(paid_runs).where(here).values(status="unknown"))
+                conn.execute(_SET, {"run": key, "status": "unknown"})
             return claim
 
         return await self._store.run(work)
@@ -118,9 +121,5 @@ class PaidRuns:
         }
 
     async def _set(self, key: str, values: dict[str, Any]) -> None:
-        stamped = {**values, "updated_at": iso(self._clock())}
-
-        def work(conn: Connection) -> None:
-            conn.execute(update(paid_runs).where(paid_runs.c.key == key).values(stamped))
-
-        await self._store.run(work)
+        stamped = {"run": key, **values, "updated_at": iso(self._clock())}
+        await self._store.run(lambda conn: conn.execute(_SET, stamped).rowcount)

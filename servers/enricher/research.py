@@ -17,7 +17,7 @@ from guardrails.clock import Clock
 from guardrails.config.models import Competitors
 from guardrails.errors import VendorError
 from guardrails.model import NewsItem, Research
-from servers.enricher.competitors import find_competitor
+from servers.enricher.competitors import CompetitorCheck
 from servers.enricher.contract import CompanyResearch, ResearchCompany
 from servers.enricher.headlines import CompanyName, spoken_name, story_key
 from servers.enricher.sources import NewsSource
@@ -58,7 +58,7 @@ class CompanyResearcher:
         clock: Clock,
     ) -> None:
         self._sources = tuple(sources)
-        self._competitors = competitors
+        self._competitors = CompetitorCheck(competitors)
         self._rules = rules
         self._clock = clock
         self._remembered: OrderedDict[str, _Found] = OrderedDict()
@@ -71,11 +71,8 @@ class CompanyResearcher:
             BadInput: a domain is none.
             Refused: the mode lock said no.
         """
-        competitor = find_competitor(
-            self._competitors,
-            domain=args.domain,
-            company=args.company,
-            parent_domain=args.parent_domain,
+        competitor = self._competitors.find(
+            domain=args.domain, company=args.company, parent_domain=args.parent_domain
         )
         phrase = _phrase(args)
         found = await self._news_about(phrase) if phrase else self._not_asked()

@@ -55,8 +55,10 @@ def clean_text(value: Any, limit: int = MAX_TEXT) -> str | None:
     """One line of visible text, or None when it says nothing."""
     if not isinstance(value, str):
         return None
-    visible = "".join(" " if c.isspace() else c for c in value if c.isspace() or _visible(c))
-    text = " ".join(unicodedata.normalize("NFC", visible).split())
+    if not (value.isascii() and value.isprintable()):
+        value = "".join(" " if c.isspace() else c for c in value if c.isspace() or _visible(c))
+        value = unicodedata.normalize("NFC", value)
+    text = " ".join(value.split())
     if text.casefold() in _UNKNOWN:
         return None
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"

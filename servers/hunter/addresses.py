@@ -25,6 +25,9 @@ _HOSTS = frozenset({
 })  # fmt: skip
 _BRACKETED = re.compile(r"<\s*([^<>\s]+@[^<>\s]+)\s*>")
 _EXCEL_TEXT = re.compile(r'\A="?(.*?)"?\Z')
+# An address inside a mail header or a sentence may be anybody's, not this person's.
+_HEADER = re.compile(r"\b(?:bcc|cc|to|from|reply-to|subject)\s*:", re.IGNORECASE)
+_WORDS = 8  # two addresses with their names
 _PROFILE = re.compile(r"/(?:in|pub)/([^/]+)|/sales/(?:lead|people)/([^/,]+)", re.IGNORECASE)
 
 
@@ -38,6 +41,8 @@ class Address:
 
 def read_email(cell: str, *, sandbox: bool) -> Address:
     """The first usable address in a cell: `mailto:`, `Name <a@b>`, lists, quotes and dots."""
+    if _HEADER.search(cell) or len(cell.split()) > _WORDS:
+        return Address(problem="it holds more than an address")
     problem = None
     for part in _email_parts(cell):
         try:

@@ -15,6 +15,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from guardrails.audit import AuditHead
+from guardrails.errors import BadInput
 from orchestrator.bootstrap import SERVERS, Options, Swarm, running_swarm
 from orchestrator.environment import Environment
 from orchestrator.report import document
@@ -31,6 +32,7 @@ from tests.processes.swarm import (
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
 WORST = sorted((ROOT / "tests" / "data" / "csv").iterdir())
+NO_TABLE = {"11_workbook.csv": "not a CSV file", "12_no_header.csv": "no header row"}
 HEADER = (
     "Email", "First Name", "Last Name", "Title", "Company", "Website", "Industry", "Employees",
     "Country", "State", "City", "Technologies", "LinkedIn URL", "Phone",
@@ -149,6 +151,10 @@ async def test_the_worst_files_lose_no_row_and_crash_nobody(tmp_path: Path) -> N
     options = Options(hive=tmp_path / "hive", sandbox=True, hunter_roots=(WORST[0].parent,))
     async with running_swarm(options, Environment({})) as swarm:
         for file in WORST:
+            if file.name in NO_TABLE:
+                with pytest.raises(BadInput, match=NO_TABLE[file.name]):
+                    await report_of(swarm, file)
+                continue
             report = await report_of(swarm, file)
             rows = [item["row"] for item in report["items"]]
             assert rows == list(range(1, len(rows) + 1)), file.name
@@ -157,6 +163,7 @@ async def test_the_worst_files_lose_no_row_and_crash_nobody(tmp_path: Path) -> N
             assert report["leads"]["crashed"] == report["vendor_writes"] == 0, file.name
 
 
+READS_ANYTHING = {"read_visitor", "check_text"}  # judging odd text is what they are for
 HUGE = "x" * 2_000_000
 NESTED: Any = []
 for _ in range(60):
@@ -186,10 +193,10 @@ async def test_a_hostile_client_gets_structured_refusals_and_the_server_lives(
         for tool in tools:
             for arguments in attacks(tool.input_schema):
                 result = await client.call_tool(tool.name, arguments)
-                assert result.is_error, (tool.name, str(arguments)[:100])
                 assert result.structured_content is not None
-                failure = result.structured_content["failure"]
-                assert failure["code"] in {"bad_input", "not_found"}, failure
+                if result.is_error or tool.name not in READS_ANYTHING:
+                    failure = result.structured_content["failure"]
+                    assert failure["code"] in {"bad_input", "not_found"}, failure
                 told = json.dumps(result.model_dump(mode="json"))
                 assert len(told) < 30_000
                 assert "Traceback" not in told
