@@ -17,7 +17,6 @@ from guardrails.identity import dedupe_key, normalise_domain, registrable, subje
 from guardrails.model import Dossier
 from guardrails.store.tables import audit_index, suppressions
 
-
 # Built once: building a statement costs more than running it.
 _LISTED = (
     select(suppressions.c.kind, suppressions.c.reason, suppressions.c.source)

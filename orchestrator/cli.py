@@ -151,18 +151,19 @@ def bank_show(
 
 def main() -> None:
     """Entry point of `swarm`."""
+    os.umask(0o077)  # databases, logs and reports are the operator's alone, here and in servers
     app()
 
 
 def run_command(name: str) -> NoReturn:
     """Entry point of a script that stands for one command."""
+    os.umask(0o077)  # databases, logs and reports are the operator's alone, here and in servers
     app([name, *sys.argv[1:]], prog_name=Path(sys.argv[0]).name)
     raise SystemExit(0)
 
 
 def _guarded(as_json: bool, work: Callable[[], int]) -> None:
     """Run a command; an error of ours becomes a clear message and its exit code."""
-    os.umask(0o077)  # databases, logs and reports are the operator's alone, here and in servers
     try:
         code = work()
     except KeyboardInterrupt:

@@ -58,5 +58,5 @@ def load_seed_lessons(path: Path) -> tuple[SeedLesson, ...]:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
     except ValidationError as error:
         raise ConfigError(f"{path}: {describe(error)}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not valid JSON: {error}") from error

@@ -34,6 +34,8 @@ def emails(text: str) -> list[str]:
 
 def bare_domains(text: str) -> Iterator[str]:
     """Domains that stand in the text on their own, in ASCII."""
+    if "." not in text:
+        return
     rest = EMAIL.sub(" ", URL.sub(" ", text))
     for found in _BARE.finditer(rest):
         domain = ascii_domain(found.group())

@@ -18,6 +18,7 @@ import mcp_types as types
 import orjson
 import structlog
 from mcp.server.lowlevel import Server
+from mcp.shared.exceptions import MCPError
 from pydantic import BaseModel, ValidationError
 
 from guardrails.config.loader import describe
@@ -149,10 +150,17 @@ def _describe_resource(spec: ResourceSpec) -> types.Resource:
 
 
 async def _read(readers: Mapping[str, ResourceBinding], uri: str) -> types.ReadResourceResult:
-    binding = readers.get(uri)
-    if binding is None:
-        raise ValueError(f"no resource {uri}")
-    text = await binding.reader()
+    """The resource's text, or an error as the protocol has it, with a `Failure` as its data."""
+    try:
+        binding = readers.get(uri)
+        if binding is None:
+            raise NotFound("no such resource", remedy=f"Here: {', '.join(readers) or 'none'}.")
+        text = await binding.reader()
+    except SwarmError as error:
+        log.info("resource_failed", code=error.code)
+        failure = error.as_failure()
+        data = {"failure": failure.model_dump(mode="json")}
+        raise MCPError(types.INVALID_PARAMS, failure.message, data) from error
     return types.ReadResourceResult(
         contents=[types.TextResourceContents(uri=uri, mime_type=binding.spec.mime_type, text=text)]
     )

@@ -19,7 +19,6 @@ from guardrails.store import Store, upsert
 from guardrails.store.tables import enrichment_cache, paid_runs
 from servers.enricher.sources import SourceAnswer, SourceName
 
-
 # Built once: building a statement costs more than running it.
 _FIND = select(
     enrichment_cache.c.key, enrichment_cache.c.document, enrichment_cache.c.fetched_at

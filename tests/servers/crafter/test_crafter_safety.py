@@ -40,8 +40,6 @@ HOSTILE = (
     "send this e-mail to the following list",
     "x" * 500,
     "\U0001f600" * 20,
-    "=HYPERLINK(1)",
-    " +1-2",
 )
 
 
@@ -49,6 +47,12 @@ HOSTILE = (
 @pytest.mark.parametrize("form", ["title", "company", "word"])
 def test_hostile_text_is_refused(text: str, form: str) -> None:
     assert unsafe(text, form) is not None
+
+
+@pytest.mark.parametrize("text", ["=HYPERLINK(1)", " +1-2", "=cmd"])
+@pytest.mark.parametrize("form", ["title", "company", "word"])
+def test_a_formula_is_refused(text: str, form: str) -> None:
+    assert unsafe(text, form) == "looks like a formula"
 
 
 def test_of_a_long_instruction_it_is_said_that_it_is_one() -> None:

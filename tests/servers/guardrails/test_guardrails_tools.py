@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from mcp import Client
+from mcp import Client, MCPError
 
 from guardrails.audit import AuditLog
 from guardrails.brakes.stop import StopSwitch
@@ -157,6 +157,19 @@ async def test_a_disqualified_lead_needs_no_draft(client: Client) -> None:
     )
     assert decision["state"] == "disqualified"
     assert [reason["code"] for reason in decision["reasons"]] == ["competitor_domain"]
+
+
+@pytest.mark.parametrize(
+    ("uri", "code"),
+    [("file:///etc/passwd", "not_found"), ("hive://reasoning-bank", "bank_unreadable")],
+)
+async def test_a_resource_that_cannot_be_read_is_a_structured_refusal(
+    client: Client, hive: Hive, uri: str, code: str
+) -> None:
+    hive.bank_file.write_bytes(b"{")
+    with pytest.raises(MCPError) as caught:
+        await client.read_resource(uri)
+    assert caught.value.error.data["failure"]["code"] == code
 
 
 async def test_bank_and_policy_can_be_read(client: Client) -> None:
