@@ -80,7 +80,7 @@ class Stopped(SwarmError):
     """The emergency stop is in force, or its state cannot be read (which counts as in force)."""
 
     code = "stopped"
-    default_remedy = "See .hive-mind/STOP; a person lifts it with `swarm resume --reason`."
+    default_remedy = "Find out why; a person lifts it by removing the hive's STOP file."
 
 
 class Refused(SwarmError):

@@ -21,7 +21,7 @@ from guardrails.config import Config
 from guardrails.config.loader import policy_version
 from guardrails.decisions import decision_of, intake_body, review_body
 from guardrails.documents import Document, keep
-from guardrails.errors import AuditBroken
+from guardrails.errors import AuditBroken, Stopped
 from guardrails.gathering import Known, snapshot, subjects
 from guardrails.hive import Hive
 from guardrails.model import (
@@ -110,8 +110,8 @@ class Gate:
         """Decide about a lead and put the decision on record, or return the recorded one.
 
         Raises:
-            StoreUnavailable, BankUnreadable, AuditUnwritable, AuditBroken: nothing was decided,
-                and nothing may be done; the same call may be made again.
+            Stopped, StoreUnavailable, BankUnreadable, AuditUnwritable, AuditBroken: nothing was
+                decided, and nothing may be done; the same call may be made again.
             BadInput: the request contradicts itself or the configuration (`coherence`), or the
                 audit refuses what would be recorded.
             ConfigError: there is a draft and no sender is configured.
@@ -126,6 +126,9 @@ class Gate:
         )
         if known.decided:
             return await self._recorded(decision_id, request)
+        if known.stopped is not None:
+            # Not a decision about this lead: nothing is recorded, and it is decided afterwards.
+            raise Stopped(f"the swarm is stopped: {known.stopped}")
         inputs, answer = self._inputs(request, known)
         checks = evaluate(inputs, self._policy, answer)
         kept = Document.of("decision_inputs", inputs, request.dossier.lead.lead_id)
@@ -186,7 +189,6 @@ class Gate:
             mode=self._config.production.mode,
             sandbox=self._hive.sandbox,
             now=now,
-            stopped=known.stopped,
             suppression=known.suppression,
             bank_slice=part,
             policy_version=self.policy_version,

@@ -23,7 +23,7 @@ from guardrails.audit import AuditLog
 from guardrails.bank import Bank, BankRow, describe
 from guardrails.clock import utc_now
 from guardrails.config import load_config
-from guardrails.errors import BadInput, NotFound
+from guardrails.errors import BadInput, NotFound, Stopped
 from guardrails.explain import explain
 from guardrails.hive import Hive
 from guardrails.identity import dedupe_key, lead_id, normalise_email
@@ -48,7 +48,7 @@ def run_shadow(
     as_json: bool,
     environment: Environment,
 ) -> int:
-    """The shadow run. 0 when every lead ended, 1 when some could not."""
+    """The shadow run. 0 when every lead ended, 1 when some could not, 3 when it was stopped."""
     if not leads.is_file():
         raise BadInput(f"{leads}: no such file", remedy="Give --leads FILE (a CSV).")
     options = Options(
@@ -66,8 +66,10 @@ def run_shadow(
         console().print(
             render(report, str(hive / "shadow_logs" / "emails.json"), str(hive / "audit"))
         )
-    done = report["leads"]["processed"] == report["leads"]["total"]
-    return 0 if done and not report["leads"]["crashed"] else 1
+    if report.get("error", {}).get("code") == Stopped.code:
+        return 3
+    leads_done = report["leads"]["processed"] == report["leads"]["total"]
+    return 0 if leads_done and not report["leads"]["crashed"] else 1
 
 
 async def _shadow(

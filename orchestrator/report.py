@@ -45,7 +45,7 @@ def document(conn: Connection, outcome: Outcome, head: AuditHead, seconds: float
         lead = json.loads(row.lead) if row.lead else {}
         reasons = result.get("reasons", [])
         if row.state is None:
-            reasons = _why_not(outcome.crashed.get(row.row))
+            reasons = _why_not(outcome, row.row)
         else:
             processed += 1
             by_state[row.state] = by_state.get(row.state, 0) + 1
@@ -62,7 +62,7 @@ def document(conn: Connection, outcome: Outcome, head: AuditHead, seconds: float
                 "audit_id": row.audit_id,
             }
         )
-    return {
+    report = {
         "run_id": run.run_id,
         "resumed": run.resumed,
         "mode": run.mode.value,
@@ -79,14 +79,15 @@ def document(conn: Connection, outcome: Outcome, head: AuditHead, seconds: float
         "spend": {"estimated_micros": spent},
         "duration_s": round(seconds, 3),
     }
+    if outcome.halted is not None:
+        report["error"] = outcome.halted.model_dump(mode="json")
+    return report
 
 
-def _why_not(problem: str | None) -> list[Json]:
-    """Reasons of a row that has not ended. `problem` is `code: message`."""
-    if problem is None:
-        return []
-    code, _, text = problem.partition(": ")
-    return [{"code": code, "text": text}]
+def _why_not(outcome: Outcome, row: int) -> list[Json]:
+    """Reasons of a row that has not ended."""
+    failure = outcome.crashed.get(row) or outcome.halted
+    return [{"code": failure.code, "text": failure.message}] if failure else []
 
 
 def render(report: Json, emails_file: str, audit_dir: str) -> RenderableType:
@@ -106,9 +107,12 @@ def render(report: Json, emails_file: str, audit_dir: str) -> RenderableType:
     for number, check in enumerate(CHECKS, 1):
         checks.append(f"  {number}. {check}\n", style="not bold")
     head = Text(f"{done} {metric} ({states})", style="bold" if not leads["crashed"] else "bold red")
+    halted = report.get("error")
+    stopped_by = f"\nSTOPPED HERE: {halted['message']}. {halted['remedy']}" if halted else ""
     told = f"Run {report['run_id']}" + (
         ", resumed where it had stopped" if report["resumed"] else ""
     )
+    head.append(stopped_by)
     return Group(Text(told), _table(report["items"]), head, where, checks)
 
 

@@ -9,38 +9,46 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import structlog
-from sqlalchemy import Connection
 
 from guardrails.brakes.stop import StopSwitch
-from guardrails.errors import BadInput, Stopped, SwarmError
-from guardrails.model import LeadState, Mode, Reason
-from guardrails.suppression import suppress
+from guardrails.errors import (
+    AuditBroken,
+    AuditUnwritable,
+    BadInput,
+    BankUnreadable,
+    Failure,
+    Stopped,
+    StoreUnavailable,
+    SwarmError,
+)
+from guardrails.model import Mode, Reason
 from orchestrator.bootstrap import Swarm
-from orchestrator.mcp_session import ToolFailed
+from orchestrator.intake import Intake, Progress
 from orchestrator.prepare import WORKFLOW, close_unprepared, workflow_id
-from orchestrator.run_records import Mark, Rejected, Run
+from orchestrator.run_records import Run
 from orchestrator.shadow_log import ShadowLog
-from servers.guardrails import contract as guardrails
-from servers.hunter import contract as hunter
 
 log = structlog.get_logger(__name__)
-_PAGE = 200
-Progress = Callable[[int, int, str], None]
+
+
+_CONCERNS_ALL = frozenset(
+    error.code
+    for error in (Stopped, BankUnreadable, AuditUnwritable, AuditBroken, StoreUnavailable)
+)
 
 
 @dataclass
 class Outcome:
-    """What a finished or interrupted run left."""
+    """What a run left. `halted` says why nobody could be decided any more, if so."""
 
     run: Run
-    crashed: dict[int, str] = field(default_factory=dict)
+    crashed: dict[int, Failure] = field(default_factory=dict)
     vendor_writes: int = 0
+    halted: Failure | None = None
 
 
 def run_key(leads: Path, mode: Mode, *, sandbox: bool, limit: int | None) -> str:
@@ -62,21 +70,6 @@ def run_key(leads: Path, mode: Mode, *, sandbox: bool, limit: int | None) -> str
     return whole.hexdigest()
 
 
-# What a row that is set aside may say of its person, as the hunter's reason codes.
-_SAID: dict[str, Literal["opted_out", "customer", "bounced"]] = {
-    "opt_out_on_duplicate": "opted_out",
-    "customer_on_duplicate": "customer",
-    "bounced_on_duplicate": "bounced",
-}
-
-
-def _marks(rows: Sequence[hunter.RejectedRow]) -> Iterator[Mark]:
-    for row in rows:
-        for reason in row.reasons:
-            if row.duplicate_of is not None and reason.code in _SAID:
-                yield Mark(row.duplicate_of, _SAID[reason.code])
-
-
 class ShadowRun:
     """One run over a running swarm."""
 
@@ -86,8 +79,8 @@ class ShadowRun:
         self._limit = limit
         self._progress = progress
         self._session = secrets.token_hex(3)
-        self._crashed: dict[int, str] = {}
-        self._stopped: Stopped | None = None
+        self._crashed: dict[int, Failure] = {}
+        self._halted: Failure | None = None
         self._done = 0
         self._switch = StopSwitch(swarm.hive, swarm.store)
 
@@ -96,23 +89,22 @@ class ShadowRun:
 
         Raises:
             BadInput: the leads file cannot be read at all.
-            Stopped: the emergency stop is in force.
+            Stopped: the emergency stop is in force already.
         """
         await self._check_stop()
-        if self._stopped is not None:
-            raise self._stopped
+        if self._halted is not None:
+            raise Stopped(self._halted.message)
         run = await self._open(fresh=fresh)
         shadow_log = ShadowLog(self._swarm.hive, self._swarm.store, run.run_id)
         await shadow_log.begin(await self._swarm.runs.previous(run.run_id))
         if run.total is None:
-            run = await self._import(run)
+            run = await Intake(self._swarm, self._leads, self._limit, self._progress).read(run)
         await self._prepare_all(run, shadow_log)
         await shadow_log.write()
-        if self._stopped is not None:
-            raise self._stopped
-        if not self._crashed:
+        writes = await self._vendor_writes(run)
+        if not self._crashed and self._halted is None:
             await self._swarm.runs.finish(run.run_id)
-        return Outcome(run, self._crashed, await self._vendor_writes(run))
+        return Outcome(run, self._crashed, writes, self._halted)
 
     async def _open(self, *, fresh: bool) -> Run:
         swarm = self._swarm
@@ -124,75 +116,6 @@ class ShadowRun:
         return await swarm.runs.open(
             key, run_id, swarm.mode, swarm.sandbox, str(self._leads), fresh=fresh
         )
-
-    async def _import(self, run: Run) -> Run:
-        total = 0
-        async for page in self._pages():
-            leads = [lead for lead in page.leads if lead.row is not None]
-            rejected = await self._record(run.run_id, page.rejected)
-            await self._swarm.runs.add_page(run.run_id, leads, rejected)
-            await self._swarm.runs.mark(run.run_id, list(_marks(page.rejected)))
-            total += page.rows_read
-            self._progress(0, total, "reading rows")
-        return await self._swarm.runs.imported(run, total)
-
-    async def _pages(self) -> AsyncIterator[hunter.LeadPage]:
-        cursor: str | None = None
-        left = self._limit
-        while left is None or left > 0:
-            request = hunter.ImportLeads(
-                path=str(self._leads.resolve()),
-                cursor=cursor,
-                limit=_PAGE if left is None else min(_PAGE, left),
-            )
-            try:
-                page = await self._swarm.children.call(hunter.SERVER, hunter.IMPORT_LEADS, request)
-            except ToolFailed as error:
-                raise BadInput(error.message, remedy=error.remedy) from error
-            yield page
-            cursor = page.next_cursor
-            if cursor is None:
-                return
-            if left is not None:
-                left -= page.rows_read
-
-    async def _record(self, run_id: str, rows: tuple[hunter.RejectedRow, ...]) -> list[Rejected]:
-        if not rows:
-            return []
-        await self._honour_opt_outs(rows)
-        intake = tuple(
-            guardrails.IntakeRow.model_validate(
-                {
-                    "row": row.row,
-                    "lead_id": row.lead_id,
-                    "state": row.state,
-                    "reasons": row.reasons,
-                }
-            )
-            for row in rows
-        )
-        request = guardrails.RecordIntake(run_id=run_id, rows=intake)
-        recorded = await self._swarm.children.call(
-            guardrails.SERVER, guardrails.RECORD_INTAKE, request
-        )
-        audit_ids = {row.row: row.audit_id for row in recorded.rows}
-        return [
-            Rejected(row.row, row.lead_id, LeadState(row.state), row.reasons, audit_ids[row.row])
-            for row in rows
-        ]
-
-    async def _honour_opt_outs(self, rows: tuple[hunter.RejectedRow, ...]) -> None:
-        """A duplicate that says "unsubscribed" speaks for the person, whichever row comes first."""
-        emails = [email for row in rows for email in row.opted_out_emails]
-        if not emails:
-            return
-        salt, at = self._swarm.hive.salt(), self._swarm.clock()
-
-        def work(conn: Connection) -> None:
-            for email in emails:
-                suppress(conn, salt, email, "email", "opted_out", "csv", at)
-
-        await self._swarm.store.run(work)
 
     async def _prepare_all(self, run: Run, shadow_log: ShadowLog) -> None:
         self._done = await self._swarm.runs.count_ended(run.run_id)
@@ -216,7 +139,7 @@ class ShadowRun:
     ) -> None:
         while (row := await rows.get()) is not None:
             await self._check_stop()
-            if self._stopped is None:
+            if self._halted is None:
                 await self._prepare(run, row)
                 await shadow_log.refresh()
                 self._done += 1
@@ -225,8 +148,8 @@ class ShadowRun:
     async def _check_stop(self) -> None:
         """A stop leaves the rest of the rows as they are: the same command goes on after it."""
         state = await asyncio.to_thread(self._switch.state)
-        if state.stopped and self._stopped is None:
-            self._stopped = Stopped(f"the swarm is stopped: {state.reason}")
+        if state.stopped and self._halted is None:
+            self._halted = Stopped(f"the swarm is stopped: {state.reason}").as_failure()
 
     async def _prepare(self, run: Run, row: int) -> None:
         """One lead. Whatever goes wrong with it stays with it."""
@@ -241,6 +164,8 @@ class ShadowRun:
             except Exception as error:  # noqa: BLE001 - the lead's edge: the others go on
                 log.warning("lead_failed", run=run.run_id, row=row, error=repr(error)[:300])
                 problem = error
+                if self._concerns_all(error):
+                    return
         await self._give_up(run, row, problem)
 
     async def _give_up(self, run: Run, row: int, problem: Exception | None) -> None:
@@ -249,11 +174,15 @@ class ShadowRun:
         try:
             await close_unprepared(self._swarm.children, self._swarm.runs, run.run_id, row, note)
         except SwarmError as error:
-            failure = error.as_failure()
-            if failure.code == Stopped.code:
-                self._stopped = Stopped(failure.message, remedy=failure.remedy)
-                return
-            self._crashed[row] = f"{failure.code}: {failure.message}"
+            if not self._concerns_all(error):
+                self._crashed[row] = error.as_failure()
+
+    def _concerns_all(self, error: Exception) -> bool:
+        """Whether no lead could be decided now. The rest stays as it is, for the same command."""
+        if not isinstance(error, SwarmError) or error.as_failure().code not in _CONCERNS_ALL:
+            return False
+        self._halted = self._halted or error.as_failure()
+        return True
 
     async def _vendor_writes(self, run: Run) -> int:
         """Writes at the vendors: the twins' own count; with real vendors, permits spent."""

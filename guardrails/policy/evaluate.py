@@ -27,7 +27,6 @@ from guardrails.policy.words import scrub
 from guardrails.schedule import next_send, window_zones
 
 ALWAYS: tuple[Rule, ...] = (
-    *lookups.STOP_RULES,
     *who.RULES,
     *address.RULES,
     *consent.RULES,

@@ -27,7 +27,6 @@ class GateInputs(Frozen):
     mode: Mode
     sandbox: bool
     now: datetime = Field(description="The moment of decision, UTC.")
-    stopped: str | None = Field(default=None, description="Why the swarm is stopped, if it is.")
     suppression: str | None = Field(
         default=None, description="Why this address or domain is suppressed, if it is."
     )

@@ -1,4 +1,4 @@
-"""Whether enough is known to decide. Owns: missing look-ups, failed look-ups, the stop.
+"""Whether enough is known to decide. Owns: missing look-ups and failed look-ups.
 
 A look-up that was not made is never "nothing found" (P6): the lead waits.
 """
@@ -8,13 +8,6 @@ from __future__ import annotations
 from guardrails.policy.case import Case
 from guardrails.policy.rules import Finding, Findings, Rule, defer
 from guardrails.schedule import next_send, window_zones
-
-
-def stop(case: Case) -> Findings:
-    """The kill switch, or its state being unreadable."""
-    if case.inputs.stopped is not None:
-        text = f"The swarm is stopped: {case.inputs.stopped}"
-        yield defer("stopped", text, "a person lifts the stop with `swarm resume`")
 
 
 def lookups(case: Case) -> Findings:
@@ -62,7 +55,6 @@ def sending_time(case: Case) -> Findings:
         yield defer("no_sending_time", "The sending window never opens for this recipient.")
 
 
-STOP_RULES = (Rule("stop", "The swarm is not stopped.", stop),)
 RULES = (
     Rule("lookups", "CRM, sending platform and research have answered.", lookups),
     Rule("problems", "No look-up failed.", problems),

@@ -201,7 +201,7 @@ def open_client(
     base = checked_base(vendor, base_url)
     secrets = dict(keys or {})
     transport = compose(
-        wire or open_wire(base, MAX_BODY_BYTES),
+        wire or open_wire(base),
         lambda inner: ModeLock(inner, vendor=vendor, base=base, operations=operations, mode=mode),
         lambda inner: Retry(
             inner,

@@ -9,7 +9,6 @@ included. Refuses to wait longer than that deadline: the last answer is then han
 from __future__ import annotations
 
 import asyncio
-import itertools
 import random
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 import orjson
+from tenacity import AsyncRetrying, RetryCallState, stop_after_attempt, stop_before_delay
 
 from servers.common.http_lock import OPERATION
 from servers.common.operations import Effect, Operation
@@ -52,9 +52,17 @@ class Retry(httpx.AsyncBaseTransport):
         self._rng = rng
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        operation: Operation = request.extensions[OPERATION]
+        attempt = AsyncRetrying(
+            stop=stop_after_attempt(self._attempts) | stop_before_delay(self._total_s),
+            wait=self._wait,
+            retry=lambda state: _again(operation, state),
+            sleep=self._sleep,
+            retry_error_callback=_last,
+        )
         try:
             async with asyncio.timeout(self._total_s):
-                return await self._asked(request)
+                return await attempt(self._inner.handle_async_request, request)
         except TimeoutError as error:
             raise httpx.ReadTimeout(
                 f"no answer within {self._total_s:g} s over all attempts", request=request
@@ -63,33 +71,13 @@ class Retry(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         await self._inner.aclose()
 
-    async def _asked(self, request: httpx.Request) -> httpx.Response:
-        operation: Operation = request.extensions[OPERATION]
-        started = asyncio.get_running_loop().time()
-        for attempt in itertools.count(1):
-            outcome = await self._attempt(request)
-            if attempt >= self._attempts or not _again(operation, outcome):
-                break
-            wait = self._wait(attempt, outcome)
-            if asyncio.get_running_loop().time() - started + wait >= self._total_s:
-                break
-            await self._sleep(wait)
-        if isinstance(outcome, httpx.Response):
-            return outcome
-        raise outcome
-
-    async def _attempt(self, request: httpx.Request) -> httpx.Response | httpx.TransportError:
-        try:
-            return await self._inner.handle_async_request(request)
-        except httpx.TransportError as error:
-            return error
-
-    def _wait(self, attempt: int, outcome: httpx.Response | httpx.TransportError) -> float:
-        backoff = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2.0 ** (attempt - 1))
+    def _wait(self, state: RetryCallState) -> float:
+        backoff = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2.0 ** (state.attempt_number - 1))
         jittered = backoff * self._rng.uniform(0.5, 1.5)
-        if not isinstance(outcome, httpx.Response):
+        outcome = state.outcome
+        if outcome is None or outcome.failed:
             return jittered
-        asked = retry_after(outcome, datetime.now(UTC))
+        asked = retry_after(outcome.result(), datetime.now(UTC))
         return jittered if asked is None else asked + self._rng.uniform(0, _FIRST_WAIT_S)
 
 
@@ -106,13 +94,17 @@ def retry_after(response: httpx.Response, now: datetime) -> float | None:
         return None
 
 
-def _again(operation: Operation, outcome: httpx.Response | httpx.TransportError) -> bool:
+def _again(operation: Operation, state: RetryCallState) -> bool:
+    if state.outcome is None:
+        return False
+    error = state.outcome.exception()
     paid = operation.effect is not Effect.READ
-    if not isinstance(outcome, httpx.Response):
-        return isinstance(outcome, NEVER_CONNECTED) or not paid
+    if error is not None:
+        return isinstance(error, NEVER_CONNECTED if paid else httpx.TransportError)
+    response: httpx.Response = state.outcome.result()
     if paid:
-        return outcome.status_code == 429
-    return outcome.status_code in RETRIED_STATUSES or _broken_json(outcome)
+        return response.status_code == 429
+    return response.status_code in RETRIED_STATUSES or _broken_json(response)
 
 
 def _broken_json(response: httpx.Response) -> bool:
@@ -125,3 +117,9 @@ def _broken_json(response: httpx.Response) -> bool:
     except orjson.JSONDecodeError:
         return True
     return False
+
+
+def _last(state: RetryCallState) -> httpx.Response:
+    assert state.outcome is not None  # tenacity calls this after an attempt
+    response: httpx.Response = state.outcome.result()
+    return response

@@ -18,8 +18,8 @@ from pydantic import SecretStr
 
 from guardrails.errors import ConfigError, VendorSchemaDrift
 from servers.common.http_lock import OPERATION
-from servers.common.http_pool import ConnectionPool
 
+_POOL = httpx.Limits(max_connections=64, max_keepalive_connections=32, keepalive_expiry=60.0)
 _BODY_HEADERS = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
 
 
@@ -54,16 +54,21 @@ def _is_here(host: str) -> bool:
         return False
 
 
-def open_wire(base: httpx.URL, limit: int) -> httpx.AsyncBaseTransport:
-    """Pooled connections to `base` alone. Verifies certificates; knows no proxy."""
-    return ConnectionPool(base, _verifying() if base.scheme == "https" else None, limit)
+def open_wire(base: httpx.URL) -> httpx.AsyncHTTPTransport:
+    """A pooled connection to the network. Verifies certificates; knows no proxy."""
+    context = _verifying() if base.scheme == "https" else _trusting_nobody()
+    return httpx.AsyncHTTPTransport(verify=context, trust_env=False, limits=_POOL, retries=0)
 
 
 @functools.cache
 def _verifying() -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=certifi.where())
-    context.set_alpn_protocols(["http/1.1"])
-    return context
+    return ssl.create_default_context(cafile=certifi.where())
+
+
+@functools.cache
+def _trusting_nobody() -> ssl.SSLContext:
+    """For loopback http: no certificate is loaded, so that a TLS connection cannot succeed."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class KeyHeaders(httpx.AsyncBaseTransport):

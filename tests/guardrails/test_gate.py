@@ -19,7 +19,7 @@ from guardrails.bank.file import backup_of
 from guardrails.bootstrap_hive import ensure_hive
 from guardrails.brakes.stop import StopSwitch
 from guardrails.config import Config, load_config
-from guardrails.errors import AuditBroken, NotFound
+from guardrails.errors import AuditBroken, NotFound, Stopped
 from guardrails.gate import Gate
 from guardrails.hive import Hive
 from guardrails.identity import subject_hash
@@ -256,11 +256,15 @@ async def test_a_plus_tag_does_not_escape_a_suppression(
     assert (await gate.review(Request(dossier=tagged))).state is LeadState.DISQUALIFIED
 
 
-async def test_a_stopped_swarm_defers_and_says_so(gate: Gate, hive: Hive) -> None:
+async def test_a_stopped_swarm_decides_nothing_and_goes_on_after_it(
+    gate: Gate, hive: Hive, audit: AuditLog
+) -> None:
     hive.stop_file.write_text("fire drill\n")
-    decision = await gate.review(Request())
-    assert decision.state is LeadState.DEFERRED
-    assert "fire drill" in decision.reasons[0].text
+    with pytest.raises(Stopped, match="fire drill"):
+        await gate.review(Request())
+    assert audit.head().seq == 0
+    hive.stop_file.unlink()
+    assert (await gate.review(Request())).state is LeadState.SHADOW_LOGGED
 
 
 async def test_a_rejection_blocks_the_same_template_to_the_same_lead(

@@ -79,7 +79,7 @@ async def test_a_stopped_server_is_killed_and_replaced(tmp_path: Path) -> None:
         before = one.pid
         assert before is not None
         os.kill(before, signal.SIGSTOP)
-        answer = await one.call(DO, Do(what="echo", text="new"), 1.5)
+        answer = await one.call(DO, Do(what="echo", text="new"), 5)
         assert answer.pid != before
 
 

@@ -16,7 +16,14 @@ from guardrails.bootstrap_hive import ensure_hive
 from guardrails.brakes.stop import StopSwitch
 from guardrails.clock import Clock
 from guardrails.config import load_config
-from guardrails.errors import AuditBroken, BankUnreadable, ConfigError, StoreUnavailable, SwarmError
+from guardrails.errors import (
+    AuditBroken,
+    BankUnreadable,
+    ConfigError,
+    Stopped,
+    StoreUnavailable,
+    SwarmError,
+)
 from guardrails.gate import Gate
 from guardrails.hive import Hive
 from guardrails.model import Decision, Dossier, Draft, Qualification, Reason, Verdict
@@ -162,9 +169,7 @@ async def test_inputs_that_cannot_be_kept_decide_nothing(parts: Parts) -> None:
 async def test_a_stop_state_that_is_missing_counts_as_stopped(parts: Parts) -> None:
     with parts.store.transaction() as conn:
         conn.execute(stop_state.delete())
-    decision = await parts.gate().review(Request())
-    assert decision.verdict is Verdict.DEFER
-    assert [reason.code for reason in decision.reasons] == ["stopped"]
+    await refused(parts, parts.gate(), Stopped, "run-1")
 
 
 async def test_the_record_of_a_decision_that_is_gone_is_not_replaced(parts: Parts) -> None:

@@ -23,15 +23,8 @@ def test_a_failed_lookup_defers_the_draft() -> None:
     assert said(inputs(dossier=failed)) == {"lookup_failed": W}
 
 
-@pytest.mark.parametrize(
-    ("changes", "code"),
-    [
-        ({"stopped": "by a person"}, "stopped"),
-        ({"qualification": None}, "not_qualified"),
-    ],
-)
-def test_what_is_needed_and_missing_defers(changes: dict[str, Any], code: str) -> None:
-    assert said(inputs(**changes)) == {code: W}
+def test_a_draft_for_somebody_who_was_never_scored_waits() -> None:
+    assert said(inputs(qualification=None)) == {"not_qualified": W}
 
 
 def test_a_draft_that_the_bank_never_saw_waits() -> None:

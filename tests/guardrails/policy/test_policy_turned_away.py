@@ -27,7 +27,6 @@ def by_evaluation(given: GateInputs) -> bool:
     ("changes", "away"),
     [
         ({}, False),
-        ({"stopped": "by hand"}, False),  # a wait, not a no
         ({"suppression": "email, asked (form)"}, True),
         ({"dossier": dossier({"opted_out": True})}, True),
         ({"dossier": dossier({"email": "robin@gmail.com"})}, True),
