@@ -25,15 +25,18 @@ def _megabytes(running: Swarm) -> dict[str, tuple[float, float]]:
     return found
 
 
-async def _measure() -> None:
+async def _taken(size: int) -> dict[str, tuple[float, float]]:
+    with scratch() as directory:
+        leads = leads_file(directory, size)
+        async with swarm(directory, 16) as running:
+            await ShadowRun(running, leads, None, lambda *_: None).execute(fresh=True)
+            return _megabytes(running)
+
+
+def main() -> None:
+    """Print the table. A number after `memory` bounds the sizes."""
     sizes = [size for size in SIZES if size <= int(sys.argv[2])] if len(sys.argv) > 2 else SIZES
-    taken: dict[int, dict[str, tuple[float, float]]] = {}
-    for size in sizes:
-        with scratch() as directory:
-            leads = leads_file(directory, size)
-            async with swarm(directory, 16) as running:
-                await ShadowRun(running, leads, None, lambda *_: None).execute(fresh=True)
-                taken[size] = _megabytes(running)
+    taken = {size: asyncio.run(_taken(size)) for size in sizes}
     rows = []
     for name in taken[sizes[0]]:
         base = taken[sizes[0]][name][1]
@@ -41,8 +44,3 @@ async def _measure() -> None:
         rows.append((name, *cells, f"{taken[sizes[-1]][name][1] / base:.2f} x"))
     columns = ("process", *(f"{size:,} leads, RSS / PSS MB" for size in sizes), "PSS, last / first")
     show("Memory", columns, rows)
-
-
-def main() -> None:
-    """Print the table."""
-    asyncio.run(_measure())
