@@ -10,6 +10,7 @@ to the server, which closes the request with a bare 500.
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -113,7 +114,7 @@ class Site:
     counters: Counters = field(default_factory=Counters)
 
 
-class Twin:
+class Twin(ABC):
     """A vendor's stand-in. Subclasses name the endpoints, the guard and the error form."""
 
     vendor: Vendor
@@ -129,21 +130,21 @@ class Twin:
         for routes in self._routes.values():  # fixed words win over placeholders
             routes.sort(key=lambda route: sum(part is None for part in route[0]))
 
+    @abstractmethod
     def endpoints(self) -> Sequence[Endpoint]:
         """All operations that this twin knows."""
-        raise NotImplementedError
 
-    def guard(self, call: Call, endpoint: Endpoint) -> None:
+    def guard(self, call: Call, endpoint: Endpoint) -> None:  # noqa: B027 - a hook
         """Refuse what the vendor refuses before looking at the request (key, version, quota)."""
 
+    @abstractmethod
     def failure(self, call: Call, status: int, message: str) -> Reply:
         """An error in the vendor's envelope."""
-        raise NotImplementedError
 
-    def decorate(self, call: Call, answer: Reply) -> None:
+    def decorate(self, call: Call, answer: Reply) -> None:  # noqa: B027 - a hook
         """Add the headers which the vendor sends with every answer."""
 
-    def reset(self) -> None:
+    def reset(self) -> None:  # noqa: B027 - a hook
         """Forget what was written; back to the world as seeded."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
