@@ -13,6 +13,9 @@ def launch(command: str) -> None:
     if PYTHON.is_file() and Path(sys.prefix) != ROOT / ".venv":
         os.execv(PYTHON, [str(PYTHON), sys.argv[0], *sys.argv[1:]])  # noqa: S606
     sys.path.insert(0, str(ROOT))
-    from orchestrator.cli import run_command
+    try:
+        from orchestrator.cli import run_command
+    except ModuleNotFoundError as error:
+        sys.exit(f"{error}. Set up once with `make setup` (or `make demo`), then run this again.")
 
     run_command(command)
