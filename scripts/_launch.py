@@ -16,6 +16,7 @@ def launch(command: str) -> None:
     try:
         from orchestrator.cli import run_command
     except ModuleNotFoundError as error:
-        sys.exit(f"{error}. Set up once with `make setup` (or `make demo`), then run this again.")
+        sys.stderr.write(f"{error}. Set up once with `make setup` or `make demo`.\n")
+        raise SystemExit(2) from error
 
     run_command(command)
