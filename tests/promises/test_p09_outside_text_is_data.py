@@ -85,7 +85,7 @@ def test_hostile_text_never_makes_a_spoiled_lead_pass(place: str, text: str) -> 
             Verdict.DISQUALIFY,
         ),
         ({"dossier": poisoned(place, text), "draft": draft(subject="Re: you")}, Verdict.BLOCK),
-        ({"dossier": poisoned(place, text), "stopped": "by a person"}, Verdict.DEFER),
+        ({"dossier": poisoned(place, text), "qualification": None}, Verdict.DEFER),
     ]
     for changes, least in spoiled:
         assert verdict(inputs(**changes)).severity >= least.severity
