@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 
 import psutil
 
@@ -34,13 +33,12 @@ async def _taken(size: int) -> dict[str, tuple[float, float]]:
 
 
 def main() -> None:
-    """Print the table. A number after `memory` bounds the sizes."""
-    sizes = [size for size in SIZES if size <= int(sys.argv[2])] if len(sys.argv) > 2 else SIZES
-    taken = {size: asyncio.run(_taken(size)) for size in sizes}
+    """Print the table."""
+    taken = {size: asyncio.run(_taken(size)) for size in SIZES}
     rows = []
-    for name in taken[sizes[0]]:
-        base = taken[sizes[0]][name][1]
-        cells = [f"{taken[size][name][0]:.0f} / {taken[size][name][1]:.0f}" for size in sizes]
-        rows.append((name, *cells, f"{taken[sizes[-1]][name][1] / base:.2f} x"))
-    columns = ("process", *(f"{size:,} leads, RSS / PSS MB" for size in sizes), "PSS, last / first")
+    for name in taken[SIZES[0]]:
+        base = taken[SIZES[0]][name][1]
+        cells = [f"{taken[size][name][0]:.0f} / {taken[size][name][1]:.0f}" for size in SIZES]
+        rows.append((name, *cells, f"{taken[SIZES[-1]][name][1] / base:.2f} x"))
+    columns = ("process", *(f"{size:,} leads, RSS / PSS MB" for size in SIZES), "PSS, last / first")
     show("Memory", columns, rows)

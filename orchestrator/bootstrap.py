@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from guardrails.audit import AuditLog
-from guardrails.bank import load_seed_lessons
+from guardrails.bank import Bank, load_seed_lessons
 from guardrails.bootstrap_hive import ensure_hive
 from guardrails.clock import Clock, utc_now
 from guardrails.config import Config, config_dir, config_path, load_config
-from guardrails.errors import AuditBroken
+from guardrails.errors import AuditBroken, BankUnreadable
 from guardrails.hive import Hive
 from guardrails.model import Mode
 from guardrails.store import Store, open_store
@@ -77,7 +77,12 @@ def open_hive(options: Options, config: Config, clock: Clock = utc_now) -> Hive:
     lessons = None
     if options.sandbox:
         lessons = load_seed_lessons(config_path("sandbox_lessons.json", options.config_path))
-    return ensure_hive(options.hive, options.sandbox, config, clock, lessons)
+    hive = ensure_hive(options.hive, options.sandbox, config, clock, lessons)
+    # An edited golden set counts from the next start on. A bank that cannot be read is the gate's
+    # to refuse, lead by lead.
+    with contextlib.suppress(BankUnreadable):
+        Bank.open(hive.bank_file, config.policy.bank, clock).sync_golden(config.golden_set)
+    return hive
 
 
 def require_whole_audit(hive: Hive, store: Store) -> None:
