@@ -43,6 +43,9 @@ def sqlite_engine(path: Path, *, busy_ms: int = BUSY_MS) -> Engine:
         connection.isolation_level = "IMMEDIATE"
         _use_wal(connection, path)
         connection.execute("PRAGMA synchronous=FULL")
+        # Each of many connections has a page cache of its own; SQLite's default of 2 MB apiece
+        # would make the queen grow for thousands of leads.
+        connection.execute("PRAGMA cache_size=-256")
         connection.execute("PRAGMA foreign_keys=ON")
 
     return engine
