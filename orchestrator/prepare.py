@@ -1,7 +1,7 @@
 """prepare_lead: from a row to a decision on record. Owns: the order in which the swarm thinks.
 
-Two checkpoints, each of which means something: `gather` (System 1: what is known, vendors asked)
-and `decide` (System 2: qualify, draft, review, settle). After a crash, what was gathered is not
+Two checkpoints, each of which means something: after `gather` (System 1: what is known, vendors
+asked), and the workflow's end after `decide` (System 2: qualify, draft, review, settle). After a crash, what was gathered is not
 asked for again; what was decided is found on the record and not decided twice.
 """
 
