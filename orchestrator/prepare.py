@@ -1,8 +1,9 @@
 """prepare_lead: from a row to a decision on record. Owns: the order in which the swarm thinks.
 
 Two checkpoints, each of which means something: after `gather` (System 1: what is known, vendors
-asked), and the workflow's end after `decide` (System 2: qualify, draft, review, settle). After a crash, what was gathered is not
-asked for again; what was decided is found on the record and not decided twice.
+asked), and the workflow's end after `decide` (System 2: qualify, draft, review, settle). After a
+crash, what was gathered is not asked for again; what was decided is found on the record and not
+decided twice.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def workflow_id(run_id: str, row: int) -> str:
 
 
 class PrepareLead:
-    """The workflow and its two steps, over the queen's servers."""
+    """The workflow, over the queen's servers."""
 
     def __init__(
         self,
