@@ -172,6 +172,36 @@ class VendorSchemaDrift(VendorError):
     default_remedy = "Compare the answer with the vendor's documentation and mend the adapter."
 
 
+class BreakerOpen(VendorError):
+    """The breaker of this vendor is open: nothing was sent. `retry_after_s` says until when."""
+
+    code = "breaker_open"
+    retryable = True
+    default_remedy = "Wait: one probe asks the vendor again when the pause is over."
+
+
+class RateLimited(VendorError):
+    """No slot under the vendor's limit within the time there was: nothing was sent."""
+
+    code = "rate_limited"
+    retryable = True
+    default_remedy = "The lead is tried again later; lower `work.concurrency` if it lasts."
+
+
+class SpendCapped(VendorError):
+    """The daily cap leaves no room for this paid call: nothing was sent (P10)."""
+
+    code = "spend_capped"
+    default_remedy = "Wait for tomorrow; a person may raise the cap in config/production.json."
+
+
+class LeadQuarantined(SwarmError):
+    """This lead crashed its server several times in a row and is left alone."""
+
+    code = "lead_quarantined"
+    default_remedy = "Look at `swarm failures`, then `swarm quarantine release LEAD`."
+
+
 class ServerUnavailable(SwarmError):
     """An MCP server process died, hung or cannot be started."""
 

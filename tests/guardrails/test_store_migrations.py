@@ -14,7 +14,7 @@ from guardrails.errors import ConfigError
 from guardrails.hive import Hive
 from guardrails.store import Store, open_store
 from guardrails.store.migrate import migrate, migrations
-from guardrails.store.tables import metadata
+from guardrails.store.brake_tables import metadata
 
 _OPEN = """
 import sys

@@ -18,13 +18,22 @@ Fault = Literal[
 ]  # fmt: skip
 
 
+class FaultTarget(Section):
+    """One fault put at one place: the sweep's way of missing nothing."""
+
+    lead_id: NonEmpty
+    site: NonEmpty = Field(description="vendor.operation, e.g. ghl.search_contacts")
+    fault: Fault
+
+
 class FailureInjection(Section):
     """Chaos: seeded faults between a service and the wire. Off unless a campaign runs."""
 
     enabled: bool
-    rate: float = Field(ge=0, le=1)
+    rate: float = Field(ge=0, le=1, description="Share of vendor attempts that get a fault.")
     seed: int = Field(ge=0)
     faults: tuple[Fault, ...]
+    targets: tuple[FaultTarget, ...] = Field(default=(), description="Set by the sweep.")
 
 
 class Timeouts(Section):
@@ -40,8 +49,8 @@ class Timeouts(Section):
 class VendorLimits(Section):
     """The vendor's published limits; ours stay below them."""
 
-    requests: int = Field(gt=0)
-    per_seconds: float = Field(gt=0)
+    requests: int = Field(gt=0, le=1000)
+    per_seconds: float = Field(gt=0, le=3600)
     per_day: int | None = Field(default=None, gt=0)
 
 
@@ -52,6 +61,17 @@ class VendorConfig(Section):
     timeouts: Timeouts
     limits: VendorLimits
     max_attempts: int = Field(ge=1, le=3)
+    renamed_fields: dict[NonEmpty, NonEmpty] = Field(
+        default_factory=dict,
+        description="Field of an answer, as the vendor calls it now, to the name we know.",
+    )
+
+
+class GhlConfig(VendorConfig):
+    """GoHighLevel. The version headers are required, and differ by group of endpoints."""
+
+    api_version: NonEmpty
+    conversations_version: NonEmpty
 
 
 class ClayConfig(VendorConfig):
@@ -66,7 +86,7 @@ class ClayConfig(VendorConfig):
 class Vendors(Section):
     """All vendors."""
 
-    ghl: VendorConfig
+    ghl: GhlConfig
     instantly: VendorConfig
     clay: ClayConfig
     rb2b: VendorConfig
@@ -81,6 +101,23 @@ class Spend(Section):
     daily_cap_micros: int = Field(ge=0)
     vendor_daily_cap_micros: dict[Vendor, int]
     prices_micros: dict[Vendor, dict[NonEmpty, Annotated[int, Field(ge=0)]]]
+
+
+class BreakerRules(Section):
+    """When calls to a vendor stop, and for how long. One breaker per vendor and operation class."""
+
+    window_s: float = Field(gt=0, le=3600)
+    min_calls: int = Field(ge=1, description="Calls in the window before its ratio counts.")
+    failure_ratio: float = Field(gt=0, le=1)
+    consecutive: int = Field(ge=1, description="Failures in a row that open it at once.")
+    open_s: float = Field(gt=0, le=3600)
+
+
+class RetryBudget(Section):
+    """How much extra traffic retries may make at one vendor."""
+
+    ratio: float = Field(ge=0, le=1, description="Retries earned by each first attempt.")
+    reserve: float = Field(ge=0, le=1000, description="Retries that a quiet vendor may get.")
 
 
 class SendingWindow(Section):
@@ -109,6 +146,9 @@ class Work(Section):
 
     concurrency: int = Field(ge=1, le=256, description="Leads in flight.")
     call_timeout_s: float = Field(gt=0, le=600, description="Longest wait for one tool call.")
+    quarantine_after: int = Field(
+        ge=2, le=100, description="Crashes in a row of one lead before it is left alone."
+    )
     enrichment_needs: tuple[FactName, ...] = Field(
         description="Facts to ask for: the waterfall stops when all are known. Ownership and "
         "parent company are among them because they turn leads away."
@@ -125,6 +165,8 @@ class Production(Section):
     mode: Mode
     failure_injection: FailureInjection
     vendors: Vendors
+    breaker: BreakerRules
+    retry_budget: RetryBudget
     spend: Spend
     sending_window: SendingWindow
     sending_limits: SendingLimits
