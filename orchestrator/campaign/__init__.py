@@ -1,0 +1,1 @@
+"""The chaos campaign: faults on purpose, and the proof that the swarm holds."""
