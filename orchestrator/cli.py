@@ -6,28 +6,22 @@ Exit codes: 0 done, 1 finished but something needs attention, 2 usage or configu
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
-from guardrails.errors import (
-    BadInput,
-    ConfigError,
-    DiskTrouble,
-    Failure,
-    NotFound,
-    Refused,
-    Stopped,
-    StoreUnavailable,
-    SwarmError,
+from orchestrator.cli_common import (
+    DEFAULT_HIVE,
+    ConfigOption,
+    HiveOption,
+    JsonOption,
+    SandboxOption,
+    guarded,
 )
-from orchestrator.environment import Environment, MissingVariables
-from orchestrator.report import console
+from orchestrator.environment import Environment
 
 app = typer.Typer(
     name="swarm",
@@ -41,17 +35,6 @@ bank_app = typer.Typer(help="The reasoning bank.", no_args_is_help=True)
 app.add_typer(audit_app, name="audit")
 app.add_typer(bank_app, name="bank")
 
-HiveOption = Annotated[
-    Path, typer.Option("--hive", envvar="HIVE_MIND_DIR", help="Directory of the swarm's state.")
-]
-ConfigOption = Annotated[
-    Path | None, typer.Option("--config", help="production.json, or a directory that holds it.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-SandboxOption = Annotated[
-    bool, typer.Option("--sandbox", help="Against the built-in vendor twins: no keys needed.")
-]
-DEFAULT_HIVE = Path(".hive-mind")
 DEFAULT_LEADS = Path("data/initial_batch.csv")
 
 
@@ -79,7 +62,7 @@ def shadow(
     """
     from orchestrator.commands import run_shadow
 
-    _guarded(
+    guarded(
         as_json,
         lambda: run_shadow(
             sandbox=sandbox,
@@ -116,7 +99,7 @@ def explain(
     """Tell one decision from the audit record alone: who, every check, what would change it."""
     from orchestrator.commands import explain_decision
 
-    _guarded(as_json, lambda: explain_decision(id, hive, as_json=as_json))
+    guarded(as_json, lambda: explain_decision(id, hive, as_json=as_json))
 
 
 @app.command()
@@ -128,7 +111,7 @@ def replay(
     """Derive a verdict again from its recorded inputs; exit 1 if it differs."""
     from orchestrator.commands import replay_decision
 
-    _guarded(as_json, lambda: replay_decision(id, hive, as_json=as_json))
+    guarded(as_json, lambda: replay_decision(id, hive, as_json=as_json))
 
 
 @audit_app.command("verify")
@@ -136,7 +119,7 @@ def audit_verify(hive: HiveOption = DEFAULT_HIVE, as_json: JsonOption = False) -
     """Check the whole chain; exit 1 and name the first bad record if it does not hold."""
     from orchestrator.commands import verify_audit
 
-    _guarded(as_json, lambda: verify_audit(hive, as_json=as_json))
+    guarded(as_json, lambda: verify_audit(hive, as_json=as_json))
 
 
 @bank_app.command("show")
@@ -146,7 +129,7 @@ def bank_show(
     """What the swarm has learned: every item with its numbers and its effect today."""
     from orchestrator.commands import show_bank
 
-    _guarded(as_json, lambda: show_bank(hive, config, as_json=as_json))
+    guarded(as_json, lambda: show_bank(hive, config, as_json=as_json))
 
 
 def main() -> None:
@@ -160,76 +143,3 @@ def run_command(name: str) -> NoReturn:
     os.umask(0o077)  # databases, logs and reports are the operator's alone, here and in servers
     app([name, *sys.argv[1:]], prog_name=Path(sys.argv[0]).name)
     raise SystemExit(0)
-
-
-def _guarded(as_json: bool, work: Callable[[], int]) -> None:
-    """Run a command; an error of ours becomes a clear message and its exit code."""
-    try:
-        code = work()
-    except KeyboardInterrupt:
-        _tell(as_json, _interrupted())
-        raise SystemExit(1) from None
-    except Exception as error:
-        cause = _ours(error)
-        if isinstance(cause, MissingVariables) and not as_json:
-            _show_missing(cause)
-        else:
-            _tell(as_json, cause.as_failure())
-        raise SystemExit(_exit_code(cause)) from error
-    raise SystemExit(code)
-
-
-def _ours(error: BaseException) -> SwarmError:
-    """`error` as one of ours: the first of ours in a group, or what kind of defect it is."""
-    from sqlalchemy.exc import SQLAlchemyError
-
-    if isinstance(error, SwarmError):
-        return error
-    if isinstance(error, BaseExceptionGroup):
-        found = [_ours(inner) for inner in error.exceptions]
-        return next((one for one in found if one.code != SwarmError.code), found[0])
-    if isinstance(error, SQLAlchemyError):
-        first = (str(getattr(error, "orig", None) or error).splitlines() or ["no detail"])[0]
-        return StoreUnavailable(f"database: {type(error).__name__}: {first}")
-    if isinstance(error, OSError):
-        remedy = "Free disk space and check the permissions; the same command goes on."
-        return DiskTrouble(f"a file cannot be used: {error.strerror or error}", remedy=remedy)
-    return SwarmError(f"unexpected {type(error).__name__}; see logs/queen.log in the hive")
-
-
-def _exit_code(error: SwarmError) -> int:
-    if isinstance(error, ConfigError | BadInput | NotFound):
-        return 2
-    return 3 if isinstance(error, Stopped | Refused) else 1
-
-
-def _tell(as_json: bool, failure: Failure) -> None:
-    if as_json:
-        document: dict[str, Any] = {"error": failure.model_dump(mode="json")}
-        sys.stdout.write(json.dumps(document) + "\n")
-        return
-    err = console(stderr=True)
-    err.print(f"{failure.code}: {failure.message}", style="bold red", markup=False)
-    err.print(failure.remedy, markup=False)
-
-
-def _interrupted() -> Failure:
-    return Failure(
-        code="interrupted",
-        message="Interrupted; what was decided is on record.",
-        remedy="The same command goes on where this one stopped.",
-        retryable=True,
-    )
-
-
-def _show_missing(error: MissingVariables) -> None:
-    from rich.table import Table
-
-    table = Table(title="Critical variables that are not set", box=None, header_style="bold")
-    for column in ("Variable", "Purpose", "Where to get it"):
-        table.add_column(column, overflow="fold")
-    for variable in error.variables:
-        table.add_row(variable.name, variable.purpose, variable.where)
-    err = console(stderr=True)
-    err.print(table)
-    err.print(error.remedy)

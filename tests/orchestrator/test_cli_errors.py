@@ -15,7 +15,7 @@ from guardrails.errors import (
     StoreUnavailable,
     SwarmError,
 )
-from orchestrator.cli import _guarded
+from orchestrator.cli_common import guarded
 
 SECRET = "ana@firm.example"
 CASES: list[tuple[BaseException, int, str]] = [
@@ -42,7 +42,7 @@ def test_every_error_is_one_failure_with_its_exit_code(
         raise error
 
     with pytest.raises(SystemExit) as ended:
-        _guarded(as_json, work)
+        guarded(as_json, work)
     assert ended.value.code == code
     said = capsys.readouterr()
     assert SECRET not in said.out + said.err
@@ -63,5 +63,5 @@ def test_the_first_of_our_own_errors_speaks_for_a_group(
         raise ExceptionGroup("g", [SwarmError("defect"), ServerUnavailable("dead server")])
 
     with pytest.raises(SystemExit):
-        _guarded(True, work)
+        guarded(True, work)
     assert json.loads(capsys.readouterr().out)["error"]["message"] == "dead server"
