@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import statistics
 import time
 from contextlib import AsyncExitStack
 
 from bench.common import bare_client, scratch, show
+from guardrails.brakes.failures import FailureTracker
+from guardrails.brakes.quarantine import Quarantine
 from guardrails.clock import utc_now
 from guardrails.config import load_config
 from guardrails.model import Mode
+from guardrails.store import open_store
 from orchestrator.bootstrap import SERVERS, Options, open_hive, server_spec
 from orchestrator.children import Children
 from orchestrator.environment import Environment
+from orchestrator.incidents import Incidents
 from orchestrator.twins import running_twins
 
 ROUNDS = 5
@@ -51,11 +56,15 @@ async def _ours(stack: AsyncExitStack) -> list[float]:
     hive = open_hive(options, load_config(), utc_now)
     twins = await stack.enter_async_context(running_twins())
     environment = Environment({}).with_values(twins.env)
+    store = stack.enter_context(contextlib.closing(open_store(hive)))
+    incidents = Incidents(
+        FailureTracker(store, hive, utc_now, "queen"), Quarantine(store, utc_now), limit=3
+    )
     times = []
     for _ in range(ROUNDS):
         specs = [server_spec(name, options, hive, Mode.SHADOW, environment) for name in SERVERS]
         started = time.perf_counter()
-        async with Children(specs, hive.logs_dir, 60):
+        async with Children(specs, hive.logs_dir, 60, incidents):
             times.append(time.perf_counter() - started)
     return times
 

@@ -19,7 +19,8 @@ import structlog
 from pydantic import BaseModel
 
 from guardrails.errors import ServerUnavailable
-from orchestrator.mcp_session import Session
+from orchestrator.incidents import Watcher
+from orchestrator.mcp_session import Session, ToolFailed
 from servers.common.contract import ToolSpec
 
 log = structlog.get_logger(__name__)
@@ -47,8 +48,9 @@ class ServerSpec:
 class Child:
     """One supervised server."""
 
-    def __init__(self, spec: ServerSpec, logs_dir: Path) -> None:
+    def __init__(self, spec: ServerSpec, logs_dir: Path, watcher: Watcher) -> None:
         self.spec = spec
+        self._watcher = watcher
         self.restarts = -1
         self._log_file = logs_dir / f"{spec.name}.log"
         self._session: Session | None = None
@@ -80,18 +82,27 @@ class Child:
         Raises:
             ToolFailed: the tool's own answer.
             ServerUnavailable: dead, hung or restarting for too long.
+            LeadQuarantined: this lead takes the server down again and again.
         """
         attempts = _ATTEMPTS if spec.read_only or spec.idempotent else 1
         for attempt in range(1, attempts + 1):
             session = await self._ready(timeout_s)
             try:
-                return await session.call(spec, args, timeout_s)
+                result = await session.call(spec, args, timeout_s)
+            except ToolFailed as error:
+                await self._watcher.failed(self.spec.name, spec.name, error.failure)
+                raise
             except ServerUnavailable as error:
                 log.warning("server_call_failed", server=self.spec.name, error=error.message)
-                if not session.exited.is_set():
-                    session.kill()  # it hangs: a restarted one answers
+                hung = not session.exited.is_set()
+                if hung:
+                    await session.kill()  # a restarted one answers
+                await self._watcher.lost(self.spec.name, spec.name, error.message, hung=hung)
                 if attempt == attempts:
                     raise
+            else:
+                self._watcher.served(self.spec.name)
+                return result
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def close(self) -> None:
@@ -164,8 +175,14 @@ class Child:
 class Children:
     """All servers of a queen, by name."""
 
-    def __init__(self, specs: Sequence[ServerSpec], logs_dir: Path, call_timeout_s: float) -> None:
-        self._children = {spec.name: Child(spec, logs_dir) for spec in specs}
+    def __init__(
+        self,
+        specs: Sequence[ServerSpec],
+        logs_dir: Path,
+        call_timeout_s: float,
+        watcher: Watcher,
+    ) -> None:
+        self._children = {spec.name: Child(spec, logs_dir, watcher) for spec in specs}
         self._call_timeout_s = call_timeout_s
         self.calls = 0
 

@@ -18,7 +18,7 @@ from dotenv import dotenv_values
 from guardrails.errors import ConfigError
 
 Need = Literal["critical", "recommended", "optional"]
-_STORE_SERVERS = ("guardrails", "enricher")
+_STORE_SERVERS = ("guardrails", "enricher", "ghl", "instantly")
 
 
 @dataclass(frozen=True)

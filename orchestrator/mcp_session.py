@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import orjson
 from pydantic import BaseModel, ValidationError
 
+from guardrails.correlation import current
 from guardrails.errors import Failure, ServerUnavailable, SwarmError
 from servers.common.contract import ToolSpec
 
@@ -136,7 +137,12 @@ class Session:
             ToolFailed: the tool answered with a failure.
             ServerUnavailable: the server died, hung past `timeout_s`, or broke the protocol.
         """
-        params = {"name": spec.name, "arguments": args.model_dump(mode="json", exclude_unset=True)}
+        params: dict[str, Any] = {
+            "name": spec.name,
+            "arguments": args.model_dump(mode="json", exclude_unset=True),
+        }
+        if meta := current().as_meta():
+            params["_meta"] = meta
         result = await self._request("tools/call", params, timeout_s)
         content = result.get("structuredContent")
         if result.get("isError"):
@@ -162,9 +168,10 @@ class Session:
         if self._transport is not None:
             self._transport.close()
 
-    def kill(self) -> None:
-        """Kill the server's process group at once (it hangs)."""
+    async def kill(self) -> None:
+        """Kill the server's process group at once (it hangs), and wait until it is gone."""
         self._signal(signal.SIGKILL)
+        await self._gone(_GRACE_S)
 
     def on_line(self, line: bytes) -> None:
         """One line of the server's stdout."""

@@ -12,9 +12,19 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from guardrails.brakes.quarantine import Quarantine
 from guardrails.clock import iso
 from guardrails.config import Config
-from guardrails.errors import BadInput, ServerUnavailable
+from guardrails.correlation import Correlation, correlated
+from guardrails.errors import (
+    AuditBroken,
+    AuditUnwritable,
+    BadInput,
+    BankUnreadable,
+    ServerUnavailable,
+    Stopped,
+    StoreUnavailable,
+)
 from guardrails.model import (
     CrmView,
     Decision,
@@ -43,6 +53,11 @@ from servers.guardrails import contract as guardrails
 from servers.instantly import contract as instantly
 
 WORKFLOW = "prepare_lead"
+# Failures after which no lead could be decided: the run halts, and the same command goes on.
+CONCERNS_ALL = frozenset(
+    error.code
+    for error in (Stopped, BankUnreadable, AuditUnwritable, AuditBroken, StoreUnavailable)
+)
 
 
 def workflow_id(run_id: str, row: int) -> str:
@@ -60,9 +75,11 @@ class PrepareLead:
         children: Children,
         runs: Runs,
         triage: Triage,
+        quarantine: Quarantine,
         *,
         sandbox: bool,
     ) -> None:
+        self._quarantine = quarantine
         self._config = config
         self._engine = engine
         self._children = children
@@ -79,18 +96,28 @@ class PrepareLead:
         lead = await self._runs.lead(run_id, row)
         needs = self._config.production.work.enrichment_needs
         gathering = Gathering(self._children, lead, needs)
+        if await self._quarantine.is_quarantined(lead.lead_id):
+            gathering.set_aside()
         # A competitor in the CSV is turned away before a credit is spent on it.
-        if not self._triage.turned_away(gathering.dossier()):
-            await gathering.look_up()
-            if not self._triage.turned_away(gathering.dossier()):
-                await gathering.enrich()
-                await gathering.research()
+        elif not self._triage.turned_away(gathering.dossier()):
+            with correlated(Correlation(lead.lead_id, run_id)):
+                await self._ask_around(gathering)
         # As one text: the engine's serializer walks through every value of a document.
         document = gathering.dossier().model_dump_json(exclude_defaults=True)
         return {"dossier": document, "cost_micros": gathering.cost_micros}
 
+    async def _ask_around(self, gathering: Gathering) -> None:
+        await gathering.look_up()
+        if not self._triage.turned_away(gathering.dossier()):
+            await gathering.enrich()
+            await gathering.research()
+
     async def _decide(self, run_id: str, row: int, gathered: Json) -> Json:
         dossier = Dossier.model_validate_json(gathered["dossier"])
+        with correlated(Correlation(dossier.lead.lead_id, run_id)):
+            return await self._decided(run_id, row, dossier, int(gathered["cost_micros"]))
+
+    async def _decided(self, run_id: str, row: int, dossier: Dossier, cost_micros: int) -> Json:
         qualification = qualify(dossier, self._config.icp)
         draft: Draft | None = None
         notes: tuple[Reason, ...] = ()
@@ -101,7 +128,7 @@ class PrepareLead:
         )
         decision = await self._children.call(guardrails.SERVER, guardrails.REVIEW_LEAD, request)
         email = self._shadow_email(dossier, draft, decision) if draft else None
-        settled = Settled(row, decision, email, int(gathered["cost_micros"]))
+        settled = Settled(row, decision, email, cost_micros)
         await self._runs.settle(run_id, settled)
         return {"state": decision.state.value, "audit_id": decision.audit_id}
 
@@ -181,6 +208,12 @@ class Gathering:
             problems=tuple(self._problems),
         )
 
+    def set_aside(self) -> None:
+        """Ask nobody: this lead has taken its servers down before."""
+        text = "This lead crashed a server several times in a row and is left alone."
+        remedy = "a person looks at `swarm failures` and releases it"
+        self._problems.append(Reason(code="quarantined", text=text, remedy=remedy))
+
     async def look_up(self) -> None:
         """Ask the CRM and the sending platform about the person and the company."""
         await asyncio.gather(
@@ -227,6 +260,8 @@ class Gathering:
         try:
             return await self._children.call(server, spec, request)
         except ToolFailed as error:
+            if error.failure.code in CONCERNS_ALL:
+                raise  # not this lead's misfortune: nobody can be decided now
             failure = error.failure
         except (ServerUnavailable, BadInput) as error:
             failure = error.as_failure()

@@ -15,30 +15,15 @@ from pathlib import Path
 import structlog
 
 from guardrails.brakes.stop import StopSwitch
-from guardrails.errors import (
-    AuditBroken,
-    AuditUnwritable,
-    BadInput,
-    BankUnreadable,
-    Failure,
-    Stopped,
-    StoreUnavailable,
-    SwarmError,
-)
+from guardrails.errors import BadInput, Failure, Stopped, SwarmError
 from guardrails.model import Mode, Reason
 from orchestrator.bootstrap import Swarm
 from orchestrator.intake import Intake, Progress
-from orchestrator.prepare import WORKFLOW, close_unprepared, workflow_id
+from orchestrator.prepare import CONCERNS_ALL, WORKFLOW, close_unprepared, workflow_id
 from orchestrator.run_records import Run
 from orchestrator.shadow_log import ShadowLog
 
 log = structlog.get_logger(__name__)
-
-
-_CONCERNS_ALL = frozenset(
-    error.code
-    for error in (Stopped, BankUnreadable, AuditUnwritable, AuditBroken, StoreUnavailable)
-)
 
 
 @dataclass
@@ -179,7 +164,7 @@ class ShadowRun:
 
     def _concerns_all(self, error: Exception) -> bool:
         """Whether no lead could be decided now. The rest stays as it is, for the same command."""
-        if not isinstance(error, SwarmError) or error.as_failure().code not in _CONCERNS_ALL:
+        if not isinstance(error, SwarmError) or error.as_failure().code not in CONCERNS_ALL:
             return False
         self._halted = self._halted or error.as_failure()
         return True

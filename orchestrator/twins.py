@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,13 +45,18 @@ class Twins:
 
 
 @contextlib.asynccontextmanager
-async def running_twins(seed: int = SEED) -> AsyncIterator[Twins]:
+async def running_twins(seed: int = SEED, rate_limits: Sequence[str] = ()) -> AsyncIterator[Twins]:
     """Start the twins on a free loopback port; they end when this process does.
+
+    Args:
+        rate_limits: vendors whose published limit the twins enforce.
 
     Raises:
         ServerUnavailable: they did not start.
     """
-    command = ("-P", "-m", "servers.sandbox", "--port", "0", "--seed", str(seed), "--watch-stdin")
+    command = ["-P", "-m", "servers.sandbox", "--port", "0", "--seed", str(seed), "--watch-stdin"]
+    if rate_limits:
+        command += ["--rate-limits", *rate_limits]
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *command,

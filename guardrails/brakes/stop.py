@@ -54,13 +54,16 @@ class StopSwitch:
                 is ordered before the stop.
         """
         row = conn.execute(_QUERY_AND_HOLD if hold else _QUERY).first()
-        in_file = self._file_reason()
         if row is None:
-            missing = in_file or "the stop state is missing from the database"
+            missing = self._file_reason() or "the stop state is missing from the database"
             return StopState(stopped=True, reason=missing, epoch=UNKNOWN_EPOCH)
-        in_row = (row.reason or "stopped, no reason given") if row.stopped else None
-        reason = in_file or in_row
-        return StopState(stopped=reason is not None, reason=reason, epoch=row.epoch)
+        return self.judged(stopped=bool(row.stopped), reason=row.reason, epoch=row.epoch)
+
+    def judged(self, *, stopped: bool, reason: str | None, epoch: int) -> StopState:
+        """The state that the database's row and the file make together."""
+        in_row = (reason or "stopped, no reason given") if stopped else None
+        why = self._file_reason() or in_row
+        return StopState(stopped=why is not None, reason=why, epoch=epoch)
 
     def require_running(self) -> StopState:
         """The state, when the swarm is not stopped.

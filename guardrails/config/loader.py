@@ -92,6 +92,12 @@ def config_path(name: str, given: Path | None = None) -> Path:
     raise ConfigError(f"no {name} in {', '.join(str(place) for place in places)}")
 
 
+def packaged_file(name: str) -> Path:
+    """A JSON file of config/ as it was delivered, whatever `--config` says."""
+    packaged = _PACKAGED / f"{name}.json"
+    return packaged if packaged.is_file() else _CHECKOUT / f"{name}.json"
+
+
 def _file(name: str, given: Path | None) -> Path:
     stated = _stated(given)
     if stated is not None and stated.suffix == ".json":

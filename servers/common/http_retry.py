@@ -3,7 +3,8 @@
 Reads: no answer, 408, 425, 429, 5xx, and a body that should be JSON and is not. Paid reads: only
 when the vendor certainly did nothing, that is when no connection was made or it said 429; a run
 asked for twice is paid twice. All within `attempts` and one deadline over everything, waits
-included. Refuses to wait longer than that deadline: the last answer is then handed on.
+included. Refuses to wait longer than that deadline, and to ask again when the brakes below refuse
+the retry (budget, breaker, rate): the last answer is then handed on.
 """
 
 from __future__ import annotations
@@ -15,14 +16,18 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import httpx
-import orjson
 from tenacity import AsyncRetrying, RetryCallState, stop_after_attempt, stop_before_delay
 
+from guardrails.brakes.desk import RetryBudgetSpent
+from guardrails.errors import BreakerOpen, RateLimited
 from servers.common.http_lock import OPERATION
+from servers.common.http_wire import MALFORMED
 from servers.common.operations import Effect, Operation
 
 Sleep = Callable[[float], Awaitable[None]]
-JSON_VALUE = "swarm.json"
+ATTEMPT = "swarm.attempt"  # int, from 1
+DEADLINE = "swarm.deadline"  # the loop's time at which the caller has given up
+_HELD_BACK = (RetryBudgetSpent, BreakerOpen, RateLimited)
 RETRIED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
 NEVER_CONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _FIRST_WAIT_S = 0.25
@@ -53,16 +58,18 @@ class Retry(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         operation: Operation = request.extensions[OPERATION]
-        attempt = AsyncRetrying(
+        request.extensions[DEADLINE] = asyncio.get_running_loop().time() + self._total_s
+        call = _Attempts(self._inner, request)
+        attempts = AsyncRetrying(
             stop=stop_after_attempt(self._attempts) | stop_before_delay(self._total_s),
             wait=self._wait,
-            retry=lambda state: _again(operation, state),
+            retry=lambda state: not call.held_back and _again(operation, state),
             sleep=self._sleep,
             retry_error_callback=_last,
         )
         try:
             async with asyncio.timeout(self._total_s):
-                return await attempt(self._inner.handle_async_request, request)
+                return await attempts(call)
         except TimeoutError as error:
             raise httpx.ReadTimeout(
                 f"no answer within {self._total_s:g} s over all attempts", request=request
@@ -79,6 +86,32 @@ class Retry(httpx.AsyncBaseTransport):
             return jittered
         asked = retry_after(outcome.result(), datetime.now(UTC))
         return jittered if asked is None else asked + self._rng.uniform(0, _FIRST_WAIT_S)
+
+
+class _Attempts:
+    """One request's attempts; a retry that is held back has the outcome of the one before."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, request: httpx.Request) -> None:
+        self._inner = inner
+        self._request = request
+        self._count = 0
+        self._last: httpx.Response | Exception | None = None
+        self.held_back = False
+
+    async def __call__(self) -> httpx.Response:
+        self._count += 1
+        self._request.extensions[ATTEMPT] = self._count
+        try:
+            self._last = await self._inner.handle_async_request(self._request)
+        except _HELD_BACK:
+            if self._last is None:
+                raise
+            self.held_back = True
+        except httpx.TransportError as error:
+            self._last = error
+        if isinstance(self._last, Exception):
+            raise self._last
+        return self._last
 
 
 def retry_after(response: httpx.Response, now: datetime) -> float | None:
@@ -104,19 +137,7 @@ def _again(operation: Operation, state: RetryCallState) -> bool:
     response: httpx.Response = state.outcome.result()
     if paid:
         return response.status_code == 429
-    return response.status_code in RETRIED_STATUSES or _broken_json(response)
-
-
-def _broken_json(response: httpx.Response) -> bool:
-    """Whether a 2xx that says it is JSON is not; the parsed value is kept for the caller."""
-    kind = response.headers.get("content-type", "")
-    if not response.is_success or "json" not in kind or not response.content:
-        return False
-    try:
-        response.extensions[JSON_VALUE] = orjson.loads(response.content)
-    except orjson.JSONDecodeError:
-        return True
-    return False
+    return response.status_code in RETRIED_STATUSES or MALFORMED in response.extensions
 
 
 def _last(state: RetryCallState) -> httpx.Response:

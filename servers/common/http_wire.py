@@ -14,11 +14,14 @@ from collections.abc import Mapping
 
 import certifi
 import httpx
+import orjson
 from pydantic import SecretStr
 
 from guardrails.errors import ConfigError, VendorSchemaDrift
 from servers.common.http_lock import OPERATION
 
+JSON_VALUE = "swarm.json"  # the parsed body of a 2xx answer that says it is JSON
+MALFORMED = "swarm.malformed"  # set when such a body is none
 _POOL = httpx.Limits(max_connections=64, max_keepalive_connections=32, keepalive_expiry=60.0)
 _BODY_HEADERS = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
 
@@ -118,7 +121,9 @@ class WholeBody(httpx.AsyncBaseTransport):
         finally:
             await response.aclose()
         kept = [pair for pair in response.headers.raw if pair[0].lower() not in _BODY_HEADERS]
-        return httpx.Response(response.status_code, headers=kept, content=body)
+        whole = httpx.Response(response.status_code, headers=kept, content=body)
+        _parse(whole)
+        return whole
 
     async def aclose(self) -> None:
         await self._inner.aclose()
@@ -161,3 +166,14 @@ class WholeBody(httpx.AsyncBaseTransport):
             operation=name,
             status=response.status_code,
         )
+
+
+def _parse(response: httpx.Response) -> None:
+    """Parse a 2xx that says it is JSON, once for everybody: who retries, counts or reads it."""
+    kind = response.headers.get("content-type", "")
+    if not response.is_success or "json" not in kind or not response.content:
+        return
+    try:
+        response.extensions[JSON_VALUE] = orjson.loads(response.content)
+    except orjson.JSONDecodeError:
+        response.extensions[MALFORMED] = True

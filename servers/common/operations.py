@@ -21,13 +21,17 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True)
 class Operation:
-    """One vendor endpoint. `path` is a template: `/contacts/{id}` matches one segment."""
+    """One vendor endpoint. `path` is a template: `/contacts/{id}` matches one segment.
+
+    `price` names the entry of `spend.prices_micros.<vendor>` that a paid read costs.
+    """
 
     name: str
     method: str
     path: str
     effect: Effect
     idempotent: bool = True
+    price: str = ""
     pattern: re.Pattern[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -28,6 +28,12 @@ class ServerSettings(BaseSettings):
     mode: Mode | None = Field(default=None, validation_alias="SWARM_MODE")
     sandbox: bool = Field(default=False, validation_alias="SWARM_SANDBOX")
     database_url: str | None = Field(default=None, validation_alias="SWARM_DATABASE_URL")
+    sandbox_limits: bool = Field(default=False, validation_alias="SWARM_SANDBOX_LIMITS")
+
+    @property
+    def keeps_limits(self) -> bool:
+        """Whether the vendors' rate limits are kept: always, but for twins that have none."""
+        return self.sandbox_limits or not self.sandbox
 
     def config(self) -> Config:
         """All of config/, with the mode lowered to `SWARM_MODE` when that is lower."""

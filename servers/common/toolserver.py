@@ -22,6 +22,7 @@ from mcp.shared.exceptions import MCPError
 from pydantic import BaseModel, ValidationError
 
 from guardrails.config.loader import describe
+from guardrails.correlation import Correlation, correlated
 from guardrails.errors import BadInput, Failure, NotFound, SwarmError
 from servers.common.contract import ResourceSpec, ToolSpec
 
@@ -64,7 +65,8 @@ def build(
         return listed()
 
     async def on_call_tool(_ctx: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
-        return await _call(bound, params.name, params.arguments or {})
+        with correlated(Correlation.of_meta(params.meta)):
+            return await _call(bound, params.name, params.arguments or {})
 
     async def on_list_resources(_ctx: Any, _params: Any) -> types.ListResourcesResult:
         return types.ListResourcesResult(

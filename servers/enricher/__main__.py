@@ -14,11 +14,11 @@ from guardrails.clock import utc_now
 from guardrails.config import Config
 from guardrails.config.models import Vendor, VendorConfig
 from guardrails.errors import ConfigError
-from guardrails.hive import Hive
-from guardrails.store import Store, open_store
+from guardrails.store import Store
 from servers.common.http import VendorClient, open_client
 from servers.common.main import run
 from servers.common.operations import Operation
+from servers.common.safety import Safety, open_safety
 from servers.enricher import vendor_clay, vendor_rb2b
 from servers.enricher.cache import EnrichmentCache
 from servers.enricher.facts import FactMaker
@@ -40,16 +40,14 @@ async def open_server() -> AsyncIterator[Server[Any]]:
     settings = EnricherSettings()
     settings.clay_keys()  # a missing key is named before anything is opened
     config = settings.config()
-    hive = Hive.open(settings.hive, sandbox=settings.sandbox)
     async with AsyncExitStack() as stack:
-        store = open_store(hive, settings.database_url)
-        stack.callback(store.close)
-        parts = _Parts(stack, settings, config)
+        safety = stack.enter_context(open_safety(settings, config.production, "enricher"))
+        parts = _Parts(stack, settings, config, safety)
         waterfall = Waterfall(
-            salt=hive.salt(),
+            salt=safety.hive.salt(),
             facts=parts.facts,
-            cache=EnrichmentCache(store, utc_now, parts.days),
-            sources=(await parts.rb2b(), await parts.clay(store)),
+            cache=EnrichmentCache(safety.store, utc_now, parts.days),
+            sources=(await parts.rb2b(), await parts.clay(safety.store)),
             mail=_mail(settings),
         )
         yield build_server(EnricherService(waterfall, await parts.researcher()))
@@ -67,8 +65,11 @@ def _mail(settings: EnricherSettings) -> MailLookup:
 class _Parts:
     """Builds the adapters; their clients close with the stack."""
 
-    def __init__(self, stack: AsyncExitStack, settings: EnricherSettings, config: Config) -> None:
+    def __init__(
+        self, stack: AsyncExitStack, settings: EnricherSettings, config: Config, safety: Safety
+    ) -> None:
         self._stack = stack
+        self._safety = safety
         self._settings = settings
         self._config = config
         self._production = config.production
@@ -128,7 +129,7 @@ class _Parts:
     ) -> VendorClient:
         url = self._settings.base_url(given_url, vendor.base_url)
         mode = self._production.mode
-        client = open_client(name, vendor, url, operations, mode, keys=keys)
+        client = open_client(name, vendor, url, operations, mode, self._safety, keys=keys)
         return await self._stack.enter_async_context(client)
 
     def _price(self, vendor: Vendor, what: str) -> int:

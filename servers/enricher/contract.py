@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from guardrails.model import Fact, FactName, Lead, Research
+from guardrails.model import Fact, FactName, Lead, Reason, Research
 from servers.common.contract import Args, Result, ToolSpec
 
 SERVER = "enricher"
@@ -27,7 +27,9 @@ class WaterfallStep(Result):
     """What one source was asked and gave."""
 
     source: Literal["row", "cache", "rb2b", "clay", "dns"]
-    status: Literal["ok", "no_match", "skipped", "pending", "failed", "out_of_credits"]
+    status: Literal[
+        "ok", "no_match", "skipped", "pending", "failed", "out_of_credits", "capped", "paused"
+    ]
     detail: str = Field(description="For a person: what was found, or why not.")
     facts: tuple[FactName, ...] = ()
     cost_micros: int = Field(default=0, ge=0, description="Estimated cost in micro-dollars.")
@@ -40,6 +42,12 @@ class Enrichment(Result):
     steps: tuple[WaterfallStep, ...]
     complete: bool = Field(description="All needed facts are known.")
     missing: tuple[FactName, ...]
+    incomplete_because: tuple[Reason, ...] = Field(
+        default=(),
+        description="Sources that may know a missing fact and could not be heard. Not empty: "
+        "these belong to the dossier's problems, so that the lead waits and nobody decides on "
+        "too little. Empty although something is missing: nobody knows it.",
+    )
     cost_micros: int = 0
 
 
@@ -55,6 +63,11 @@ class CompanyResearch(Result):
     """News and the competitor check."""
 
     research: Research
+    incomplete_because: tuple[Reason, ...] = Field(
+        default=(),
+        description="Set when every source that was asked failed; belongs to the dossier's "
+        "problems. One that answers is enough: `research.sources` says which failed.",
+    )
 
 
 ENRICH_LEAD = ToolSpec(

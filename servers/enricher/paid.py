@@ -17,6 +17,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 from guardrails.clock import Clock, iso, parse
 from guardrails.store import Store, insert_if_absent
 from guardrails.store.tables import paid_runs
+from servers.enricher.sources import SourceAnswer
 
 HOLD = timedelta(hours=24)
 # Built once: building a statement costs more than running it. `_SET` sets the columns it is given.
@@ -123,3 +124,18 @@ class PaidRuns:
     async def _set(self, key: str, values: dict[str, Any]) -> None:
         stamped = {"run": key, **values, "updated_at": iso(self._clock())}
         await self._store.run(lambda conn: conn.execute(_SET, stamped).rowcount)
+
+
+def not_now(claim: Claim) -> SourceAnswer:
+    """What a source says of a run that may not be asked for."""
+    if claim.kind == "in_flight":
+        return SourceAnswer("pending", "this lead's run was asked for a moment ago")
+    until = f"{claim.until:%Y-%m-%d %H:%M} UTC" if claim.until else "tomorrow"
+    if claim.status == "failed":
+        said = f"the routine failed for this lead before; not paid for again before {until}"
+        return SourceAnswer("failed", said, about_lead=True)
+    return SourceAnswer(
+        "failed",
+        "nobody knows what became of an earlier run: it may have been paid for, so it is not "
+        f"asked for again before {until}",
+    )

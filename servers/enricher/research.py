@@ -1,6 +1,7 @@
 """What to know of a company before writing. Owns: which headlines count, how long they are kept.
 
-Both news sources are asked at once; one that fails is named and leaves the other. Refuses items
+Both news sources are asked at once; one that fails is named and leaves the other, and when all
+fail, that is a problem of the look-up: "no news" was said by nobody. Refuses items
 that do not name the company, are too old, have no date, or come from the future.
 """
 
@@ -16,7 +17,7 @@ from weakref import WeakValueDictionary
 from guardrails.clock import Clock
 from guardrails.config.models import Competitors
 from guardrails.errors import VendorError
-from guardrails.model import NewsItem, Research
+from guardrails.model import NewsItem, Reason, Research
 from servers.enricher.competitors import CompetitorCheck
 from servers.enricher.contract import CompanyResearch, ResearchCompany
 from servers.enricher.headlines import CompanyName, spoken_name, story_key
@@ -43,8 +44,16 @@ class _Found:
     at: datetime
 
     @property
-    def whole(self) -> bool:
-        return not any(state.startswith("failed") for state in self.sources.values())
+    def failures(self) -> tuple[str, ...]:
+        said = self.sources.items()
+        return tuple(f"{name} {state}" for name, state in said if state.startswith("failed"))
+
+    @property
+    def problems(self) -> tuple[Reason, ...]:
+        if not self.failures or len(self.failures) < len(self.sources):
+            return ()
+        text = f"No news source could be asked: {'; '.join(self.failures)}"
+        return (Reason(code="research_incomplete", text=text, remedy="one of them answers"),)
 
 
 class CompanyResearcher:
@@ -77,7 +86,8 @@ class CompanyResearcher:
         phrase = _phrase(args)
         found = await self._news_about(phrase) if phrase else self._not_asked()
         return CompanyResearch(
-            research=Research(news=found.news, competitor=competitor, sources=found.sources)
+            research=Research(news=found.news, competitor=competitor, sources=found.sources),
+            incomplete_because=found.problems,
         )
 
     def _not_asked(self) -> _Found:
@@ -91,7 +101,7 @@ class CompanyResearcher:
             found = self._remembered.get(key)
             if found is None or self._clock() - found.at > _REMEMBER_FOR:
                 found = await self._search(phrase)
-                if found.whole:
+                if not found.failures:
                     self._remembered[key] = found
             if key in self._remembered:
                 self._remembered.move_to_end(key)

@@ -6,26 +6,57 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from guardrails.errors import BreakerOpen, RateLimited, SpendCapped, VendorError
 from guardrails.model import Fact, FactName, Lead, NewsItem
 
 SourceName = Literal["rb2b", "clay"]
-Status = Literal["ok", "no_match", "skipped", "pending", "failed", "out_of_credits"]
+Status = Literal[
+    "ok",  # it knows something
+    "no_match",  # it answered, and knows nothing
+    "skipped",  # not needed, or it cannot be asked at all (no key)
+    "pending",  # asked, and not finished yet
+    "failed",  # no usable answer
+    "out_of_credits",  # the vendor's balance is empty
+    "capped",  # our own daily cap leaves no room: nothing was sent
+    "paused",  # its breaker is open or its rate is used up: nothing was sent
+]
+_WITHOUT_ANSWER = frozenset({"pending", "failed", "out_of_credits", "capped", "paused"})
 
 
 @dataclass(frozen=True)
 class SourceAnswer:
-    """What one source gave. `settles` names the paid run that is done once this is cached."""
+    """What one source gave.
+
+    Args:
+        settles: the paid run that is done once this is cached.
+        about_lead: it failed for what the lead is, so that asking again gives the same.
+    """
 
     status: Status
     detail: str
     facts: Mapping[FactName, Fact] = field(default_factory=dict)
     cost_micros: int = 0
     settles: str | None = None
+    about_lead: bool = False
 
     @property
     def final(self) -> bool:
         """Whether asking again soon would give the same, so that it may be cached."""
         return self.status in ("ok", "no_match")
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether what it would have said about this lead is unknown, and may be known later."""
+        return self.status in _WITHOUT_ANSWER and not self.about_lead
+
+
+def not_sent(error: VendorError) -> SourceAnswer | None:
+    """The answer when our own brakes kept the question from leaving; None for other errors."""
+    if isinstance(error, SpendCapped):
+        return SourceAnswer("capped", error.message)
+    if isinstance(error, BreakerOpen | RateLimited):
+        return SourceAnswer("paused", error.message)
+    return None
 
 
 class Source(Protocol):
@@ -39,6 +70,10 @@ class Source(Protocol):
     @property
     def name(self) -> SourceName:
         """Which step of the waterfall this is."""
+
+    @property
+    def gives(self) -> frozenset[FactName]:
+        """The facts it may know."""
 
     @property
     def unusable(self) -> str | None:

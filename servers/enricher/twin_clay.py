@@ -8,14 +8,17 @@ twice). The routine is the user's own table: its inputs and outputs here are tho
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from servers.sandbox.behaviour import Window
+import orjson
+
+from servers.sandbox.asgi import Reply, reply
+from servers.sandbox.behaviour import Denial, Window
 from servers.sandbox.dice import fingerprint
 from servers.sandbox.nouns import Company, Person
-from servers.sandbox.wire import Call, Endpoint, Refused, Reply, Site, Twin, reply
+from servers.sandbox.wire import Call, Endpoint, Refused, Site, Twin
 
 KEY = "sandbox-clay-key-0001"
 ROUTINE_ID = "rt_sandbox_enrich"
@@ -41,6 +44,10 @@ class ClayTwin(Twin):
     """One workspace with one routine."""
 
     vendor = "clay"
+    denials: Mapping[Denial, tuple[int, str]] = {
+        "revoked": (401, "Invalid API key"),
+        "no_scope": (403, "Forbidden"),
+    }
 
     def __init__(self, site: Site) -> None:
         self.window = Window(10, 1)
@@ -84,7 +91,9 @@ class ClayTwin(Twin):
         if self.site.behaviour.clay_balance < len(items):
             raise self.refuse(call, 402, "Insufficient credits")
         self.site.behaviour.clay_balance -= len(items)
-        body = fingerprint(self.site.world.seed, "run", call.body.hex())
+        # Not from the items' ids: those are the caller's own, and others in every hive.
+        inputs = orjson.dumps([item["inputs"] for item in items])
+        body = fingerprint(self.site.world.seed, "run", inputs.hex())
         nth = self.repeats[body] = self.repeats.get(body, 0) + 1
         run_id = f"rr_{fingerprint(body, nth)[:24]}"
         self.runs[run_id] = Run(run_id, [self._finish(item) for item in items])

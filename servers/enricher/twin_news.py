@@ -15,10 +15,11 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from xml.sax.saxutils import escape, quoteattr
 
+from servers.sandbox.asgi import Reply, reply
 from servers.sandbox.behaviour import Window
 from servers.sandbox.dice import Dice, fingerprint
 from servers.sandbox.nouns import Headline
-from servers.sandbox.wire import Call, Endpoint, Reply, Site, Twin, reply
+from servers.sandbox.wire import Call, Endpoint, Site, Twin
 
 _TEXT = b"text/html; charset=utf-8"
 _XML = b"application/xml; charset=utf-8"

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from servers.sandbox.behaviour import Window
+from servers.sandbox.asgi import Reply, reply
+from servers.sandbox.behaviour import Denial, Window
 from servers.sandbox.nouns import Company, Person
-from servers.sandbox.wire import Call, Endpoint, Refused, Reply, Site, Twin, reply
+from servers.sandbox.wire import Call, Endpoint, Refused, Site, Twin
 
 KEY = "sandbox-rb2b-key-00000001"
 _FORMAT = re.compile(r"[A-Za-z0-9_-]{20,}\Z")
@@ -30,6 +31,7 @@ class Rb2bTwin(Twin):
     """One partner account."""
 
     vendor = "rb2b"
+    denials: Mapping[Denial, tuple[int, str]] = {"revoked": (401, "invalid_api_key")}
 
     def __init__(self, site: Site) -> None:
         self.window = Window(50, 1)
@@ -81,7 +83,8 @@ class Rb2bTwin(Twin):
             raise self.refuse(call, 429, "rate_limit_exceeded")
 
     def failure(self, call: Call, status: int, message: str) -> Reply:
-        return reply(status, {"error": "not_found" if status == 404 else message})
+        slug = "not_found" if status == 404 else message.lower().replace(" ", "_")
+        return reply(status, {"error": slug})
 
     def decorate(self, call: Call, answer: Reply) -> None:
         answer.headers["x-request-id"] = self.trace(call)

@@ -17,8 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from guardrails.config.models import ClayConfig
 from guardrails.errors import (
+    BreakerOpen,
     ConfigError,
-    Refused,
+    RateLimited,
+    SwarmError,
     VendorError,
     VendorRejected,
     VendorSchemaDrift,
@@ -26,20 +28,25 @@ from guardrails.errors import (
 )
 from guardrails.model import FactName, Lead
 from servers.common.http import VendorClient
-from servers.common.http_errors import NeverSent
 from servers.common.http_retry import Sleep
+from servers.common.http_spend import charge_of
 from servers.common.operations import Effect, Operation
 from servers.enricher.facts import FACT_NAMES, FactMaker
-from servers.enricher.paid import Claim, PaidRuns
-from servers.enricher.sources import SourceAnswer, SourceName
+from servers.enricher.paid import PaidRuns, not_now
+from servers.enricher.sources import SourceAnswer, SourceName, not_sent
 from servers.enricher.values import clean_text
 
+PRICE = "run_routine"
 RUN = Operation(
-    "run_routine", "POST", "/routines/{routine_id}/run", Effect.PAID_READ, idempotent=False
+    "run_routine",
+    "POST",
+    "/routines/{routine_id}/run",
+    Effect.PAID_READ,
+    idempotent=False,
+    price=PRICE,
 )
 RESULTS = Operation("get_run_results", "GET", "/routines/run/{run_id}/results", Effect.READ)
 OPERATIONS = (RUN, RESULTS)
-PRICE = "run_routine"
 _INPUTS = ("email", "first_name", "last_name", "company", "domain", "linkedin_url")
 
 
@@ -117,6 +124,11 @@ class Clay:
         self._sleep = sleep
 
     @property
+    def gives(self) -> frozenset[FactName]:
+        """The facts that the routine's outputs are mapped to."""
+        return frozenset(self._routine.outputs.values())
+
+    @property
     def unusable(self) -> str | None:
         """Why Clay cannot be asked, or None."""
         return None if self._routine.routine_id else "CLAY_ROUTINE_ID is not set"
@@ -133,7 +145,7 @@ class Clay:
         if claim.kind == "resume" and claim.vendor_run_id:
             return await self._collect(key, claim.vendor_run_id, lead, cost=0)
         if claim.kind != "new":
-            return _not_now(claim)
+            return not_now(claim)
         started = await self._start(key, lead)
         if isinstance(started, SourceAnswer):
             return started
@@ -150,21 +162,20 @@ class Clay:
                 json={"items": [{"id": lead.lead_id, "inputs": inputs}]},
             )
             run_id = answer.parsed_as(_Started, answer.document()).routine_run_id
-        except Refused:
-            await self._runs.release(key)
-            raise
         except VendorError as error:
             return await self._not_started(key, error)
+        except SwarmError:  # refused, stopped, no database: nothing was sent
+            await self._runs.release(key)
+            raise
         await self._runs.started(key, run_id)
         return run_id
 
     async def _not_started(self, key: str, error: VendorError) -> SourceAnswer:
-        refused = isinstance(error, VendorRejected | NeverSent) or error.status == 429
-        if refused:
+        if charge_of(self.name, error) == "not_charged":
             await self._runs.release(key)
             if error.status == 402:
                 return SourceAnswer("out_of_credits", "Clay's credits are exhausted")
-            return SourceAnswer("failed", error.message)
+            return not_sent(error) or SourceAnswer("failed", error.message)
         await self._runs.ended(key, "unknown")
         return SourceAnswer(
             "failed",
@@ -186,11 +197,11 @@ class Clay:
                     await self._sleep(routine.poll_interval_s)
         except TimeoutError:
             pass
-        except VendorUnavailable as error:
+        except (VendorUnavailable, BreakerOpen, RateLimited) as error:
             return SourceAnswer("pending", f"{error.message}; asked again later", cost_micros=cost)
         except (VendorRejected, VendorSchemaDrift) as error:
-            if error.status == 404:
-                await self._runs.ended(key, "failed")
+            if error.status == 404:  # paid for, and lost
+                await self._runs.ended(key, "unknown")
             return SourceAnswer("failed", error.message, cost_micros=cost)
         return SourceAnswer(
             "pending",
@@ -213,7 +224,8 @@ class Clay:
         if item.status == "failed":
             await self._runs.ended(key, "failed")
             why = clean_text(item.error.message if item.error else "", 120) or "no reason given"
-            return SourceAnswer("failed", f"the routine failed: {why}", cost_micros=cost)
+            said = f"the routine failed: {why}"
+            return SourceAnswer("failed", said, cost_micros=cost, about_lead=True)
         result = item.result or {}
         values = {
             fact: result[output]
@@ -226,16 +238,3 @@ class Clay:
         return SourceAnswer(
             "ok" if facts else "no_match", found + paid, facts, cost_micros=cost, settles=key
         )
-
-
-def _not_now(claim: Claim) -> SourceAnswer:
-    if claim.kind == "in_flight":
-        return SourceAnswer("pending", "this lead's run was asked for a moment ago")
-    until = f"{claim.until:%Y-%m-%d %H:%M} UTC" if claim.until else "tomorrow"
-    if claim.status == "failed":
-        return SourceAnswer("failed", f"an earlier paid run failed; not paid again before {until}")
-    return SourceAnswer(
-        "failed",
-        "an earlier run was interrupted before Clay's answer was recorded: it may have been paid "
-        f"for, so it is not asked for again before {until}",
-    )

@@ -1,7 +1,9 @@
 """RB2B's identity API over HTTP. Owns: the two look-ups that give a business profile.
 
 `/hem_to_business_profile` takes a plain address as `email` (the vendor's own client does so);
-`/linkedin_to_business_profile` takes a profile's slug. Both cost credits; 404 means no match.
+`/linkedin_to_business_profile` takes a profile's slug. Both cost credits; 404 means no match, and
+as nothing says that it is free, it counts as paid. The money is held before a look-up leaves
+(`servers.common.http_spend`), so that one whose process dies is counted all the same.
 Refuses to read more into a profile than it states: bands of head count or revenue give no fact.
 """
 
@@ -15,18 +17,20 @@ from pydantic import BaseModel, ConfigDict
 from guardrails.errors import VendorError, VendorRejected
 from guardrails.model import FactName, Lead
 from servers.common.http import Answer, VendorClient
+from servers.common.http_spend import charge_of
 from servers.common.operations import Effect, Operation
 from servers.enricher.facts import FactMaker
-from servers.enricher.sources import SourceAnswer, SourceName
+from servers.enricher.sources import SourceAnswer, SourceName, not_sent
 
-BY_EMAIL = Operation(
-    "hem_to_business_profile", "POST", "/hem_to_business_profile", Effect.PAID_READ
-)
-BY_LINKEDIN = Operation(
-    "linkedin_to_business_profile", "POST", "/linkedin_to_business_profile", Effect.PAID_READ
+PRICE = "lookup"
+BY_EMAIL, BY_LINKEDIN = (
+    Operation(name, "POST", f"/{name}", Effect.PAID_READ, price=PRICE)
+    for name in ("hem_to_business_profile", "linkedin_to_business_profile")
 )
 OPERATIONS = (BY_EMAIL, BY_LINKEDIN)
-PRICE = "lookup"
+_GIVES: frozenset[FactName] = frozenset(
+    {"title", "country", "city", "industry", "employee_count", "linkedin_url"}
+)
 
 
 class _Company(BaseModel):
@@ -71,6 +75,11 @@ class Rb2b:
         self._facts = facts
 
     @property
+    def gives(self) -> frozenset[FactName]:
+        """The facts a profile may state."""
+        return _GIVES
+
+    @property
     def unusable(self) -> str | None:
         """Why RB2B cannot be asked, or None."""
         return "RB2B_API_KEY is not set" if self._client is None else None
@@ -91,17 +100,20 @@ class Rb2b:
         try:
             answer = await self._client.request(operation, json=body)
             profile = _profile(answer)
-        except VendorRejected as error:
-            if error.status == 404:
-                return SourceAnswer("no_match", "RB2B knows no such person")
-            if error.status == 402:
-                return SourceAnswer("out_of_credits", "RB2B's credits are exhausted")
-            return SourceAnswer("failed", error.message)
         except VendorError as error:
-            return SourceAnswer("failed", error.message)
+            return self._without_profile(error)
         facts = self._facts.make("rb2b", profile.values()) if profile else {}
         found = f"{len(facts)} facts" if facts else "an empty profile"
         return SourceAnswer("ok" if facts else "no_match", found, facts, cost_micros=self._price)
+
+    def _without_profile(self, error: VendorError) -> SourceAnswer:
+        if isinstance(error, VendorRejected) and error.status == 404:
+            return SourceAnswer("no_match", "RB2B knows no such person", cost_micros=self._price)
+        if isinstance(error, VendorRejected) and error.status == 402:
+            return SourceAnswer("out_of_credits", "RB2B's credits are exhausted")
+        may_be_paid = charge_of(self.name, error) != "not_charged"
+        cost = self._price if may_be_paid else 0
+        return not_sent(error) or SourceAnswer("failed", error.message, cost_micros=cost)
 
 
 def _profile(answer: Answer) -> _Profile | None:

@@ -2,7 +2,8 @@
 
 The first source that knows a fact keeps it. A paid source is asked only while a needed fact is
 unknown, and never about the same lead twice within the cache's time. Refuses to turn a source's
-failure into an error: the fact stays unknown and the step says why.
+failure into an error, or into "nobody knows": the step says why, the next source is asked, and a
+needed fact that stays unknown for it makes the enrichment incomplete, so that the lead waits.
 """
 
 from __future__ import annotations
@@ -13,12 +14,19 @@ from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
 from guardrails.identity import subject_hash
-from guardrails.model import Fact, FactName, Lead
+from guardrails.model import Fact, FactName, Lead, Reason
 from servers.enricher.cache import Cached, EnrichmentCache
 from servers.enricher.contract import EnrichLead, Enrichment, WaterfallStep
 from servers.enricher.facts import FactMaker
 from servers.enricher.mail import MailLookup
-from servers.enricher.sources import Source, SourceName
+from servers.enricher.sources import Source, SourceAnswer, SourceName
+
+_REMEDIES: Mapping[str, str] = {
+    "capped": "the daily cap has room again (`swarm spend`)",
+    "paused": "the vendor may be asked again",
+    "pending": "the run that was paid for is finished",
+    "out_of_credits": "the vendor's credits are topped up",
+}
 
 
 @dataclass
@@ -28,6 +36,7 @@ class _Progress:
     need: tuple[FactName, ...]
     facts: dict[FactName, Fact]
     steps: list[WaterfallStep] = field(default_factory=list)
+    unheard: list[tuple[Source, SourceAnswer]] = field(default_factory=list)
 
     @property
     def missing(self) -> tuple[FactName, ...]:
@@ -38,6 +47,15 @@ class _Progress:
         new = {name: fact for name, fact in facts.items() if name not in self.facts}
         self.facts.update(new)
         return tuple(new)
+
+    def reasons(self) -> tuple[Reason, ...]:
+        """Why facts are missing that a source may know: none when every source was heard."""
+        found = []
+        for source, answer in self.unheard:
+            open_facts = [name for name in self.missing if name in source.gives]
+            if open_facts:
+                found.append(_unheard(source, answer, open_facts))
+        return tuple(found)
 
 
 class Waterfall:
@@ -84,6 +102,7 @@ class Waterfall:
             steps=(*progress.steps, dns_step),
             complete=not progress.missing,
             missing=progress.missing,
+            incomplete_because=progress.reasons(),
             cost_micros=sum(step.cost_micros for step in progress.steps),
         )
 
@@ -105,6 +124,8 @@ class Waterfall:
         if skipped is not None:
             return WaterfallStep(source=source.name, status="skipped", detail=skipped)
         answer = await source.look_up(lead, subject)
+        if answer.unanswered:
+            progress.unheard.append((source, answer))
         if answer.final:
             await self._cache.put(source.name, subject, lead.lead_id, answer)
         return WaterfallStep(
@@ -140,6 +161,16 @@ class Waterfall:
         said = "the domain takes mail" if accepts else "the domain takes no mail"
         facts = self._facts.make("dns", {"mx": accepts})
         return facts, WaterfallStep(source="dns", status="ok", detail=said, facts=("mx",))
+
+
+def _unheard(source: Source, answer: SourceAnswer, facts: Sequence[FactName]) -> Reason:
+    remedy = _REMEDIES.get(answer.status, "the source answers")
+    return Reason(
+        code="enrichment_incomplete",
+        text=f"{source.name} ({answer.status}): {answer.detail}. Unknown for it: "
+        f"{', '.join(facts)}.",
+        remedy=f"{remedy}; the lead is tried again later",
+    )
 
 
 def _row_step(progress: _Progress) -> WaterfallStep:

@@ -11,6 +11,7 @@ from mcp.server.lowlevel import Server
 from servers.common.http import open_client
 from servers.common.http_keys import bearer
 from servers.common.main import run
+from servers.common.safety import open_safety
 from servers.ghl.service import CrmRules, CustomerMarks, GhlService
 from servers.ghl.settings import GhlSettings, listed
 from servers.ghl.tools import build_server
@@ -29,15 +30,17 @@ async def open_server() -> AsyncIterator[Server[Any]]:
         bounce_tags=listed(settings.bounce_tags),
         free_mail=frozenset(config.exclusions.free_mail),
     )
-    async with open_client(
-        "ghl",
-        vendor,
-        settings.base_url(settings.given_url, vendor.base_url),
-        OPERATIONS,
-        config.production.mode,
-        keys={"Authorization": bearer(key)},
-    ) as client:
-        yield build_server(GhlService(GhlCrm(client, location), rules))
+    with open_safety(settings, config.production, "ghl") as safety:
+        async with open_client(
+            "ghl",
+            vendor,
+            settings.base_url(settings.given_url, vendor.base_url),
+            OPERATIONS,
+            config.production.mode,
+            safety,
+            keys={"Authorization": bearer(key)},
+        ) as client:
+            yield build_server(GhlService(GhlCrm(client, location, vendor.api_version), rules))
 
 
 if __name__ == "__main__":

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from servers.ghl import twin_rules as rules
-from servers.ghl.twin_lookups import CONVERSATIONS, STANDARD, GhlLookups
+from servers.ghl.twin_door import CONVERSATIONS, STANDARD
+from servers.ghl.twin_lookups import GhlLookups
 from servers.ghl.twin_records import LOCATION_ID, Record, known
-from servers.sandbox.wire import Call, Endpoint, Reply
+from servers.sandbox.asgi import Reply
+from servers.sandbox.wire import Call, Endpoint
 
 _SEND_DND = "Cannot send message as DND is active for Email."
 _DND_CODE = "CONVERSATIONS_MSG_DND_ACTIVE_EMAIL"
@@ -51,7 +53,8 @@ class GhlTwin(GhlLookups):
     def upsert_contact(self, call: Call) -> Reply:
         body = self.body(call, rules.UPSERT)
         record = self._same_person(body)
-        if record is None:
+        new = bool(body.get("createNewIfDuplicateAllowed"))
+        if record is None or (new and self.site.behaviour.ghl_duplicates_allowed):
             made = self.records.add_contact(body)
             return self.answer_with(call, 201, {"new": True, "contact": made})
         self.records.change_contact(record, body)
@@ -59,7 +62,8 @@ class GhlTwin(GhlLookups):
 
     def create_contact(self, call: Call) -> Reply:
         body = self.body(call, rules.CREATE)
-        if record := self._same_person(body):
+        record = None if self.site.behaviour.ghl_duplicates_allowed else self._same_person(body)
+        if record is not None:
             same_email = record.get("email") == str(body.get("email") or "").lower()
             meta = {
                 "contactId": record["id"],

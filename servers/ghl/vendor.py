@@ -1,4 +1,4 @@
-"""GoHighLevel over HTTP (LeadConnector API, `Version: 2021-07-28`). Owns: its paths and shapes.
+"""GoHighLevel over HTTP (LeadConnector API). Owns: its paths and shapes.
 
 Two reads are declared and nothing else can leave. The search index is behind by seconds and its
 hits omit DND, so each hit is read again by id. `contains` matches too much: exactness is ours to
@@ -21,7 +21,6 @@ from servers.common.http import Answer, VendorClient
 from servers.common.operations import Effect, Operation
 from servers.ghl.service import Contact, CustomerMarks
 
-VERSION = {"Version": "2021-07-28"}
 SEARCH = Operation("search_contacts", "POST", "/contacts/search", Effect.READ)
 GET = Operation("get_contact", "GET", "/contacts/{contact_id}", Effect.READ)
 OPERATIONS = (SEARCH, GET)
@@ -88,11 +87,16 @@ class _Contact(_Wire):
 
 
 class GhlCrm:
-    """The `Crm` port over GoHighLevel, for one location."""
+    """The `Crm` port over GoHighLevel, for one location.
 
-    def __init__(self, client: VendorClient, location_id: str) -> None:
+    Args:
+        api_version: value of the `Version` header, which GHL requires of every request.
+    """
+
+    def __init__(self, client: VendorClient, location_id: str, api_version: str) -> None:
         self._client = client
         self._location_id = location_id
+        self._headers = {"Version": api_version}
 
     async def contacts_with(self, email: str) -> tuple[Contact, ...]:
         """Every contact with exactly this address, read by id.
@@ -145,7 +149,7 @@ class GhlCrm:
                     "pageLimit": PAGE,
                     "filters": filters,
                 },
-                headers=VERSION,
+                headers=self._headers,
             )
             hits = _hits(answer)
             found.update((hit.id, hit) for hit in hits)
@@ -160,7 +164,7 @@ class GhlCrm:
 
     async def _read(self, contact_id: str) -> Contact:
         answer = await self._client.request(
-            GET, path_params={"contact_id": contact_id}, headers=VERSION
+            GET, path_params={"contact_id": contact_id}, headers=self._headers
         )
         contact = answer.parsed_as(_Contact, answer.document().get("contact"))
         if contact.id != contact_id:

@@ -11,6 +11,7 @@ from mcp.server.lowlevel import Server
 from servers.common.http import open_client
 from servers.common.http_keys import bearer
 from servers.common.main import run
+from servers.common.safety import open_safety
 from servers.instantly.service import InstantlyService
 from servers.instantly.settings import InstantlySettings
 from servers.instantly.tools import build_server
@@ -24,15 +25,17 @@ async def open_server() -> AsyncIterator[Server[Any]]:
     key = settings.key()
     production = settings.config().production
     vendor = production.vendors.instantly
-    async with open_client(
-        "instantly",
-        vendor,
-        settings.base_url(settings.given_url, vendor.base_url),
-        OPERATIONS,
-        production.mode,
-        keys={"Authorization": bearer(key)},
-    ) as client:
-        yield build_server(InstantlyService(InstantlyOutreach(client)))
+    with open_safety(settings, production, "instantly") as safety:
+        async with open_client(
+            "instantly",
+            vendor,
+            settings.base_url(settings.given_url, vendor.base_url),
+            OPERATIONS,
+            production.mode,
+            safety,
+            keys={"Authorization": bearer(key)},
+        ) as client:
+            yield build_server(InstantlyService(InstantlyOutreach(client)))
 
 
 if __name__ == "__main__":

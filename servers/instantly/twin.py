@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from servers.instantly import twin_rules as rules
 from servers.instantly.twin_lookups import V2, InstantlyLookups
 from servers.instantly.twin_records import CAMPAIGN_STATUS, Record
-from servers.sandbox.wire import Call, Endpoint, Reply, reply
+from servers.sandbox.asgi import Reply, reply
+from servers.sandbox.wire import Call, Endpoint
 
 
 class InstantlyTwin(InstantlyLookups):

@@ -8,16 +8,18 @@ numbers. Records and their form live in `twin_records`.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from servers.instantly import twin_rules as rules
 from servers.instantly.twin_records import Record, Workspace
-from servers.sandbox.behaviour import Window
-from servers.sandbox.wire import Call, Endpoint, Refused, Reply, Site, Twin, reply
+from servers.sandbox.asgi import Reply, reply
+from servers.sandbox.behaviour import Denial, Window
+from servers.sandbox.wire import Call, Endpoint, Refused, Site, Twin
 
 KEY = "sandbox-instantly-key-0001"
 READ_ONLY_KEY = "sandbox-instantly-readonly-0001"
+NO_SCOPE = "API key does not have the required scope"
 V2 = "/api/v2"
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.IGNORECASE)
 _ERRORS = {400: "Bad Request", 401: "Unauthorized", 402: "Payment Required", 403: "Forbidden",
@@ -28,6 +30,11 @@ class InstantlyLookups(Twin):
     """One workspace, as far as it is read."""
 
     vendor = "instantly"
+    denials: Mapping[Denial, tuple[int, str]] = {
+        "revoked": (401, "Invalid API key"),
+        "no_scope": (403, NO_SCOPE),
+        "no_plan": (402, "Workspace does not have an active paid plan"),
+    }
 
     def __init__(self, site: Site) -> None:
         self.second, self.minute = Window(100, 1), Window(6000, 60)
@@ -44,6 +51,8 @@ class InstantlyLookups(Twin):
             ("POST", "/leads/list", self.list_leads),
             ("GET", "/leads/{id}", self.get_lead),
             ("GET", "/block-lists-entries", self.list_blocked),
+            ("GET", "/webhooks", self.list_webhooks),
+            ("GET", "/webhooks/{id}", self.get_webhook),
         )
         return [Endpoint(m, V2 + path, "read", handler) for m, path, handler in reads]
 
@@ -54,7 +63,7 @@ class InstantlyLookups(Twin):
         if key not in (KEY, READ_ONLY_KEY):
             raise self.refuse(call, 401, "Invalid API key")
         if key == READ_ONLY_KEY and endpoint.kind == "write":
-            raise self.refuse(call, 403, "API key does not have the required scope")
+            raise self.refuse(call, 403, NO_SCOPE)
         now = self.now()
         over = min(self.second.left("all", now), self.minute.left("all", now)) < 0
         if over and self.site.behaviour.limits(self.vendor):
@@ -130,6 +139,23 @@ class InstantlyLookups(Twin):
             if search in entry["bl_value"] and (entry["is_domain"] or not only)
         ]
         return self.page(call, found, dict(call.query))
+
+    def list_webhooks(self, call: Call) -> Reply:
+        wanted = call.query.get("event_type")
+        held = [self._webhook()]
+        return self.page(call, [w for w in held if wanted in (None, w["event_type"])], call.query)
+
+    def get_webhook(self, call: Call) -> Reply:
+        self._check_id(call, call.params["id"])
+        webhook = self._webhook()
+        if webhook["id"] != call.params["id"]:
+            raise self.refuse(call, 404, "Webhook not found")
+        return reply(200, webhook)
+
+    def _webhook(self) -> Record:
+        """The workspace's one webhook, as the switch has it."""
+        off = self.vendor in self.site.behaviour.webhook_disabled
+        return self.workspace.webhook(disabled=off)
 
     def campaign(self, call: Call, campaign_id: str) -> Record:
         """The named campaign, or 404."""

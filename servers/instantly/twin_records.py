@@ -161,6 +161,19 @@ class Workspace:
         self.emails.append(record)
         return record
 
+    def webhook(self, *, disabled: bool) -> Record:
+        """The webhook for all events, delivering or switched off after failed deliveries."""
+        return {
+            "id": self.identify("webhook"),
+            "organization": self.organization,
+            "name": "Swarm events",
+            "target_hook_url": "https://swarm-sandbox.example/webhooks/instantly",
+            "event_type": "all_events",
+            "timestamp_created": self._started,
+            "status": -1 if disabled else 1,
+            "timestamp_error": self._started if disabled else None,
+        } | dict.fromkeys(("campaign", "custom_interest_value", "headers"))
+
     def analytics(self, campaign: Record) -> Record:
         """Counts of one campaign."""
         leads = [lead for lead in self.leads.values() if lead["campaign"] == campaign["id"]]

@@ -9,6 +9,9 @@ import argparse
 import sys
 from typing import get_args
 
+from pydantic import ValidationError
+
+from guardrails.config.loader import describe
 from guardrails.config.models import Vendor
 from servers.sandbox.behaviour import Behaviour
 from servers.sandbox.host import Options, host
@@ -20,25 +23,41 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="servers.sandbox", description="The vendors' twins.")
     parser.add_argument("--port", type=int, default=0, help="0 takes any free port")
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="which world to invent")
-    parser.add_argument("--latency-ms", type=float, default=0, help="added to every answer")
+    parser.add_argument("--latency-ms", type=float, help="added to every answer")
     parser.add_argument(
         "--rate-limits",
         nargs="*",
-        default=(),
         choices=("all", *get_args(Vendor)),
         metavar="VENDOR",
         help="vendors whose published limit is enforced, or `all`; none by default",
     )
     parser.add_argument(
+        "--behaviour",
+        type=_behaviour,
+        default=Behaviour(),
+        metavar="JSON",
+        help="switches to start with, as POST /_twin/behaviour takes them",
+    )
+    parser.add_argument(
         "--watch-stdin", action="store_true", help="end when stdin closes: never outlive a parent"
     )
     asked = parser.parse_args()
-    behaviour = Behaviour(latency_ms=asked.latency_ms, rate_limits=tuple(asked.rate_limits))
+    if asked.latency_ms is not None:
+        asked.behaviour.latency_ms = asked.latency_ms
+    if asked.rate_limits is not None:
+        asked.behaviour.rate_limits = tuple(asked.rate_limits)
     try:
-        host(Options(asked.port, asked.seed, behaviour, asked.watch_stdin))
+        host(Options(asked.port, asked.seed, asked.behaviour, asked.watch_stdin))
     except OSError as error:
         sys.stderr.write(f"The sandbox could not listen on port {asked.port}: {error}\n")
         raise SystemExit(2) from error
+
+
+def _behaviour(text: str) -> Behaviour:
+    try:
+        return Behaviour.model_validate_json(text)
+    except ValidationError as error:
+        raise argparse.ArgumentTypeError(describe(error)) from error
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""How the sandbox behaves beyond its data. Owns: latency, rate limits, outages, balances.
+"""How the sandbox behaves beyond its data. Owns: every switch, and which value each may have.
 
-Set at start and changed by `POST /_twin/behaviour`. Rate limits are off unless asked for, so that
-a demo or a benchmark is not slowed by a vendor's quota; the quota headers are sent either way.
+Set at start and changed by `POST /_twin/behaviour`; a switch that is a mapping is replaced as a
+whole, so `{}` clears it. Rate limits are off unless asked for, so that a demo or a benchmark is
+not slowed by a vendor's quota; the quota headers are sent either way. Refuses what no user of the
+vendor could meet, e.g. a revoked key at a source that has no keys.
 """
 
 from __future__ import annotations
@@ -9,12 +11,30 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from guardrails.config.models import Vendor
 
 Limited = Vendor | Literal["all"]
 Outages = dict[Vendor, Annotated[int, Field(ge=400, le=599)]]
+Milliseconds = Annotated[float, Field(ge=0, le=60_000)]
+Name = Annotated[str, Field(min_length=1, max_length=100)]
+Denial = Literal[
+    "revoked",  # the key was deleted or rotated away
+    "no_scope",  # the key is good and lacks the scope
+    "wrong_location",  # the key is good and belongs to another account
+    "agency_key",  # GHL: an agency's key at a location's endpoint
+    "company_key",  # GHL: an OAuth key of the company's class
+    "no_plan",  # Instantly: the workspace's paid plan has ended
+]
+Retype = Literal["string", "null", "list"]
+
+DENIALS: dict[Vendor, frozenset[Denial]] = {
+    "ghl": frozenset({"revoked", "no_scope", "wrong_location", "agency_key", "company_key"}),
+    "instantly": frozenset({"revoked", "no_scope", "no_plan"}),
+    "clay": frozenset({"revoked", "no_scope"}),
+    "rb2b": frozenset({"revoked"}),
+}
 
 
 class Behaviour(BaseModel):
@@ -22,12 +42,53 @@ class Behaviour(BaseModel):
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
-    latency_ms: float = Field(default=0, ge=0, le=60_000, description="Added to every answer.")
+    latency_ms: Milliseconds = Field(default=0, description="Added to every answer.")
+    vendor_latency_ms: dict[Vendor, Milliseconds] = Field(
+        default_factory=dict,
+        description="Added to every answer of that vendor, e.g. to be slower than our timeout.",
+    )
     rate_limits: tuple[Limited, ...] = Field(
         default=(), description="Vendors whose published rate limit is enforced; `all` for every."
     )
+    ghl_burst: int = Field(
+        default=100,
+        ge=1,
+        le=100,
+        description="GHL's requests in 10 s: 100 as published, 25 at its own sandbox accounts. "
+        "Enforced when `rate_limits` says so: below ours it makes a storm of 429.",
+    )
     outage: Outages = Field(
         default_factory=dict, description="Vendor to the status of every answer, e.g. 503."
+    )
+    fail_next: dict[Vendor, Annotated[int, Field(ge=0, le=1_000_000)]] = Field(
+        default_factory=dict, description="How many of the vendor's next answers are 503."
+    )
+    auth: dict[Vendor, Denial] = Field(
+        default_factory=dict,
+        description="What the vendor says of our key, instead of accepting it.",
+    )
+    ghl_versions: tuple[Name, ...] = Field(
+        default=(),
+        description="Version headers that GHL accepts, for every endpoint; none named: as "
+        "published. A version that is not among them is refused as one it never heard of.",
+    )
+    ghl_duplicates_allowed: bool = Field(
+        default=False,
+        description='The location\'s setting "Allow Duplicate Contact": a second contact with '
+        "the same address is created instead of refused.",
+    )
+    renames: dict[Vendor, dict[Name, Name]] = Field(
+        default_factory=dict,
+        description="Field to its new name, wherever it stands in the vendor's 2xx JSON answers.",
+    )
+    retypes: dict[Vendor, dict[Name, Retype]] = Field(
+        default_factory=dict,
+        description="Field, by its documented name, to what its value has become: its text, "
+        "null, or a list of it. In the vendor's 2xx JSON answers.",
+    )
+    webhook_disabled: tuple[Literal["instantly"], ...] = Field(
+        default=(),
+        description="Vendors that have switched our webhook off after failed deliveries.",
     )
     clay_balance: int = Field(default=1_000_000, ge=0, description="Items Clay may still run.")
     clay_pending_polls: int = Field(
@@ -38,9 +99,30 @@ class Behaviour(BaseModel):
         default=2, ge=0, description="Seconds before the search finds a new contact."
     )
 
+    @field_validator("auth")
+    @classmethod
+    def _sayable(cls, auth: dict[Vendor, Denial]) -> dict[Vendor, Denial]:
+        for vendor, denial in auth.items():
+            known = sorted(DENIALS.get(vendor, ()))
+            if denial not in known:
+                can = f"it can be {', '.join(known)}" if known else "it has no keys"
+                raise ValueError(f"{vendor} cannot say {denial} of a key: {can}")
+        return auth
+
     def limits(self, vendor: Vendor) -> bool:
         """Whether this vendor's rate limit is enforced."""
         return vendor in self.rate_limits or "all" in self.rate_limits
+
+    def latency_s(self, vendor: Vendor) -> float:
+        """Seconds that an answer of this vendor is held back."""
+        return (self.latency_ms + self.vendor_latency_ms.get(vendor, 0)) / 1000
+
+    def down(self, vendor: Vendor) -> int | None:
+        """The status of an outage that this request meets, or None. Counts down `fail_next`."""
+        if self.fail_next and self.fail_next.get(vendor):
+            self.fail_next[vendor] -= 1
+            return 503
+        return self.outage.get(vendor)
 
 
 class Window:

@@ -1,8 +1,8 @@
 """One process in which all twins answer. Owns: the mounts, the control paths, ready and end.
 
 `/ghl /instantly /clay /rb2b /gdelt /google_news` are the twins, `/_twin/...` is for whoever
-started the sandbox: counts, reset, health, behaviour. Listens on 127.0.0.1 only; needs no key of
-anybody, and its own keys open nothing else.
+started the sandbox: counts, log, arrivals, reset, health, behaviour. Listens on 127.0.0.1 only;
+needs no key of anybody, and its own keys open nothing else.
 """
 
 from __future__ import annotations
@@ -25,24 +25,14 @@ from servers.enricher import twin_clay, twin_rb2b
 from servers.enricher.twin_clay import ClayTwin
 from servers.enricher.twin_news import GdeltTwin, GoogleNewsTwin
 from servers.enricher.twin_rb2b import Rb2bTwin
-from servers.ghl import twin_lookups
+from servers.ghl import twin_door
 from servers.ghl.twin import GhlTwin
 from servers.ghl.twin_records import LOCATION_ID
 from servers.instantly import twin_lookups as twin_instantly
 from servers.instantly.twin import InstantlyTwin
+from servers.sandbox.asgi import Receive, Reply, Scope, Send, read_body, reply, send_reply
 from servers.sandbox.behaviour import Behaviour
-from servers.sandbox.wire import (
-    Call,
-    Receive,
-    Reply,
-    Scope,
-    Send,
-    Site,
-    Twin,
-    read_body,
-    reply,
-    send_reply,
-)
+from servers.sandbox.wire import Call, Site, Twin
 from servers.sandbox.world import DEFAULT_SEED, World
 
 TWINS: tuple[type[Twin], ...] = (
@@ -61,7 +51,7 @@ def environment(port: int) -> dict[str, str]:
     base = f"http://127.0.0.1:{port}"
     urls = {f"{twin.vendor.upper()}_BASE_URL": f"{base}/{twin.vendor}" for twin in TWINS}
     return urls | {
-        "GHL_PROD_API_KEY": twin_lookups.TOKEN,
+        "GHL_PROD_API_KEY": twin_door.TOKEN,
         "GHL_LOCATION_ID": LOCATION_ID,
         "INSTANTLY_API_KEY": twin_instantly.KEY,
         "CLAY_API_KEY": twin_clay.KEY,
@@ -78,6 +68,8 @@ class Sandbox:
         self.twins = {twin.vendor: twin(site) for twin in TWINS}
         self._control: dict[tuple[str, str], Callable[[Call], Reply]] = {
             ("GET", "counts"): lambda call: reply(200, site.counters.report()),
+            ("GET", "log"): self._log,
+            ("GET", "arrivals"): lambda call: reply(200, site.arrivals.per_second()),
             ("GET", "health"): self._health,
             ("POST", "reset"): self._reset,
             ("POST", "behaviour"): self._behave,
@@ -91,7 +83,8 @@ class Sandbox:
             root = f"{scope.get('root_path', '')}/{first}"
             await twin({**scope, "root_path": root}, receive, send)
             return
-        call = Call(scope["method"], "/".join(rest), b"", (), await read_body(receive))
+        query, body = scope["query_string"], await read_body(receive)
+        call = Call(scope["method"], "/".join(rest), query, (), body)
         handler = self._control.get((call.method, call.path)) if first == "_twin" else None
         unknown = reply(404, {"error": f"no twin and no control at {scope['path']}"})
         await send_reply(handler(call) if handler else unknown, send)
@@ -100,8 +93,20 @@ class Sandbox:
         status = {"status": "ok", "seed": self.site.world.seed, "vendors": list(self.twins)}
         return reply(200, status | {"behaviour": self.site.behaviour.model_dump()})
 
+    def _log(self, call: Call) -> Reply:
+        """`?vendor=V&since=EPOCH`: `[[epoch seconds, vendor, method, template, status], …]`."""
+        vendor = call.query.get("vendor")
+        try:
+            since = float(call.query.get("since", "0"))
+        except ValueError:
+            return reply(422, {"error": "since must be a number of epoch seconds"})
+        if vendor is not None and vendor not in self.twins:
+            return reply(422, {"error": f"vendor must be one of {', '.join(self.twins)}"})
+        return reply(200, self.site.arrivals.lines(vendor, since))
+
     def _reset(self, call: Call) -> Reply:
         self.site.counters.reset()
+        self.site.arrivals.reset()
         for twin in self.twins.values():
             twin.reset()
         return reply(200, {"status": "reset"})

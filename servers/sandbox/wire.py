@@ -1,5 +1,5 @@
 """The form of every twin: an ASGI app that answers as the vendor would. Owns: one request's path
-from the socket through outage, guard and handler to the counted answer.
+from the socket through outage, guard and handler to the counted answer, switches included.
 
 Plain ASGI and orjson instead of a framework's request and middleware objects, because the twins
 stand on the benchmark's path. A twin can be mounted anywhere (`root_path` is honoured). An
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,31 +20,13 @@ from urllib.parse import parse_qsl, unquote
 import orjson
 
 from guardrails.config.models import Vendor
-from servers.sandbox.behaviour import Behaviour
+from servers.sandbox.arrivals import Arrivals
+from servers.sandbox.asgi import JSON, Receive, Reply, Scope, Send, read_body, send_reply
+from servers.sandbox.behaviour import Behaviour, Denial
 from servers.sandbox.counters import Counters, Kind
 from servers.sandbox.dice import fingerprint, invented_uuid
+from servers.sandbox.drift import drifted
 from servers.sandbox.world import World
-
-Scope = Mapping[str, Any]
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
-Send = Callable[[Mapping[str, Any]], Awaitable[None]]
-
-JSON = b"application/json; charset=utf-8"
-
-
-@dataclass(slots=True)
-class Reply:
-    """An answer: status, body bytes, content type and further headers."""
-
-    status: int
-    body: bytes
-    content_type: bytes = JSON
-    headers: dict[str, str] = field(default_factory=dict)
-
-
-def reply(status: int, value: Any, headers: dict[str, str] | None = None) -> Reply:
-    """A JSON answer."""
-    return Reply(status, orjson.dumps(value), headers=headers or {})
 
 
 class Refused(Exception):
@@ -112,12 +94,14 @@ class Site:
     clock: Callable[[], datetime]
     behaviour: Behaviour = field(default_factory=Behaviour)
     counters: Counters = field(default_factory=Counters)
+    arrivals: Arrivals = field(default_factory=Arrivals)
 
 
 class Twin(ABC):
     """A vendor's stand-in. Subclasses name the endpoints, the guard and the error form."""
 
     vendor: Vendor
+    denials: Mapping[Denial, tuple[int, str]] = {}  # status and text, in the vendor's words
 
     def __init__(self, site: Site) -> None:
         self.site = site
@@ -157,6 +141,7 @@ class Twin(ABC):
         call = Call(
             scope["method"], path, scope["query_string"], scope["headers"], await read_body(receive)
         )
+        arrived = self.now()
         answer, endpoint = self.answer(call)
         template, kind = (
             (endpoint.path, endpoint.kind)
@@ -164,26 +149,43 @@ class Twin(ABC):
             else ("(unknown)", "read" if call.method in ("GET", "HEAD") else "write")
         )
         self.site.counters.add(self.vendor, call.method, template, kind, answer.status, path)
-        if self.site.behaviour.latency_ms:
-            await asyncio.sleep(self.site.behaviour.latency_ms / 1000)
+        self.site.arrivals.add(arrived, self.vendor, call.method, template, answer.status)
+        behaviour = self.site.behaviour
+        if behaviour.latency_ms or behaviour.vendor_latency_ms:
+            await asyncio.sleep(behaviour.latency_s(self.vendor))
         await send_reply(answer, send)
 
     def answer(self, call: Call) -> tuple[Reply, Endpoint | None]:
         """The answer to a request and the endpoint that gave it."""
         endpoint = self._match(call)
-        outage = self.site.behaviour.outage.get(self.vendor)
-        if outage is not None:
-            return self.failure(call, outage, "Service unavailable"), endpoint
+        behaviour = self.site.behaviour
+        down = behaviour.down(self.vendor)
+        if down is not None:
+            return self.failure(call, down, "Service unavailable"), endpoint
         try:
             if endpoint is None:
                 answer = self.failure(call, 404, f"Cannot {call.method} {call.path}")
             else:
+                if behaviour.auth:
+                    self._deny(call)
                 self.guard(call, endpoint)
                 answer = endpoint.handler(call)
         except Refused as refused:
             answer = refused.reply
+        if behaviour.renames or behaviour.retypes:
+            self._drift(answer)
         self.decorate(call, answer)
         return answer, endpoint
+
+    def _deny(self, call: Call) -> None:
+        if denial := self.site.behaviour.auth.get(self.vendor):
+            raise Refused(self.failure(call, *self.denials[denial]))
+
+    def _drift(self, answer: Reply) -> None:
+        renames = self.site.behaviour.renames.get(self.vendor, {})
+        retypes = self.site.behaviour.retypes.get(self.vendor, {})
+        if (renames or retypes) and answer.status < 300 and answer.content_type == JSON:
+            answer.body = drifted(answer.body, renames, retypes)
 
     def _match(self, call: Call) -> Endpoint | None:
         parts = _segments(call.path)
@@ -215,24 +217,3 @@ class Twin(ABC):
 
 def _segments(path: str) -> list[str]:
     return path.strip("/").split("/")
-
-
-async def read_body(receive: Receive) -> bytes:
-    """The whole request body."""
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    while message.get("more_body"):
-        message = await receive()
-        body += message.get("body", b"")
-    return body
-
-
-async def send_reply(answer: Reply, send: Send) -> None:
-    """Write an answer to the socket."""
-    headers = [
-        (b"content-type", answer.content_type),
-        (b"content-length", str(len(answer.body)).encode()),
-    ]
-    headers += [(k.lower().encode(), v.encode()) for k, v in answer.headers.items()]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})

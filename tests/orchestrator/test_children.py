@@ -11,8 +11,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from guardrails.errors import ServerUnavailable
+from guardrails.brakes.failures import FailureTracker, clusters
+from guardrails.brakes.quarantine import Quarantine
+from guardrails.clock import utc_now
+from guardrails.correlation import Correlation, correlated
+from guardrails.errors import Failure, LeadQuarantined, ServerUnavailable
+from guardrails.hive import Hive
+from guardrails.store import Store
 from orchestrator.children import Child, Children, ServerSpec
+from orchestrator.incidents import Incidents, Watcher
 from tests.orchestrator.fakes.awkward_server import DO, DO_ONCE, Do
 
 SERVER = Path(__file__).parent / "fakes" / "awkward_server.py"
@@ -33,9 +40,25 @@ def spec(name: str = "awkward", **env: str) -> ServerSpec:
     return AwkwardSpec(name, {"PYTHONPATH": ROOT, **env})
 
 
+class Diary:
+    """A watcher that notes what it is told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    async def lost(self, server: str, tool: str, why: str, *, hung: bool) -> None:
+        self.notes.append(f"{server}.{tool} {'hung' if hung else 'died'}")
+
+    async def failed(self, server: str, tool: str, failure: Failure) -> None:
+        self.notes.append(f"{server}.{tool} {failure.code}")
+
+    def served(self, server: str) -> None:
+        self.notes.append(f"{server} served")
+
+
 @asynccontextmanager
-async def child(tmp_path: Path) -> AsyncIterator[Child]:
-    one = Child(spec(), tmp_path)
+async def child(tmp_path: Path, watcher: Watcher | None = None) -> AsyncIterator[Child]:
+    one = Child(spec(), tmp_path, watcher or Diary())
     await one.open()
     try:
         yield one
@@ -74,17 +97,40 @@ async def test_a_server_that_always_dies_fails_in_bounded_time(tmp_path: Path) -
             await one.call(DO, Do(what="die"), 30)
 
 
+async def test_a_lead_that_always_kills_its_server_is_quarantined_and_the_next_is_served(
+    tmp_path: Path, hive: Hive, sqlite_store: Store
+) -> None:
+    quarantine = Quarantine(sqlite_store, utc_now)
+    tracker = FailureTracker(sqlite_store, hive, utc_now, "queen")
+    incidents = Incidents(tracker, quarantine, limit=3)
+    async with child(tmp_path, incidents) as one:
+        with correlated(Correlation("L-poison", "R-1")), pytest.raises(LeadQuarantined):
+            await one.call(DO, Do(what="die"), 30)
+        with correlated(Correlation("L-good", "R-1")):
+            marker = str(tmp_path / "died")
+            assert (await one.call(DO, Do(what="die_first_time", text=marker), 30)).text == marker
+    await incidents.drain()
+    assert [held.lead_id for held in await quarantine.all()] == ["L-poison"]
+    with sqlite_store.read() as conn:
+        found = clusters(conn)
+    assert [(one.kind, one.server, one.count, one.leads) for one in found] == [
+        ("server_died", "awkward", 4, 2)
+    ]
+
+
 async def test_a_stopped_server_is_killed_and_replaced(tmp_path: Path) -> None:
-    async with child(tmp_path) as one:
+    diary = Diary()
+    async with child(tmp_path, diary) as one:
         before = one.pid
         assert before is not None
         os.kill(before, signal.SIGSTOP)
         answer = await one.call(DO, Do(what="echo", text="new"), 5)
         assert answer.pid != before
+    assert diary.notes == ["awkward.do hung", "awkward served"]
 
 
 async def test_one_server_that_cannot_start_leaves_none_behind(tmp_path: Path) -> None:
-    children = Children([spec("good"), spec("bad", REFUSE_TO_START="1")], tmp_path, 10)
+    children = Children([spec("good"), spec("bad", REFUSE_TO_START="1")], tmp_path, 10, Diary())
     before = set(psutil.Process().children())
     with pytest.raises(ServerUnavailable, match="the moon is in the wrong place"):
         async with children:
@@ -93,7 +139,7 @@ async def test_one_server_that_cannot_start_leaves_none_behind(tmp_path: Path) -
 
 
 async def test_closing_leaves_no_process(tmp_path: Path) -> None:
-    async with Children([spec("one"), spec("two")], tmp_path, 10) as children:
+    async with Children([spec("one"), spec("two")], tmp_path, 10, Diary()) as children:
         pids = [pid for pid in children.pids().values() if pid]
         assert len(pids) == 2
     await asyncio.sleep(0)

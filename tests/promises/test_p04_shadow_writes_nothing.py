@@ -30,7 +30,7 @@ from servers.enricher import vendor_clay, vendor_news, vendor_rb2b
 from servers.ghl import vendor as ghl
 from servers.instantly import vendor as instantly
 from servers.sandbox.host import Sandbox
-from tests.servers.wires import CONFIG, sandbox, twin_client
+from tests.servers.wires import CONFIG, safety_with, sandbox, twin_client
 
 pytestmark = pytest.mark.anyio
 ADAPTERS: dict[str, Sequence[Operation]] = {
@@ -133,7 +133,7 @@ async def test_not_one_byte_of_a_refused_request_reaches_the_socket() -> None:
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
     base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     keys = {"Authorization": SecretStr("Bearer k")}
-    client = open_client("ghl", CONFIG, base, ghl.OPERATIONS, Mode.SHADOW, keys=keys)
+    client = open_client("ghl", CONFIG, base, ghl.OPERATIONS, Mode.SHADOW, safety_with(), keys=keys)
     async with server, client:
         for method, path in (("POST", "/contacts/upsert"), ("DELETE", "/contacts/abc")):
             with pytest.raises(Refused):

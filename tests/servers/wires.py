@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import httpx
 import orjson
 from pydantic import SecretStr
 
+from guardrails.brakes.brakes import Gatekeeper
+from guardrails.brakes.desk import CallEnd, Request
+from guardrails.brakes.failures import FailureTracker
+from guardrails.brakes.vendor_state import Granted
+from guardrails.clock import utc_now
 from guardrails.config.models import VendorConfig
+from guardrails.hive import Hive
 from guardrails.model import Mode
+from guardrails.store import Store
+from servers.common.fault_plan import FaultPlan
 from servers.common.http import VendorClient, open_client
 from servers.common.operations import Operation
+from servers.common.safety import Safety
 from servers.sandbox.behaviour import Behaviour
 from servers.sandbox.host import Sandbox, build, environment
 from servers.sandbox.world import DEFAULT_SEED
@@ -62,6 +72,34 @@ class Naps:
         self.slept.append(seconds)
 
 
+class FreeBrakes:
+    """A gatekeeper that lets everybody through and remembers what it was asked and told."""
+
+    def __init__(self) -> None:
+        self.asked: list[Request] = []
+        self.told: list[CallEnd] = []
+
+    async def admit(self, request: Request) -> Granted:
+        self.asked.append(request)
+        return Granted(0.0, is_probe=False)
+
+    def tell(self, end: CallEnd) -> None:
+        self.told.append(end)
+
+
+PRICES = {"clay": {"run_routine": 100_000}, "rb2b": {"lookup": 20_000}, "ghl": {"paid": 1000}}
+
+
+def safety_with(
+    brakes: Gatekeeper | None = None, plan: FaultPlan | None = None, store: Store | None = None
+) -> Safety:
+    """What a client is opened over; without a store nothing is written anywhere."""
+    hive = Hive(Path("/nonexistent"), sandbox=True)
+    some = cast(Store, store)
+    tracker = FailureTracker(some, hive, utc_now, "test")
+    return Safety(hive, some, brakes or FreeBrakes(), tracker, PRICES, plan)
+
+
 def answer(status: int = 200, body: Any = None, **headers: str) -> httpx.Response:
     """A JSON answer."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -78,6 +116,7 @@ def client_over(
     vendor: str = "ghl",
     keys: dict[str, str] | None = None,
     sleep: Naps | None = None,
+    safety: Safety | None = None,
 ) -> VendorClient:
     """A client as an adapter gets it, over `wire`; it never really sleeps."""
     return open_client(
@@ -86,6 +125,7 @@ def client_over(
         base,
         operations,
         mode,
+        safety or safety_with(),
         keys={name: SecretStr(value) for name, value in (keys or {}).items()},
         wire=wire,
         sleep=sleep or Naps(),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import time
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from guardrails.config.models.base import NonEmpty, Section
 from guardrails.model import FactName, Mode
+from guardrails.zones import zone
 
 Vendor = Literal["ghl", "instantly", "clay", "rb2b", "gdelt", "google_news"]
 Fault = Literal[
@@ -97,10 +98,17 @@ class Vendors(Section):
 class Spend(Section):
     """Money, in integer micro-dollars (1 USD = 1,000,000)."""
 
-    time_zone: str
+    time_zone: NonEmpty = Field(description="A day of spending ends at midnight there.")
     daily_cap_micros: int = Field(ge=0)
-    vendor_daily_cap_micros: dict[Vendor, int]
+    vendor_daily_cap_micros: dict[Vendor, Annotated[int, Field(ge=0)]]
     prices_micros: dict[Vendor, dict[NonEmpty, Annotated[int, Field(ge=0)]]]
+
+    @field_validator("time_zone")
+    @classmethod
+    def _exists(cls, value: str) -> str:
+        if zone(value) is None:
+            raise ValueError("no such time zone: give an IANA name, e.g. America/New_York")
+        return value
 
 
 class BreakerRules(Section):

@@ -15,7 +15,7 @@ from guardrails.model import Mode
 from servers.common.http import MAX_BODY_BYTES, open_client
 from servers.common.http_keys import KeyHelp, required
 from servers.common.operations import Effect, Operation
-from tests.servers.wires import BASE, CONFIG, ScriptedWire, answer, client_over
+from tests.servers.wires import BASE, CONFIG, ScriptedWire, answer, client_over, safety_with
 
 pytestmark = pytest.mark.anyio
 READ = Operation("search", "POST", "/search", Effect.READ)
@@ -158,7 +158,7 @@ async def test_an_encoding_nobody_asked_for_is_refused() -> None:
 )
 def test_an_address_that_a_key_must_not_go_to_is_refused(base: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        open_client("ghl", CONFIG, base, (READ,), Mode.SHADOW)
+        open_client("ghl", CONFIG, base, (READ,), Mode.SHADOW, safety_with())
     assert "secret" not in str(caught.value)
 
 

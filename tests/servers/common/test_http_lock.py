@@ -14,7 +14,7 @@ from tests.servers.wires import BASE, ScriptedWire, answer, client_over
 pytestmark = pytest.mark.anyio
 SEARCH = Operation("search", "POST", "/contacts/search", Effect.READ)
 GET = Operation("get", "GET", "/contacts/{id}", Effect.READ)
-RUN = Operation("run", "POST", "/runs/{id}/start", Effect.PAID_READ, idempotent=False)
+RUN = Operation("run", "POST", "/runs/{id}/start", Effect.PAID_READ, idempotent=False, price="paid")
 UPSERT = Operation("upsert", "POST", "/contacts/upsert", Effect.WRITE)
 DELETE = Operation("delete", "DELETE", "/contacts/{id}", Effect.WRITE)
 

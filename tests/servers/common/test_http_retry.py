@@ -15,7 +15,7 @@ from tests.servers.wires import CONFIG, Naps, ScriptedWire, answer, client_over
 
 pytestmark = pytest.mark.anyio
 READ = Operation("search", "POST", "/search", Effect.READ)
-PAID = Operation("run", "POST", "/run", Effect.PAID_READ, idempotent=False)
+PAID = Operation("run", "POST", "/run", Effect.PAID_READ, idempotent=False, price="paid")
 GOOD = answer(200, {"found": 1})
 TIMEOUT = httpx.ReadTimeout("slow")
 RESET = httpx.ReadError("reset")

@@ -17,6 +17,7 @@ from servers.sandbox.host import Sandbox
 from tests.servers.wires import ScriptedWire, answer, client_over, sandbox, twin_client
 
 pytestmark = pytest.mark.anyio
+VERSION = "2021-07-28"
 RULES = CrmRules(
     customer=CustomerMarks(("customer",), ("customer",)),
     bounce_tags=("bounced", "hard bounce"),
@@ -25,7 +26,7 @@ RULES = CrmRules(
 
 
 def over(wire: httpx.AsyncBaseTransport) -> GhlService:
-    return GhlService(GhlCrm(client_over(wire, OPERATIONS), "loc1"), RULES)
+    return GhlService(GhlCrm(client_over(wire, OPERATIONS), "loc1", VERSION), RULES)
 
 
 async def looked_up(wire: ScriptedWire, email: str | None, *domains: str) -> CrmView:
@@ -51,7 +52,7 @@ def twins() -> Sandbox:
 @pytest.fixture
 def on_twin(twins: Sandbox) -> GhlService:
     client = twin_client(twins, "ghl", OPERATIONS)
-    return GhlService(GhlCrm(client, "sandboxLocation00001"), RULES)
+    return GhlService(GhlCrm(client, "sandboxLocation00001", VERSION), RULES)
 
 
 async def test_a_contact_with_dnd_is_found_though_the_search_hides_dnd(
@@ -83,14 +84,14 @@ async def test_nobody_known_gives_an_empty_view(on_twin: GhlService) -> None:
 async def test_an_outage_is_an_error_and_never_an_empty_view(twins: Sandbox) -> None:
     twins.site.behaviour.outage = {"ghl": 503}
     service = GhlService(
-        GhlCrm(twin_client(twins, "ghl", OPERATIONS), "sandboxLocation00001"), RULES
+        GhlCrm(twin_client(twins, "ghl", OPERATIONS), "sandboxLocation00001", VERSION), RULES
     )
     with pytest.raises(VendorError):
         await service.look_up_lead(LookUpLead(email="stop@mutedlake.example"))
 
 
 async def test_the_wrong_location_is_an_error(twins: Sandbox) -> None:
-    service = GhlService(GhlCrm(twin_client(twins, "ghl", OPERATIONS), "elsewhere"), RULES)
+    service = GhlService(GhlCrm(twin_client(twins, "ghl", OPERATIONS), "elsewhere", VERSION), RULES)
     with pytest.raises(VendorRejected):
         await service.look_up_lead(LookUpLead(email="stop@mutedlake.example"))
 
@@ -281,7 +282,7 @@ async def test_an_address_too_long_for_a_filter_is_found_by_its_end(twins: Sandb
     wire = ScriptedWire(page({"id": "c1", "email": email}), contact(email=email, dnd=True))
     assert (await looked_up(wire, email)).dnd_email
     on_twin = GhlService(
-        GhlCrm(twin_client(twins, "ghl", OPERATIONS), "sandboxLocation00001"), RULES
+        GhlCrm(twin_client(twins, "ghl", OPERATIONS), "sandboxLocation00001", VERSION), RULES
     )
     assert (await on_twin.look_up_lead(LookUpLead(email=email))).crm == CrmView()
 

@@ -86,3 +86,22 @@ def test_it_dies_with_a_parent_that_is_killed(tmp_path: Path):
         gone, alive = psutil.wait_procs([child], timeout=PATIENCE_S)
         assert child in gone
         assert not alive
+
+
+def test_it_starts_with_the_switches_it_is_given():
+    switches = '{"outage": {"ghl": 503}, "latency_ms": 1, "rate_limits": ["clay"]}'
+    with start("--watch-stdin", "--behaviour", switches, "--latency-ms", "2") as process:
+        port = json.loads(process.stdout.readline())["port"]
+        behaviour = get(f"http://127.0.0.1:{port}/_twin/health")["behaviour"]
+        assert behaviour["outage"] == {"ghl": 503}
+        assert behaviour["rate_limits"] == ["clay"]
+        assert behaviour["latency_ms"] == 2  # the option of its own wins
+        process.communicate(timeout=PATIENCE_S)
+
+
+def test_switches_that_make_no_sense_are_said_in_one_sentence():
+    asked = [*COMMAND, "--behaviour", '{"auth": {"gdelt": "revoked"}}']
+    refused = subprocess.run(asked, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert refused.returncode == 2
+    assert "gdelt cannot say revoked of a key: it has no keys" in refused.stderr
+    assert "Traceback" not in refused.stderr

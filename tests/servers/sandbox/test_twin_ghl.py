@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from servers.ghl import twin_lookups as ghl
+from servers.ghl import twin_door as ghl
 
 LOCATION = "sandboxLocation00001"
 STANDARD = {"Version": "2021-07-28"}

@@ -1,0 +1,85 @@
+"""One vendor's rate limit as a value. Owns: the time at which the next request may leave.
+
+A log of the last grants makes the window slide exactly: request n never leaves less than the
+window after request n - limit. The window is stretched a little, because requests reach the
+vendor later than they leave here, and not all equally late. A slot may lie in the future: whoever
+takes it waits for it and nobody else gets it. Refuses slots beyond what a caller can wait.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from guardrails.config.models import VendorLimits
+
+GRANT_S = 0.25  # a grant is used within this time, or asked for again
+_STRETCH = 0.02
+_TRANSIT_S = 0.1
+_DAY_S = 86_400.0
+
+
+def stretched(limits: VendorLimits) -> float:
+    """Seconds of the window as we keep it: longer than the vendor's."""
+    return limits.per_seconds * (1 + _STRETCH) + _TRANSIT_S
+
+
+@dataclass(slots=True)
+class Rate:
+    """Grants given at one vendor. Times are epoch milliseconds."""
+
+    grants: list[int] = field(default_factory=list)  # the last `requests` of them, rising
+    pause_until: int = 0  # the vendor asked for silence until then
+    day: str = ""
+    used: int = 0  # on `day` (UTC)
+
+    @classmethod
+    def of(cls, document: dict[str, Any]) -> Rate:
+        """From its JSON form."""
+        return cls(**document)
+
+    def document(self) -> dict[str, Any]:
+        """Its JSON form."""
+        return asdict(self)
+
+    def next_slot(self, limits: VendorLimits | None, now: float) -> float:
+        """Seconds from `now` until a request may leave."""
+        at = max(now, self.pause_until / 1000)
+        if limits is not None:
+            window = stretched(limits)
+            # A clock that was set back must not freeze the vendor for hours.
+            self.grants = [one for one in self.grants if one / 1000 < now + _DAY_S]
+            if self.grants:
+                at = max(at, self.grants[-1] / 1000)
+            if len(self.grants) >= limits.requests:
+                at = max(at, self.grants[-limits.requests] / 1000 + window)
+            if self._day_is_used_up(limits, now):
+                at = max(at, _midnight_after(now))
+        return at - now
+
+    def take(self, limits: VendorLimits | None, now: float, wait_s: float) -> None:
+        """Take the slot that `next_slot` named."""
+        today = _day(now)
+        if self.day != today:
+            self.day, self.used = today, 0
+        self.used += 1
+        if limits is not None:
+            self.grants.append(int((now + wait_s) * 1000) + 1)  # rounded up: never too early
+            del self.grants[: -limits.requests]
+
+    def pause(self, now: float, seconds: float) -> None:
+        """Nobody calls for so long."""
+        self.pause_until = max(self.pause_until, int((now + min(seconds, _DAY_S)) * 1000))
+
+    def _day_is_used_up(self, limits: VendorLimits, now: float) -> bool:
+        per_day = limits.per_day
+        return per_day is not None and self.day == _day(now) and self.used >= per_day
+
+
+def _day(now: float) -> str:
+    return datetime.fromtimestamp(now, UTC).date().isoformat()
+
+
+def _midnight_after(now: float) -> float:
+    return (now // _DAY_S + 1) * _DAY_S

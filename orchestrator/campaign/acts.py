@@ -1,0 +1,233 @@
+"""The acts of a campaign. Owns: steady state, faults, recovery, each over a swarm of its own.
+
+Every act has its own swarm because the servers read their configuration when they start. All of
+them work on the campaign's own hive: production state is never touched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from guardrails.brakes.chaos import ChaosEvent, insert
+from guardrails.clock import iso, utc_now
+from guardrails.errors import StoreUnavailable, SwarmError
+from guardrails.model import Mode, digest
+from orchestrator.bootstrap import SERVERS, Options, Swarm, running_swarm
+from orchestrator.campaign import outage as outages
+from orchestrator.campaign.derive import Derived
+from orchestrator.campaign.findings import Arrival, Outage
+from orchestrator.campaign.monkey import Monkey, Strike
+from orchestrator.campaign.plan import Plan
+from orchestrator.campaign.record import FaultSeen
+from orchestrator.campaign.rounds import Round, play
+from orchestrator.campaign.strikes import Strikes
+from orchestrator.campaign.watch import Watch
+from orchestrator.environment import Environment
+
+log = structlog.get_logger(__name__)
+_RECOVERY_ROUNDS = 15
+_OUTAGE_EVERY_S = 600.0
+
+
+@dataclass
+class Seen:
+    """What the acts left behind."""
+
+    baseline: Round | None = None
+    baseline_again: Round | None = None
+    rounds: list[Round] = field(default_factory=list)
+    after: Round | None = None
+    recovery_rounds: int = 0
+    recovery_s: float = 0.0
+    fault_s: float = 0.0
+    struck: list[FaultSeen] = field(default_factory=list)
+    strikes_failed: list[str] = field(default_factory=list)
+    servers_struck: int = 0
+    outages: list[Outage] = field(default_factory=list)
+    arrivals: tuple[Arrival, ...] | None = None
+    writes: list[int] = field(default_factory=list)  # of each swarm
+
+
+class Acts:
+    """The acts over one hive."""
+
+    def __init__(
+        self, plan: Plan, derived: Derived, hive: Path, environment: Environment, watch: Watch
+    ) -> None:
+        self._plan = plan
+        self._derived = derived
+        self._hive = hive
+        self._environment = environment
+        self._watch = watch
+        self.seen = Seen()
+        self.stop = asyncio.Event()  # a person wants the faults to end
+
+    @contextlib.asynccontextmanager
+    async def _swarm(self, config: Path) -> AsyncIterator[Swarm]:
+        options = Options(
+            hive=self._hive,
+            sandbox=self._plan.sandbox,
+            config_path=config,
+            mode=Mode.SHADOW,
+            hunter_roots=(self._plan.leads.resolve().parent,),
+            vendor_limits=self._plan.sandbox,
+        )
+        async with running_swarm(options, self._environment) as swarm, self._watch.over(swarm):
+            yield swarm
+
+    async def steady(self) -> None:
+        """The leads without faults, twice: the same both times, or nothing can be compared."""
+        self._watch.phase = "baseline"
+        async with self._swarm(self._derived.steady) as swarm:
+            self.seen.baseline = await play(swarm, self._plan.leads, 0)
+            self.seen.baseline_again = await play(swarm, self._plan.leads, 0)
+            await self._count_writes(swarm)
+
+    async def faults(self) -> None:
+        """Rounds under faults until their time is over or a person ends them."""
+        async with self._swarm(self._derived.faulty) as swarm:
+            self._watch.begin_faults()
+            self._watch.tell("the faults begin")
+            deadline = time.monotonic() + self._plan.seconds
+            waiting = asyncio.create_task(self._outages(swarm))
+            number = 0
+            while not self.stop.is_set() and (time.monotonic() < deadline or not waiting.done()):
+                number += 1
+                await self._round(swarm, number)
+            await self._end(waiting)
+            await self._leave(swarm)
+
+    async def _leave(self, swarm: Swarm) -> None:
+        self.seen.fault_s = self._watch.t
+        if swarm.twins is not None:
+            self.seen.arrivals = await outages.arrivals(swarm.twins, self._watch.began)
+        await self._count_writes(swarm)
+
+    async def _end(self, waiting: asyncio.Task[None]) -> None:
+        if not waiting.done():
+            waiting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await waiting
+
+    async def _round(self, swarm: Swarm, number: int) -> None:
+        self._watch.round = number
+        monkey = Monkey(self._plan.seed, self._plan.rate, self._plan.process_faults, SERVERS)
+        strikes = self._strikes(swarm)
+        tasks: list[asyncio.Task[None]] = []
+
+        def on_start(row: int) -> None:
+            strike = monkey.strike(number, row)
+            if strike is not None:
+                tasks.append(asyncio.create_task(self.strike(swarm, strikes, strike)))
+
+        result = await play(
+            swarm, self._plan.leads, number, on_start=on_start, settled=strikes.settled
+        )
+        await asyncio.gather(*tasks)
+        await self.over(swarm, result)
+
+    def _strikes(self, swarm: Swarm) -> Strikes:
+        patience = self._derived.production.work.call_timeout_s + 5
+        return Strikes(swarm, self._plan.database_url, patience)
+
+    async def over(self, swarm: Swarm, result: Round) -> None:
+        """A round under faults has ended."""
+        self.seen.rounds.append(result)
+        await self._watch.round_over(swarm, result.run_id)
+        states = Counter(row.state or "open" for row in result.rows)
+        told = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+        halts = f"; halted by {', '.join(sorted(set(result.halts)))}" if result.halts else ""
+        self._watch.tell(f"round {result.number}: {told}{halts}")
+
+    async def strike(self, swarm: Swarm, strikes: Strikes, strike: Strike) -> None:
+        """Do one process fault and put it on record."""
+        try:
+            began = await strikes.do(strike)
+        except (SwarmError, OSError) as error:
+            self.seen.strikes_failed.append(f"{strike.site} {strike.fault}: {error}")
+            return
+        t = max(0.0, self._watch.t - (time.monotonic() - began))
+        self.seen.struck.append(FaultSeen(t=round(t, 3), site=strike.site, fault=strike.fault))
+        self.seen.servers_struck += strike.server is not None
+        self._watch.process_faults[strike.fault] += 1
+        self._watch.tell(f"{strike.fault.replace('_', ' ')}: {strike.site.partition('.')[2]}")
+        event = ChaosEvent(
+            event_id=f"X-{digest([self._watch.campaign_id, strike.site, strike.fault, t])[:32]}",
+            at=iso(utc_now()), site=strike.site, fault=strike.fault, attempt=1,
+            lead_id=None, run_id=None,
+        )  # fmt: skip
+        with contextlib.suppress(StoreUnavailable):
+            await swarm.store.run(lambda conn: insert(conn, [event]))
+
+    async def _outages(self, swarm: Swarm) -> None:
+        """GHL fails altogether in the middle of every ten minutes, or of the whole if shorter."""
+        if swarm.twins is None:
+            return
+        count = max(1, round(self._plan.seconds / _OUTAGE_EVERY_S))
+        began = time.monotonic()
+        for number in range(count):
+            at = (number + 0.5) / count * self._plan.seconds
+            await asyncio.sleep(max(0.0, began + at - time.monotonic()))
+            await self.ghl_outage(swarm)
+
+    async def ghl_outage(self, swarm: Swarm) -> None:
+        """One outage of GHL, long enough for its breaker to probe once in vain."""
+        assert swarm.twins is not None
+        before = set(self._watch.changes)
+        start = utc_now()
+
+        def tripped() -> bool:
+            return any(
+                change.vendor == "ghl" and change.state == "open" and change.at >= start
+                for name, change in self._watch.changes.items()
+                if name not in before
+            )
+
+        self._watch.tell("GHL answers 503 to everything")
+        open_s = self._derived.production.breaker.open_s
+        lasted = await outages.outage(swarm.twins, "ghl", 2 * open_s, tripped, self._watch.began)
+        self.seen.outages.append(lasted)
+        self._watch.tell("GHL is back")
+
+    async def recovery(self) -> None:
+        """The faults are over: rounds until every lead is decided as without them."""
+        self._watch.phase = "recovery"
+        began = time.monotonic()
+        async with self._swarm(self._derived.steady) as swarm:
+            for number in range(1, _RECOVERY_ROUNDS + 1):
+                self._watch.round = number
+                self.seen.after = await play(swarm, self._plan.leads, number)
+                self.seen.recovery_rounds = number
+                self.seen.recovery_s = round(time.monotonic() - began, 2)
+                if states(self.seen.after) == states(self.seen.baseline):
+                    break
+                await asyncio.sleep(self._derived.production.breaker.open_s / 2)
+            await self._count_writes(swarm)
+
+    async def _count_writes(self, swarm: Swarm) -> None:
+        rounds = [self.seen.baseline, self.seen.baseline_again, self.seen.after, *self.seen.rounds]
+        known = max((each.vendor_writes for each in rounds if each is not None), default=0)
+        self.seen.writes.append(await swarm.twins.writes() if swarm.twins else known)
+
+
+def states(result: Round | None) -> dict[int, str | None]:
+    """Row to state."""
+    return {row.row: row.state for row in result.rows} if result is not None else {}
+
+
+def differences(first: Round | None, second: Round | None) -> Sequence[str]:
+    """What differs between two rounds that should be the same."""
+    one, two = states(first), states(second)
+    return [
+        f"row {row}: {one.get(row)} and {two.get(row)}"
+        for row in sorted({*one, *two})
+        if one.get(row) != two.get(row) or one.get(row) is None
+    ]

@@ -1,0 +1,146 @@
+"""Failures and fixes as a person reads them. Owns: tables, the text of a proposal, its diff.
+
+What vendors said is outside text: it is printed without markup.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from guardrails.brakes.failures import Cluster
+from guardrails.brakes.quarantine import QuarantinedLead
+from orchestrator.fixes.model import Patch, Proposal, Trial
+
+_STATUS = {"proposed": "yellow", "applied": "green", "reverted": "dim"}
+
+
+def cluster_table(found: Sequence[Cluster], since: str) -> Table | str:
+    """One line for each cause."""
+    if not found:
+        return f"No failures in the last {since}."
+    table = Table(
+        title=f"Failures of the last {since}, by cause", box=None, header_style="bold", expand=True
+    )
+    for name in ("Count", "Leads", "Where", "Kind"):
+        table.add_column(name, justify="right" if name in ("Count", "Leads") else "left")
+    table.add_column("What was said", overflow="fold", ratio=1)
+    for name in ("First", "Last", "Per hour", "Cost"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for one in found:
+        where = f"{one.vendor or one.server}.{one.operation}"
+        count = f"{one.count}" + (f" ({one.injected} injected)" if one.injected else "")
+        table.add_row(
+            count, str(one.leads), Text(where), one.kind, Text(one.details[0]),
+            _hour(one.first_seen), _hour(one.last_seen), f"{one.per_hour:g}",
+            _dollars(one.cost_micros),
+        )  # fmt: skip
+    return table
+
+
+def fix_table(found: Sequence[Proposal]) -> Table | str:
+    """One line for each proposal."""
+    if not found:
+        return "No proposals: no failures that a diagnosis knows."
+    table = Table(title="Proposals", box=None, header_style="bold", expand=True)
+    table.add_column("Id", no_wrap=True)
+    table.add_column("Status", no_wrap=True)
+    table.add_column("Failures", justify="right")
+    table.add_column("What", overflow="fold", ratio=1)
+    table.add_column("Remedy", overflow="fold", ratio=1)
+    for fix in found:
+        what = "; ".join(_changes(fix)) or "a person: " + (fix.steps[0] if fix.steps else "")
+        status = Text(fix.status, style=_STATUS[fix.status])
+        table.add_row(fix.id, status, str(fix.evidence.failures), Text(fix.title), Text(what))
+    table.caption = "`swarm fixes show ID` tells more."
+    return table
+
+
+def fix_text(fix: Proposal) -> str:
+    """The whole proposal."""
+    seen = fix.evidence
+    lines = [
+        f"{fix.id}  {fix.title}  [{fix.status}]",
+        "",
+        fix.text,
+        "",
+        f"Evidence: {seen.failures} failures of {seen.leads} leads, "
+        f"{seen.first_seen} to {seen.last_seen}, {seen.per_hour:g} an hour, "
+        f"cost {_dollars(seen.cost_micros)}.",
+    ]
+    if seen.injected:
+        lines.append(f"  {seen.injected} of them were injected by a chaos campaign.")
+    lines += [f"  said: {detail}" for detail in seen.details]
+    lines.append(f"  failures: {', '.join(seen.failure_ids[:5])}")
+    if fix.patch:
+        lines += ["", f"Patch for config/{fix.file}:", *(f"  {line}" for line in diff(fix))]
+    if fix.quarantine:
+        lines += ["", f"Applying it quarantines lead {fix.quarantine}."]
+    if fix.steps:
+        lines += ["", "What a person does:"]
+        lines += [f"  {number}. {step}" for number, step in enumerate(fix.steps, 1)]
+    lines += ["", f"Expected: {fix.expected}", f"Measured: {_effect(fix)}"]
+    return "\n".join(lines)
+
+
+def diff(fix: Proposal) -> list[str]:
+    """The patch, line by line: what goes and what comes."""
+    lines: list[str] = []
+    for path, old, new in _replaced(fix.patch):
+        lines += [f"- {path}: {old}"] if old is not None else []
+        lines.append(f"+ {path}: {new}")
+    return lines
+
+
+def quarantine_table(found: Sequence[QuarantinedLead]) -> Table | str:
+    """One line for each lead."""
+    if not found:
+        return "No lead is quarantined."
+    table = Table(title="Quarantined leads", box=None, header_style="bold", expand=True)
+    table.add_column("Lead", no_wrap=True)
+    table.add_column("Since", no_wrap=True)
+    table.add_column("Failures", justify="right")
+    table.add_column("Why", overflow="fold", ratio=1)
+    for lead in found:
+        table.add_row(lead.lead_id, _hour(lead.at), str(lead.failures), Text(lead.reason))
+    table.caption = "`swarm quarantine release LEAD` lets the next run work on it again."
+    return table
+
+
+def _changes(fix: Proposal) -> list[str]:
+    changes = [
+        f"{path}: {new}" if old is None else f"{path}: {old} → {new}"
+        for path, old, new in _replaced(fix.patch)
+    ]
+    return changes + ([f"quarantine {fix.quarantine}"] if fix.quarantine else [])
+
+
+def _replaced(patch: Patch) -> list[tuple[str, str | None, str]]:
+    old = {op.path: json.dumps(op.value) for op in patch if op.op == "test"}
+    return [
+        (op.path.strip("/").replace("/", "."), old.get(op.path), json.dumps(op.value))
+        for op in patch
+        if op.op != "test"
+    ]
+
+
+def _effect(fix: Proposal) -> str:
+    if fix.measured is None:
+        return fix.not_measurable or f"not yet; `swarm fixes measure {fix.id}`"
+    before, after = fix.measured.before, fix.measured.after
+    return f"{fix.measured.text}.\n  without: {_states(before)}\n  with:    {_states(after)}"
+
+
+def _states(trial: Trial) -> str:
+    return ", ".join(f"{number} {state}" for state, number in trial.states.items()) or "no leads"
+
+
+def _hour(at: str) -> str:
+    return f"{at[5:10]} {at[11:19]}"
+
+
+def _dollars(micros: int) -> str:
+    return f"${micros / 1_000_000:,.2f}"

@@ -1,0 +1,92 @@
+"""What stands between a server and its vendors, opened once. Owns: the brakes of one process.
+
+Every vendor client of a process is made over one `Safety`: one set of brakes, one failure
+tracker, one plan of faults. Refuses failure injection wherever something could be sent for real.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import get_args
+
+from guardrails.brakes.brakes import Brakes, Gatekeeper
+from guardrails.brakes.failures import FailureTracker
+from guardrails.brakes.spend import SpendBook
+from guardrails.brakes.stop import StopSwitch
+from guardrails.brakes.vendor_state import VendorRules
+from guardrails.clock import utc_now
+from guardrails.config.models import Production, Vendor
+from guardrails.hive import Hive
+from guardrails.store import Store, open_store
+from servers.common.fault_plan import FaultPlan, require_injection_allowed
+from servers.common.settings import ServerSettings
+
+_LEASE_SPARE_S = 5.0
+
+
+@dataclass(frozen=True)
+class Safety:
+    """Handed to `open_client`. `plan` is None unless failures are injected."""
+
+    hive: Hive
+    store: Store
+    brakes: Gatekeeper
+    failures: FailureTracker
+    prices: Mapping[str, Mapping[str, int]]
+    plan: FaultPlan | None = None
+
+
+@contextmanager
+def open_safety(settings: ServerSettings, production: Production, server: str) -> Iterator[Safety]:
+    """Hive, database and brakes of this process; what they were told is written at the end.
+
+    Raises:
+        ConfigError: the hive is of another kind, or failures are to be injected where something
+            could be sent for real.
+        StoreUnavailable: the database cannot be opened.
+    """
+    require_injection_allowed(production, sandbox=settings.sandbox)
+    hive = Hive.open(settings.hive, sandbox=settings.sandbox)
+    store = open_store(hive, settings.database_url)
+    try:
+        with _braked(settings, production, hive, store, server) as safety:
+            yield safety
+    finally:
+        store.close()
+
+
+@contextmanager
+def _braked(
+    settings: ServerSettings, production: Production, hive: Hive, store: Store, server: str
+) -> Iterator[Safety]:
+    injection = production.failure_injection
+    failures = FailureTracker(store, hive, utc_now, server)
+    brakes = Brakes(
+        store,
+        StopSwitch(hive, store),
+        rules_of(production, keep_limits=settings.keeps_limits),
+        SpendBook(production.spend, utc_now),
+        failures,
+        utc_now,
+    )
+    try:
+        plan = FaultPlan(injection) if injection.enabled else None
+        yield Safety(hive, store, brakes, failures, production.spend.prices_micros, plan)
+    finally:
+        brakes.close()
+
+
+def rules_of(production: Production, *, keep_limits: bool) -> dict[str, VendorRules]:
+    """The brakes' rules of every vendor."""
+    rules = {}
+    for vendor in get_args(Vendor):
+        config = getattr(production.vendors, vendor)
+        rules[vendor] = VendorRules(
+            breaker=production.breaker,
+            retry_budget=production.retry_budget,
+            limits=config.limits if keep_limits else None,
+            lease_s=config.timeouts.total + _LEASE_SPARE_S,
+        )
+    return rules

@@ -1,0 +1,88 @@
+"""The rate limit as a value: no window ever holds more than the limit, and little is wasted."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guardrails.brakes.rate import Rate, stretched
+from guardrails.config.models import VendorLimits
+
+GHL = VendorLimits(requests=100, per_seconds=10, per_day=200_000)
+
+
+def grant(rate: Rate, limits: VendorLimits, now: float) -> float:
+    """The time at which a request that asks now leaves."""
+    wait = rate.next_slot(limits, now)
+    rate.take(limits, now, wait)
+    return now + wait
+
+
+def test_a_burst_of_the_whole_limit_leaves_at_once_and_the_next_waits_for_the_window() -> None:
+    rate = Rate()
+    assert {grant(rate, GHL, 1000.0) - 1000.0 < 0.2 for _ in range(100)} == {True}
+    assert grant(rate, GHL, 1000.0) >= 1000.0 + stretched(GHL)
+
+
+def test_one_in_five_seconds_is_one_in_five_seconds() -> None:
+    gdelt = VendorLimits(requests=1, per_seconds=5)
+    rate = Rate()
+    times = [grant(rate, gdelt, 0.0) for _ in range(4)]
+    assert all(later - earlier >= 5 for earlier, later in zip(times, times[1:], strict=False))
+
+
+@given(
+    st.integers(1, 7),
+    st.floats(0.5, 20),
+    st.lists(st.floats(0, 6), min_size=1, max_size=60),
+)
+def test_no_window_of_the_vendor_holds_more_than_its_limit(
+    requests: int, per_seconds: float, gaps: list[float]
+) -> None:
+    limits = VendorLimits(requests=requests, per_seconds=per_seconds)
+    rate, now, times = Rate(), 1_000_000.0, []
+    for gap in gaps:
+        now += gap
+        rate = Rate.of(rate.document())
+        times.append(grant(rate, limits, now))
+    assert times == sorted(times)
+    for at, start in enumerate(times):
+        assert sum(start <= other <= start + per_seconds for other in times[at:]) <= requests
+
+
+def test_at_full_pressure_at_least_95_percent_of_the_limit_are_used() -> None:
+    rate, last = Rate(), 0.0
+    for _ in range(2000):
+        last = grant(rate, GHL, 0.0)
+    assert 2000 / last >= 0.95 * 10
+
+
+def test_a_pause_that_the_vendor_asks_for_holds_everybody() -> None:
+    rate = Rate()
+    rate.pause(100.0, 30)
+    assert rate.next_slot(GHL, 110.0) == 20
+    assert rate.next_slot(None, 110.0) == 20
+    rate.pause(100.0, 5)  # a shorter one does not lift it
+    assert rate.next_slot(GHL, 110.0) == 20
+
+
+def test_a_pause_of_absurd_length_ends_after_a_day() -> None:
+    rate = Rate()
+    rate.pause(0.0, 1e12)
+    assert rate.next_slot(GHL, 0.0) == 86_400
+
+
+def test_when_the_day_is_used_up_the_next_slot_is_after_midnight() -> None:
+    limits = VendorLimits(requests=10, per_seconds=1, per_day=3)
+    rate, noon = Rate(), 86_400 * 100 + 43_200.0
+    for _ in range(3):
+        grant(rate, limits, noon)
+    assert rate.next_slot(limits, noon) == 43_200
+    assert rate.next_slot(limits, noon + 43_201) == 0
+
+
+def test_a_clock_that_is_set_back_by_days_does_not_freeze_the_vendor() -> None:
+    rate = Rate()
+    for _ in range(100):
+        grant(rate, GHL, 10_000_000.0)
+    assert rate.next_slot(GHL, 10_000_000.0 - 3 * 86_400) == 0
