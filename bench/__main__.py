@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-ALL = ("startup", "overhead", "pipeline", "memory", "bank_consult", "audit_append")
+ALL = ("startup", "overhead", "pipeline", "memory", "vendor_stack", "bank_consult", "audit_append")
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from orchestrator import cli_campaign, cli_spend
 from orchestrator.cli_common import (
     DEFAULT_HIVE,
     ConfigOption,
@@ -21,6 +22,7 @@ from orchestrator.cli_common import (
     SandboxOption,
     guarded,
 )
+from orchestrator.cli_failures import register as register_failures
 from orchestrator.environment import Environment
 
 app = typer.Typer(
@@ -34,6 +36,9 @@ audit_app = typer.Typer(help="The audit record.", no_args_is_help=True)
 bank_app = typer.Typer(help="The reasoning bank.", no_args_is_help=True)
 app.add_typer(audit_app, name="audit")
 app.add_typer(bank_app, name="bank")
+cli_campaign.register(app)
+register_failures(app)
+cli_spend.register(app)
 
 DEFAULT_LEADS = Path("data/initial_batch.csv")
 

@@ -152,7 +152,7 @@ def _tell(report: SpendReport) -> None:
 
     out = console()
     out.print(_caps_table(report))
-    out.print("Caps: spend.daily_cap_micros and spend.vendor_daily_cap_micros in production.json.")
+    out.print("The caps stand in config/production.json, under spend.")
     for alert in report.alerts:
         name = "the total" if alert.scope == "*" else alert.scope
         out.print(

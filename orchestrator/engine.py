@@ -12,6 +12,7 @@ import asyncio
 import fcntl
 import os
 from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,10 @@ class Engine:
     async def __aexit__(self, *_exc: object) -> None:
         # Not drained: what is in flight is recovered by the next queen.
         await asyncio.to_thread(DBOS.destroy)
+        # The engine made its own threads the loop's and has just ended them: the next engine on
+        # this loop, or any other `to_thread`, needs living ones.
+        threads = ThreadPoolExecutor(thread_name_prefix="asyncio")
+        asyncio.get_running_loop().set_default_executor(threads)
 
     async def run(self, name: str, workflow_id: str, *args: Any) -> Json:
         """Start a workflow, or join the one that has this id already, and await its result.

@@ -9,7 +9,7 @@ that began before it opened.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from guardrails.config.models import BreakerRules
@@ -41,10 +41,6 @@ class Breaker:
     def of(cls, document: dict[str, Any]) -> Breaker:
         """From its JSON form."""
         return cls(**document)
-
-    def document(self) -> dict[str, Any]:
-        """Its JSON form."""
-        return asdict(self)
 
     def refuses(self, now: float) -> float:
         """Seconds for which nobody may call; 0 when somebody may."""

@@ -8,7 +8,7 @@ takes it waits for it and nobody else gets it. Refuses slots beyond what a calle
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,10 +27,10 @@ def stretched(limits: VendorLimits) -> float:
 
 @dataclass(slots=True)
 class Rate:
-    """Grants given at one vendor. Times are epoch milliseconds."""
+    """Grants given at one vendor. Times are epoch seconds."""
 
-    grants: list[int] = field(default_factory=list)  # the last `requests` of them, rising
-    pause_until: int = 0  # the vendor asked for silence until then
+    grants: list[float] = field(default_factory=list)  # the last `requests` of them, rising
+    pause_until: float = 0.0  # the vendor asked for silence until then
     day: str = ""
     used: int = 0  # on `day` (UTC)
 
@@ -39,21 +39,17 @@ class Rate:
         """From its JSON form."""
         return cls(**document)
 
-    def document(self) -> dict[str, Any]:
-        """Its JSON form."""
-        return asdict(self)
-
     def next_slot(self, limits: VendorLimits | None, now: float) -> float:
         """Seconds from `now` until a request may leave."""
-        at = max(now, self.pause_until / 1000)
+        at = max(now, self.pause_until)
         if limits is not None:
             window = stretched(limits)
             # A clock that was set back must not freeze the vendor for hours.
-            self.grants = [one for one in self.grants if one / 1000 < now + _DAY_S]
+            self.grants = [one for one in self.grants if one < now + _DAY_S]
             if self.grants:
-                at = max(at, self.grants[-1] / 1000)
+                at = max(at, self.grants[-1])
             if len(self.grants) >= limits.requests:
-                at = max(at, self.grants[-limits.requests] / 1000 + window)
+                at = max(at, self.grants[-limits.requests] + window)
             if self._day_is_used_up(limits, now):
                 at = max(at, _midnight_after(now))
         return at - now
@@ -65,12 +61,12 @@ class Rate:
             self.day, self.used = today, 0
         self.used += 1
         if limits is not None:
-            self.grants.append(int((now + wait_s) * 1000) + 1)  # rounded up: never too early
+            self.grants.append(now + wait_s)
             del self.grants[: -limits.requests]
 
     def pause(self, now: float, seconds: float) -> None:
         """Nobody calls for so long."""
-        self.pause_until = max(self.pause_until, int((now + min(seconds, _DAY_S)) * 1000))
+        self.pause_until = max(self.pause_until, now + min(seconds, _DAY_S))
 
     def _day_is_used_up(self, limits: VendorLimits, now: float) -> bool:
         per_day = limits.per_day

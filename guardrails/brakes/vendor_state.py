@@ -95,9 +95,7 @@ class VendorState:
 
     def dump(self) -> str:
         """For the database."""
-        breakers = {name: one.document() for name, one in self.breakers.items()}
-        found = {"rate": self.rate.document(), "retries": self.retries, "breakers": breakers}
-        return orjson.dumps(found).decode()
+        return orjson.dumps(self).decode()
 
     def ask(
         self, rules: VendorRules, now: float, asked: Asked
@@ -135,5 +133,5 @@ class VendorState:
 
     def _wait(self, rules: VendorRules, now: float, asked: Asked) -> float:
         if asked.holds_slot:  # it has its slot already, unless the vendor has asked for silence
-            return max(0.0, self.rate.pause_until / 1000 - now)
+            return max(0.0, self.rate.pause_until - now)
         return self.rate.next_slot(rules.limits, now)

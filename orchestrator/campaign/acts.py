@@ -10,9 +10,10 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -35,6 +36,8 @@ from orchestrator.environment import Environment
 log = structlog.get_logger(__name__)
 _RECOVERY_ROUNDS = 15
 _OUTAGE_EVERY_S = 600.0
+_BACKLOG = 2  # process faults that a round may leave to the next
+_CONCURRENCY = 4
 
 
 @dataclass
@@ -49,11 +52,33 @@ class Seen:
     recovery_s: float = 0.0
     fault_s: float = 0.0
     struck: list[FaultSeen] = field(default_factory=list)
-    strikes_failed: list[str] = field(default_factory=list)
-    servers_struck: int = 0
+    servers_killed: int = 0
     outages: list[Outage] = field(default_factory=list)
     arrivals: tuple[Arrival, ...] | None = None
     writes: list[int] = field(default_factory=list)  # of each swarm
+
+
+class _Pending:
+    """Process faults that wait for their turn or are under way; a round may leave some behind."""
+
+    def __init__(self, strikes: Strikes) -> None:
+        self.strikes = strikes
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def add(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def at_most(self, number: int) -> None:
+        """Wait until no more than so many are left."""
+        while len(self._tasks) > number:
+            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+
+    async def finish(self) -> None:
+        """End what is under way, drop the rest."""
+        self.strikes.finish()
+        await self.at_most(0)
 
 
 class Acts:
@@ -77,6 +102,7 @@ class Acts:
             sandbox=self._plan.sandbox,
             config_path=config,
             mode=Mode.SHADOW,
+            concurrency=_CONCURRENCY if self._plan.sandbox else None,
             hunter_roots=(self._plan.leads.resolve().parent,),
             vendor_limits=self._plan.sandbox,
         )
@@ -99,10 +125,12 @@ class Acts:
             deadline = time.monotonic() + self._plan.seconds
             waiting = asyncio.create_task(self._outages(swarm))
             number = 0
+            pending = _Pending(self._strikes(swarm))
             while not self.stop.is_set() and (time.monotonic() < deadline or not waiting.done()):
                 number += 1
-                await self._round(swarm, number)
+                await self._round(swarm, number, pending)
             await self._end(waiting)
+            await pending.finish()
             await self._leave(swarm)
 
     async def _leave(self, swarm: Swarm) -> None:
@@ -117,22 +145,20 @@ class Acts:
         with contextlib.suppress(asyncio.CancelledError):
             await waiting
 
-    async def _round(self, swarm: Swarm, number: int) -> None:
+    async def _round(self, swarm: Swarm, number: int, pending: _Pending) -> None:
         self._watch.round = number
         monkey = Monkey(self._plan.seed, self._plan.rate, self._plan.process_faults, SERVERS)
-        strikes = self._strikes(swarm)
-        tasks: list[asyncio.Task[None]] = []
 
         def on_start(row: int) -> None:
             strike = monkey.strike(number, row)
             if strike is not None:
-                tasks.append(asyncio.create_task(self.strike(swarm, strikes, strike)))
+                pending.add(self.strike(swarm, pending.strikes, strike))
 
         result = await play(
-            swarm, self._plan.leads, number, on_start=on_start, settled=strikes.settled
+            swarm, self._plan.leads, number, on_start=on_start, settled=pending.strikes.settled
         )
-        await asyncio.gather(*tasks)
         await self.over(swarm, result)
+        await pending.at_most(_BACKLOG)
 
     def _strikes(self, swarm: Swarm) -> Strikes:
         patience = self._derived.production.work.call_timeout_s + 5
@@ -152,11 +178,15 @@ class Acts:
         try:
             began = await strikes.do(strike)
         except (SwarmError, OSError) as error:
-            self.seen.strikes_failed.append(f"{strike.site} {strike.fault}: {error}")
+            # e.g. the database was locked by others for as long as we would wait
+            self._watch.tell(f"{strike.fault} could not be done: {error}")
+            log.warning("strike_failed", fault=strike.fault, error=repr(error)[:300])
+            return
+        if began is None:
             return
         t = max(0.0, self._watch.t - (time.monotonic() - began))
         self.seen.struck.append(FaultSeen(t=round(t, 3), site=strike.site, fault=strike.fault))
-        self.seen.servers_struck += strike.server is not None
+        self.seen.servers_killed += strike.fault == "server_killed"
         self._watch.process_faults[strike.fault] += 1
         self._watch.tell(f"{strike.fault.replace('_', ' ')}: {strike.site.partition('.')[2]}")
         event = ChaosEvent(

@@ -127,12 +127,7 @@ def lines(
     right = 12 + LETTER * max(len(label) for label in labels)
     frame = Frame(width, 170, 0, end, ticks[-1], gutter(ticks, written), right, 12, 26)
     parts = [*frame.value_axis(ticks, written), *frame.time_axis()]
-    if near:
-        parts.append(rule(frame.left, frame.y(near), width - right, frame.y(near), "cap"))
-    if cap:
-        y = frame.y(near) + 14 if near else frame.top + 14
-        above = "" if near else ", above this chart"
-        parts.append(text(frame.left + 5, y, f"cap {written(cap)}{above}", "soft"))
+    parts += _cap(frame, cap, near, written) if cap else []
     for one in seen:
         dots = [(frame.x(t), frame.y(value)) for t, value in thin(one.points)]
         parts.append(polyline(dots, f"line {one.css}"))
@@ -143,6 +138,19 @@ def lines(
     for label, y in zip(labels, _apart(ends), strict=True):
         parts.append(text(min(last, width - right + 6), y, label, "key"))
     return picture(width, frame.height, name, "; ".join(labels), parts)
+
+
+def _cap(frame: Frame, cap: float, near: float, written: Callable[[float], str]) -> list[str]:
+    """A cap as a line where it is `near`, and else in words."""
+    right = frame.width - frame.right
+    if not near:
+        said = f"cap {written(cap)}, above this chart"
+        return [text(frame.left + 5, frame.top + 14, said, "soft")]
+    y = frame.y(near)
+    return [
+        rule(frame.left, y, right, y, "cap"),
+        text(frame.left + 5, y + 14, f"cap {written(cap)}", "soft"),
+    ]
 
 
 def _apart(ys: Sequence[float], gap: float = 14) -> list[float]:

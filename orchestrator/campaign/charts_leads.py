@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
@@ -72,8 +72,9 @@ def lead_matrix(leads: Sequence[LeadResult], width: float = WIDE) -> str:
     drawn = [cells(lead, rounds, fits) for lead in shown]
     columns = len(drawn[0])
     size = min(26.0, (width - left - right - 24) / (columns + 2))
-    states = [lead.baseline for lead in shown] + [cell.state for row in drawn for cell in row]
-    key, high = legend(_keys(states + [lead.after for lead in shown]), 0, 12, width)
+    states = {cell.state for row in drawn for cell in row}
+    states |= {state for lead in shown for state in (lead.baseline, lead.after)}
+    key, high = legend(_keys(states), 0, 12, width)
     at = [left, left + size + 12, left + size + 24 + columns * size]
     parts = [*key, *_heads(at, size, columns, high + 15, wide)]
     for index, (lead, row) in enumerate(zip(shown, drawn, strict=True)):
@@ -82,9 +83,7 @@ def lead_matrix(leads: Sequence[LeadResult], width: float = WIDE) -> str:
         parts += _run(at[0], y, size, [Cell(lead.baseline, f"without faults: {lead.baseline}")])
         parts += _run(at[1], y, size, row)
         parts += _run(at[2], y, size, [Cell(lead.after, f"after the faults: {lead.after}")])
-        told = VERDICTS[lead.verdict] if wide else ""
-        css = "key good" if lead.verdict == "same" else f"key v-{lead.verdict}"
-        parts.append(text(at[2] + size + 10, y + 14, f"{_MARK[lead.verdict]} {told}".strip(), css))
+        parts.append(_verdict(lead, at[2] + size + 10, y + 14, wide))
     bottom = high + 24 + len(shown) * _ROW
     for said in _notes(leads, shown, rounds, columns):
         bottom += 18
@@ -93,12 +92,18 @@ def lead_matrix(leads: Sequence[LeadResult], width: float = WIDE) -> str:
     return picture(width, bottom + 8, "Leads with and without faults", story, parts)
 
 
-def _keys(states: Sequence[str]) -> list[tuple[str, str]]:
+def _verdict(lead: LeadResult, x: float, y: float, wide: bool) -> str:
+    told = VERDICTS[lead.verdict] if wide else ""
+    css = "key good" if lead.verdict == "same" else f"key v-{lead.verdict}"
+    return text(x, y, f"{_MARK[lead.verdict]} {told}".strip(), css)
+
+
+def _keys(states: Set[str]) -> list[tuple[str, str]]:
     found = [(f"m-{name}", f"{mark} {told}") for name, (mark, told) in STATES.items()
              if name in states]  # fmt: skip
     return [
         *found,
-        *([("m-x", "! lost: no known state")] if set(states) - set(STATES) - {""} else []),
+        *([("m-x", "! lost: no known state")] if states - set(STATES) - {""} else []),
     ]
 
 

@@ -82,6 +82,7 @@ def _scale(document: dict[str, Any]) -> dict[str, str]:
         "vendors.gdelt.limits, vendors.google_news.limits": "1000 requests in a second",
         "breaker.open_s": f"at most {OPEN_S:g} s",
         "work.call_timeout_s": f"at most {CALL_TIMEOUT_S:g} s",
+        "work.concurrency": "4 leads at once: few enough that leads start while faults last",
         "spend caps": f"times {_CAP_FACTOR}: the same leads are paid for in every round",
         "days": "between two rounds a day is taken to pass: cached answers and holds on paid "
         "runs are forgotten, and leads in quarantine are released",

@@ -6,6 +6,7 @@ a second from the last snapshot given; giving one costs nothing.
 
 from __future__ import annotations
 
+from itertools import groupby
 from types import TracebackType
 
 from rich.console import Console, Group, RenderableType
@@ -139,9 +140,9 @@ def _lanes(
     for (vendor, kind), spans in shown:
         label = line(f"{vendor} {words(kind)}", _LABEL - 1)
         row = Text(f"{label:<{_LABEL}}")
-        for state in timeline(spans, seen.t - _SPAN_S, seen.t, cells):
+        for state, run in groupby(timeline(spans, seen.t - _SPAN_S, seen.t, cells)):
             glyph, ascii_glyph, style = _GLYPHS.get(state, (" ", " ", ""))
-            row.append(ascii_glyph if plain else glyph, style=style)
+            row.append((ascii_glyph if plain else glyph) * len(list(run)), style=style)
         now = spans[-1].state
         row.append(f" {words(now)}", style=_GLYPHS[now][2])
         rows.append(_fit(row, width))

@@ -77,9 +77,9 @@ async def arrivals(twins: Twins, began: datetime) -> tuple[Arrival, ...]:
 
 
 def per_second(found: tuple[Arrival, ...]) -> dict[str, tuple[tuple[int, int], ...]]:
-    """Vendor to (second, requests), for drawing."""
+    """Vendor and operation class (`ghl read`) to (second, requests), for drawing."""
     counted: dict[str, dict[int, int]] = {}
     for each in found:
-        seconds = counted.setdefault(each.vendor, {})
+        seconds = counted.setdefault(f"{each.vendor} {each.operation_class}", {})
         seconds[int(each.t)] = seconds.get(int(each.t), 0) + 1
-    return {vendor: tuple(sorted(seconds.items())) for vendor, seconds in sorted(counted.items())}
+    return {door: tuple(sorted(seconds.items())) for door, seconds in sorted(counted.items())}

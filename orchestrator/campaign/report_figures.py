@@ -9,6 +9,11 @@ from orchestrator.campaign.brake_spans import inside, shut, trips
 from orchestrator.campaign.record import CampaignRecord
 from orchestrator.campaign.words import count, lasting, many, money, words
 
+_BY_THE_SECOND = (
+    "Arrivals are drawn by the second. A second in which a breaker opened or closed is drawn in "
+    "its open part; the question about requests at an open breaker counts by the exact time."
+)
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -26,7 +31,7 @@ def figures(record: CampaignRecord) -> tuple[Figure, ...]:
     held = record.spend.get("held_micros", last.spend_micros if last else 0)
     verdicts = Counter(lead.verdict for lead in record.leads)
     changed = [f"{number} {words(name)}" for name, number in verdicts.items() if name != "same"]
-    seconds = sum(one.seconds for name in _vendors(record) for one in shut(record.breakers, name))
+    seconds = sum(span.end - span.start for span in record.breakers if span.state == "open")
     restarts = sum(record.restarts.values()) or (last.restarts if last else 0)
     kinds = len({fault.fault for fault in record.faults})
     return (
@@ -34,7 +39,7 @@ def figures(record: CampaignRecord) -> tuple[Figure, ...]:
         Figure(count(len(record.leads)), "leads", ", ".join(changed) or "all decided the same"),
         Figure(count(record.rounds), "rounds", f"in {lasting(record.seconds)}"),
         Figure(count(trips(record.breakers)), "breaker trips", f"open for {lasting(seconds)}"),
-        Figure(count(shut_requests(record)), "requests at a shut door", "seconds shut throughout"),
+        _at_shut_doors(record),
         Figure(count(last.retries if last else 0), "retries",
                many(last.failures if last else 0, "failure") + " recorded"),
         Figure(count(restarts), "server restarts", _by_name(record)),
@@ -42,21 +47,23 @@ def figures(record: CampaignRecord) -> tuple[Figure, ...]:
     )  # fmt: skip
 
 
-def _vendors(record: CampaignRecord) -> list[str]:
-    return sorted({span.vendor for span in record.breakers})
-
-
 def _by_name(record: CampaignRecord) -> str:
     most = sorted(record.restarts.items(), key=lambda item: -item[1])[:3]
     return ", ".join(f"{words(name)} {number}" for name, number in most if number)
 
 
+def _at_shut_doors(record: CampaignRecord) -> Figure:
+    name = "requests at a shut door"
+    if not record.arrivals:
+        return Figure("–", name, "nobody counted")
+    return Figure(count(shut_requests(record)), name, "in seconds shut throughout")
+
+
 def shut_requests(record: CampaignRecord) -> int:
-    """Requests in seconds in which all of the vendor's breakers were open throughout."""
+    """Requests in seconds in which the breaker of their door was open throughout."""
     total = 0
-    for name in _vendors(record):
+    for name, counted in record.arrivals.items():
         stretches = shut(record.breakers, name)
-        counted = record.arrivals.get(name, ())
         total += sum(requests for second, requests in counted if inside(stretches, second))
     return total
 
@@ -82,10 +89,7 @@ def notes(record: CampaignRecord) -> tuple[str, ...]:
     missing = sorted(set(record.faults_allowed) - {fault.fault for fault in record.faults})
     if missing:
         said.append("Allowed, but never put anywhere: " + ", ".join(map(words, missing)) + ".")
-    said.append(
-        "Arrivals are counted by the second. A second in which a breaker opened or closed is "
-        "drawn in its open part; the question above counts by the exact time instead."
-    )
+    said.append(_BY_THE_SECOND)
     if record.samples:
         gap = (record.samples[-1].t - record.samples[0].t) / max(1, len(record.samples) - 1)
         said.append(f"The swarm was looked at every {lasting(gap)}; shorter peaks are not seen.")

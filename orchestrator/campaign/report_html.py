@@ -16,7 +16,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from orchestrator.campaign import words
-from orchestrator.campaign.brake_spans import extent, shut
+from orchestrator.campaign.brake_spans import doors, extent, shut
 from orchestrator.campaign.charts import (
     NARROW,
     WIDE,
@@ -33,7 +33,7 @@ from orchestrator.campaign.report_findings import finding, proposal, written
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _LONGEST_TABLE = 500
-_MOST_VENDORS = 8
+_MOST_DOORS = 10
 _CLOSE_S = 120.0
 _CLOSE_UPS = 2
 _MOST_FINDINGS = 40
@@ -116,25 +116,27 @@ def _both(draw: Callable[[float], str]) -> str:
 
 
 def _doors(record: CampaignRecord) -> list[tuple[str, str, str]]:
-    """(vendor, what is seen, chart): GHL first, which the guide asks about, then longest open."""
-    vendors = {*record.arrivals, *(span.vendor for span in record.breakers)}
-    times = {name: sum(one.seconds for one in shut(record.breakers, name)) for name in vendors}
-    made = []
-    seen = (name for name in vendors if times[name] or record.arrivals.get(name))
-    ranked = sorted(seen, key=lambda name: (name != "ghl", -times[name], name))
-    for place, name in enumerate(ranked[:_MOST_VENDORS]):
-        said = f"breaker open for {words.lasting(times[name])}" if times[name] else "never open"
-        made.append((name, said, _both(partial(arrivals, record, name))))
-        if times[name] and extent(record) > 2.5 * _CLOSE_S and place < _CLOSE_UPS:
+    """(door, what is seen, chart): GHL's first, which the guide asks about; two of them closer.
+
+    None when nobody counted: a chart without bars would say that nothing arrived.
+    """
+    made: list[tuple[str, str, str]] = []
+    if not record.arrivals:
+        return made
+    seen = [name for name in doors(record) if name not in _silent(record)]
+    for place, name in enumerate(seen[:_MOST_DOORS]):
+        seconds = sum(one.seconds for one in shut(record.breakers, name))
+        said = f"breaker open for {words.lasting(seconds)}" if seconds else "never open"
+        made.append((words.words(name), said, _both(partial(arrivals, record, name))))
+        if seconds and extent(record) > 2.5 * _CLOSE_S and place < _CLOSE_UPS:
             window = closeup(record, name, _CLOSE_S)
             chart = _both(partial(arrivals, record, name, window=window))
             told = f"closer: two minutes around its first trip, from {words.clock(window[0])}"
-            made.append((name, told, chart))
+            made.append((words.words(name), told, chart))
     return made
 
 
 def _silent(record: CampaignRecord) -> list[str]:
-    """Vendors whose door saw nothing, and whose breaker never opened."""
-    vendors = {*record.arrivals, *(span.vendor for span in record.breakers)}
-    quiet = (name for name in vendors if not record.arrivals.get(name))
+    """Doors at which nothing arrived, and whose breaker never opened."""
+    quiet = (name for name in doors(record) if not record.arrivals.get(name))
     return sorted(name for name in quiet if not shut(record.breakers, name))

@@ -43,27 +43,38 @@ class Strikes:
         self._database_url = database_url
         self._hang_s = hang_s
         self._one = asyncio.Lock()
-        self.under_way: str | None = None
+        self._closing = False
+        self._whole = asyncio.Event()  # database, disk and bank can be used
+        self._whole.set()
 
-    async def do(self, strike: Strike) -> float:
-        """Do one fault and undo it; returns its first moment (`time.monotonic()`)."""
+    async def do(self, strike: Strike) -> float | None:
+        """Do one fault and undo it.
+
+        Returns:
+            Its first moment (`time.monotonic()`); None when the campaign ended before its turn.
+        """
         async with self._one:
-            self.under_way = f"{strike.fault} {strike.server or ''}".strip()
+            if self._closing:
+                return None
             began = time.monotonic()
+            if strike.server is not None:
+                await self._server(strike.server, hang=strike.fault == "server_hung")
+                return began
+            self._whole.clear()
             try:
-                if strike.server is not None:
-                    await self._server(strike.server, hang=strike.fault == "server_hung")
-                else:
-                    async with self._broken(strike):
-                        await asyncio.sleep(strike.seconds)
+                async with self._broken(strike):
+                    await asyncio.sleep(strike.seconds)
             finally:
-                self.under_way = None
+                self._whole.set()
             return began
 
     async def settled(self) -> None:
-        """Ends when no fault is under way."""
-        async with self._one:
-            return
+        """Ends when database, disk and bank can be used, for a moment at least."""
+        await self._whole.wait()
+
+    def finish(self) -> None:
+        """Do nothing more; what hangs is woken."""
+        self._closing = True
 
     def _broken(self, strike: Strike) -> contextlib.AbstractAsyncContextManager[None]:
         if strike.fault == "database_locked":
@@ -81,7 +92,7 @@ class Strikes:
             deadline = time.monotonic() + (self._hang_s if hang else _SERVER_BACK_S)
             # The queen has noticed when another process stands in its place.
             while self._swarm.children.pids()[name] in (pid, None):
-                if time.monotonic() >= deadline:
+                if time.monotonic() >= deadline or (hang and self._closing):
                     break
                 await asyncio.sleep(0.05)
         except ProcessLookupError:

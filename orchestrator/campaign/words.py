@@ -56,7 +56,7 @@ def clean(text: object, limit: int = 2000) -> str:
 
 def line(text: object, limit: int = 200) -> str:
     """`clean` on one line."""
-    return clean(" ".join(clean(text, 4 * limit).split()), limit)
+    return clean(" ".join(str(text)[: 4 * limit].split()), limit)
 
 
 def family(fault: str) -> str:
@@ -96,9 +96,9 @@ def clock(seconds: float) -> str:
 
 
 def lasting(seconds: float) -> str:
-    """A duration in words: `0.4 s`, `12 s`, `2 min 5 s`, `1 h 0 min`."""
+    """A duration in words: `0.4 s`, `6 s`, `2 min 5 s`, `1 h 0 min`."""
     if seconds < 10:
-        return f"{seconds:.1f} s"
+        return f"{round(seconds, 1):g} s"
     whole = int(seconds + 0.5)
     minutes, rest = divmod(whole, 60)
     if minutes == 0:

@@ -31,7 +31,7 @@ from orchestrator.fixes.apply import Changer, operator
 from orchestrator.fixes.measure import measure
 from orchestrator.fixes.model import FixFiles, Proposal
 from orchestrator.fixes.propose import propose
-from orchestrator.fixes.show import cluster_table, diff, fix_table, fix_text, quarantine_table
+from orchestrator.fixes.show import cluster_text, diff, fix_table, fix_text, quarantine_table
 from orchestrator.report import console
 
 _SINCE = re.compile(r"(\d{1,5})([mhd])\Z")
@@ -47,7 +47,7 @@ def show_failures(hive: Path, since: str, run: str | None, *, as_json: bool) -> 
             found = clusters(conn, since=earliest, run_id=run)
     _show(
         {"since": earliest, "run_id": run, "clusters": [asdict(one) for one in found]},
-        lambda: cluster_table(found, since),
+        lambda: cluster_text(found, since),
         as_json=as_json,
     )
     return 0

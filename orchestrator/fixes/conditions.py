@@ -68,7 +68,7 @@ def _slow(fix: Proposal, document: Mapping[str, Any]) -> Condition | None:
         return whole
 
     return Condition(
-        f"{vendor} answering after {latency:.0f} s (time 1:{scale:.0f})",
+        f"{vendor} answering after {latency:.3g} s (time 1:{scale:.3g})",
         {"vendor_latency_ms": {vendor: round(1000 * latency / scale)}},
         ("timeout",),
         vendor,

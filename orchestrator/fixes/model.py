@@ -182,6 +182,10 @@ class FixFiles:
         except OSError as error:
             raise DiskTrouble(f"the proposal cannot be written ({error.strerror})") from error
 
+    def drop(self, id: str) -> None:
+        """Forget a proposal that nothing speaks for any more."""
+        self._path(id).unlink(missing_ok=True)
+
     def _path(self, id: str) -> Path:
         if not _ID.match(id):
             raise BadInput(f"{id!r} is no id of a fix", remedy="See `swarm fixes list`.")

@@ -14,6 +14,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection
+
 from guardrails.brakes.failures import Cluster, FailureTracker, clusters
 from guardrails.clock import Clock, iso
 from guardrails.config import config_dir
@@ -78,9 +80,24 @@ async def propose(
     """
     await FailureTracker(store, hive, clock, "queen").absorb_pending()
     since = iso(clock() - timedelta(hours=hours))
-    found = await store.query(lambda conn: clusters(conn, since=since, limit=_CLUSTERS))
+    files = FixFiles(hive)
+    known = await asyncio.to_thread(files.all)
+    applied = {(one.diagnosis, one.subject): one.changed_at for one in known if _in_force(one)}
     setting = await asyncio.to_thread(read_setting, config)
-    return await asyncio.to_thread(_write, FixFiles(hive), diagnosed(found, setting), iso(clock()))
+
+    def work(conn: Connection) -> list[tuple[str, tuple[Cluster, ...]]]:
+        starts = sorted({since, *(at for at in applied.values() if at > since)})
+        return [(at, clusters(conn, since=at, limit=_CLUSTERS)) for at in starts]
+
+    made: list[Proposal] = []
+    for start, found in await store.query(work):
+        made += [
+            one
+            for one in diagnosed(found, setting)
+            if max(applied.get((one.diagnosis, one.subject), since), since) == start
+        ]
+    made.sort(key=lambda one: -one.evidence.failures)
+    return await asyncio.to_thread(_write, files, known, made, setting, iso(clock()))
 
 
 def diagnosed(found: Iterable[Cluster], setting: Setting) -> tuple[Proposal, ...]:
@@ -96,6 +113,11 @@ def diagnosed(found: Iterable[Cluster], setting: Setting) -> tuple[Proposal, ...
             cases[id] = _Case(_sound(finding, setting), (*before, cluster))
     made = [_proposal(id, case) for id, case in cases.items() if _enough(case)]
     return tuple(sorted(made, key=lambda one: -one.evidence.failures))
+
+
+def _in_force(fix: Proposal) -> bool:
+    """What failed before a fix was applied says nothing about the configuration after it."""
+    return fix.status == "applied" and bool(fix.patch)
 
 
 def _enough(case: _Case) -> bool:
@@ -158,21 +180,40 @@ def _evidence(found: Sequence[Cluster]) -> Evidence:
     )
 
 
-def _write(files: FixFiles, made: Sequence[Proposal], now: str) -> tuple[Proposal, ...]:
-    known = {one.id: one for one in files.all()}
-    written = []
-    for proposal in made:
-        old = known.get(proposal.id)
-        if old is None:
-            fresh = proposal.model_copy(update={"created_at": now, "changed_at": now})
-        elif old.status == "applied" or old.evidence == proposal.evidence:
-            fresh = old  # what was applied keeps the evidence it was applied on
-        else:
-            fresh = old.model_copy(update={"evidence": proposal.evidence, "changed_at": now})
-        if fresh is not old:
+def _write(
+    files: FixFiles,
+    known: Sequence[Proposal],
+    made: Sequence[Proposal],
+    setting: Setting,
+    now: str,
+) -> tuple[Proposal, ...]:
+    there = {one.id: one for one in known}
+    written = [_merged(there.get(one.id), one, now) for one in made]
+    for fresh in written:
+        if fresh is not there.get(fresh.id):
             files.put(fresh)
-        written.append(fresh)
+    told = {mark for one in written for mark in one.evidence.signatures}
+    ids = {one.id for one in written}
+    for old in known:
+        stale = told.issuperset(old.evidence.signatures) or not _fits(old, setting)
+        if old.status == "proposed" and old.id not in ids and stale:
+            files.drop(old.id)
     return tuple(written)
+
+
+def _merged(old: Proposal | None, made: Proposal, now: str) -> Proposal:
+    if old is None:
+        return made.model_copy(update={"created_at": now, "changed_at": now})
+    if old.status == "applied" or old.evidence == made.evidence:
+        return old  # what was applied keeps the evidence it was applied on
+    return old.model_copy(update={"evidence": made.evidence, "changed_at": now})
+
+
+def _fits(fix: Proposal, setting: Setting) -> bool:
+    try:
+        return not fix.patch or bool(patched(fix.patch, setting.document, setting.packaged))
+    except Refused:
+        return False
 
 
 def _read(path: Path) -> dict[str, Any]:

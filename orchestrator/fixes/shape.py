@@ -74,7 +74,8 @@ def _candidate(told: _Told) -> str | None:
 
 def _similar(known: str, name: str) -> bool:
     one, other = _folded(known), _folded(name)
-    ends = len(one) >= 2 and other.endswith(one) and other != one
+    longer, shorter = (other, one) if len(other) > len(one) else (one, other)
+    ends = len(shorter) >= (2 if shorter == one else 4) and longer.endswith(shorter)
     return ends or one == other or SequenceMatcher(None, one, other).ratio() >= _ALIKE
 
 

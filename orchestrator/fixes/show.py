@@ -18,27 +18,23 @@ from orchestrator.fixes.model import Patch, Proposal, Trial
 _STATUS = {"proposed": "yellow", "applied": "green", "reverted": "dim"}
 
 
-def cluster_table(found: Sequence[Cluster], since: str) -> Table | str:
-    """One line for each cause."""
+def cluster_text(found: Sequence[Cluster], since: str) -> str:
+    """Two lines for each cause, the most frequent first: readable on any width."""
     if not found:
         return f"No failures in the last {since}."
-    table = Table(
-        title=f"Failures of the last {since}, by cause", box=None, header_style="bold", expand=True
-    )
-    for name in ("Count", "Leads", "Where", "Kind"):
-        table.add_column(name, justify="right" if name in ("Count", "Leads") else "left")
-    table.add_column("What was said", overflow="fold", ratio=1)
-    for name in ("First", "Last", "Per hour", "Cost"):
-        table.add_column(name, justify="right", no_wrap=True)
+    total = sum(one.count for one in found)
+    lines = [f"{total} failures of {len(found)} causes in the last {since}", ""]
     for one in found:
         where = f"{one.vendor or one.server}.{one.operation}"
-        count = f"{one.count}" + (f" ({one.injected} injected)" if one.injected else "")
-        table.add_row(
-            count, str(one.leads), Text(where), one.kind, Text(one.details[0]),
-            _hour(one.first_seen), _hour(one.last_seen), f"{one.per_hour:g}",
-            _dollars(one.cost_micros),
-        )  # fmt: skip
-    return table
+        status = f" HTTP {one.status}" if one.status else ""
+        injected = f", {one.injected} injected" if one.injected else ""
+        lines += [
+            f"{one.count:>6} x {where}  {one.kind}{status}",
+            f"         {one.details[0]}",
+            f"         {one.leads} leads{injected}, {_hour(one.first_seen)} to "
+            f"{_hour(one.last_seen)}, {one.per_hour:g} an hour, {_dollars(one.cost_micros)}",
+        ]
+    return "\n".join([*lines, "", "`swarm fixes list` says what can be done about them."])
 
 
 def fix_table(found: Sequence[Proposal]) -> Table | str:

@@ -93,7 +93,7 @@ def open_client(
         lambda inner: BrakeLayer(
             inner,
             vendor=vendor,
-            limits=config.limits,
+            limits=config.limits if safety.keeps_limits else None,
             brakes=safety.brakes,
             failures=safety.failures,
             scrub=scrub,

@@ -33,6 +33,8 @@ RESERVATION = "swarm.reservation"
 INJECTED = "swarm.injected"
 _LEAVES_TIME = 0.8  # share of the time left that may be spent on waiting for a slot
 _MOST_QUESTIONS = 4
+_UNKNOWN_WINDOW_S = 1.0
+_LONGEST_WINDOW_S = 300.0
 _DAY_USED_UP_S = 900.0  # the vendor does not say when its day ends
 
 
@@ -49,7 +51,7 @@ class BrakeLayer(httpx.AsyncBaseTransport):
         inner: httpx.AsyncBaseTransport,
         *,
         vendor: str,
-        limits: VendorLimits,
+        limits: VendorLimits | None,
         brakes: Gatekeeper,
         failures: FailureTracker,
         scrub: Scrubber,
@@ -118,7 +120,9 @@ class BrakeLayer(httpx.AsyncBaseTransport):
         """How long the vendor wants silence, if it does: for all processes."""
         if response.status_code == 429:
             asked = retry_after(response, datetime.now(UTC))
-            return self._limits.per_seconds if asked is None else asked
+            return self._window(response) if asked is None else asked
+        if self._limits is None:
+            return None
         if response.headers.get("x-ratelimit-daily-remaining", "").strip() == "0":
             return _DAY_USED_UP_S
         if response.headers.get("x-ratelimit-remaining", "").strip() == "0":
@@ -126,6 +130,13 @@ class BrakeLayer(httpx.AsyncBaseTransport):
             # slides and a long pause would waste it.
             return self._limits.per_seconds / self._limits.requests
         return None
+
+    def _window(self, response: httpx.Response) -> float:
+        """Seconds of the vendor's window, as it says itself or as we know it."""
+        stated = response.headers.get("x-ratelimit-interval-milliseconds", "").strip()
+        if stated.isascii() and stated.isdigit():
+            return min(int(stated) / 1000, _LONGEST_WINDOW_S)
+        return self._limits.per_seconds if self._limits else _UNKNOWN_WINDOW_S
 
     def _tell(
         self,

@@ -78,8 +78,13 @@ def beside(value: Any, field: str, known: Iterable[str] = ()) -> tuple[str, ...]
     if not isinstance(value, dict):
         return ()
     unknown = sorted(set(map(_printable, value)) - set(known) - {""})
-    unknown.sort(key=lambda name: -SequenceMatcher(None, field.lower(), name.lower()).ratio())
-    return tuple(unknown[:_NAMES])
+    wanted = field.lower()
+
+    def unlike(name: str) -> tuple[bool, float]:
+        low = name.lower()
+        return not low.endswith(wanted), -SequenceMatcher(None, wanted, low).ratio()
+
+    return tuple(sorted(unknown, key=unlike)[:_NAMES])
 
 
 def at(value: Any, path: Iterable[str | int]) -> Any:

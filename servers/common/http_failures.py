@@ -138,8 +138,8 @@ def _raised(error: httpx.TransportError) -> tuple[FailureKind, str]:
         if isinstance(cause, socket.gaierror):
             return "dns", f": the name does not resolve, {cause.strerror or 'no address'}"
         if isinstance(cause, ssl.SSLError):
-            reason = getattr(cause, "verify_message", "") or cause.reason or "handshake failed"
-            return "tls", f": {reason}"
+            reason = getattr(cause, "verify_message", "") or getattr(cause, "reason", "")
+            return "tls", f": {reason or 'handshake failed'}"
     for cause in _causes(error):
         if isinstance(cause, OSError) and cause.strerror:
             return "connection", f": {cause.strerror}"

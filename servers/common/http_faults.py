@@ -13,19 +13,20 @@ import uuid
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from typing import NoReturn
 
 import httpx
 
 from guardrails.brakes.chaos import ChaosEvent
 from guardrails.clock import Clock, iso, utc_now
-from guardrails.correlation import current
+from guardrails.correlation import Correlation, current
 from servers.common.fault_answers import error_answer, garbage
 from servers.common.fault_plan import FaultPlan, HttpFault
 from servers.common.http_brakes import INJECTED
 from servers.common.http_lock import OPERATION
 from servers.common.http_retry import ATTEMPT, Sleep
 
-_KEPT_COUNTS = 50_000
+_KEPT_COUNTS = 20_000
 _SLOWEST, _FASTEST = 0.7, 0.3  # shares of the read timeout
 # As short as the Retry-After, so that a campaign spends its time on faults and not on waiting.
 _QUOTA_HEADERS = {
@@ -97,17 +98,7 @@ class FaultInjection(httpx.AsyncBaseTransport):
         occurrence = self._counts.next((work.lead_id, identity))
         visit = self._counts.next((work.lead_id, site))
         fault = self._plan.fault_for(site, identity, occurrence, work.lead_id, visit=visit)
-        self._record(
-            ChaosEvent(
-                event_id=f"X-{self._new_id()}",
-                at=iso(self._clock()),
-                site=site,
-                fault=fault,
-                attempt=request.extensions.get(ATTEMPT, 1),
-                lead_id=work.lead_id,
-                run_id=work.run_id,
-            )
-        )
+        self._record(self._event(site, fault, request, work))
         request.extensions.pop(INJECTED, None)  # of the attempt before
         if fault is None:
             return await self._inner.handle_async_request(request)
@@ -119,24 +110,23 @@ class FaultInjection(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         await self._inner.aclose()
 
+    def _event(
+        self, site: str, fault: HttpFault | None, request: httpx.Request, work: Correlation
+    ) -> ChaosEvent:
+        return ChaosEvent(
+            event_id=f"X-{self._new_id()}",
+            at=iso(self._clock()),
+            site=site,
+            fault=fault,
+            attempt=request.extensions.get(ATTEMPT, 1),
+            lead_id=work.lead_id,
+            run_id=work.run_id,
+        )
+
     async def _do(self, fault: HttpFault, request: httpx.Request, here: _Pass) -> httpx.Response:
         match fault:
-            case "timeout_before":
-                return await self._time_out(request, here)
-            case "timeout_after":
-                await self._act(request)
-                return await self._time_out(request, here)
-            case "reset":
-                if here.draw("reset_after") < 0.5:
-                    await self._act(request)
-                raise httpx.ReadError("the connection was reset (injected)", request=request)
-            case "http_429":
-                quota = {"Retry-After": "1"} if here.draw("429_hint") < 0.5 else _QUOTA_HEADERS
-                return error_answer(self._vendor, 429, "Too Many Requests", quota)
-            case "http_500":
-                return error_answer(self._vendor, 500, "Internal server error")
-            case "http_503":
-                return error_answer(self._vendor, 503, "Service unavailable")
+            case "timeout_before" | "timeout_after" | "reset":
+                await self._lose(fault, request, here)
             case "slow":
                 share = _FASTEST + (_SLOWEST - _FASTEST) * here.draw("slow_share")
                 await self._sleep(share * here.read_timeout_s)
@@ -150,16 +140,29 @@ class FaultInjection(httpx.AsyncBaseTransport):
             case "created_422":
                 await self._act(request)
                 return error_answer(self._vendor, 422, "property source should not exist")
+            case "http_429":
+                quota = {"Retry-After": "1"} if here.draw("429_hint") < 0.5 else _QUOTA_HEADERS
+                return error_answer(self._vendor, 429, "Too Many Requests", quota)
+            case "http_500":
+                return error_answer(self._vendor, 500, "Internal server error")
+            case "http_503":
+                return error_answer(self._vendor, 503, "Service unavailable")
+
+    async def _lose(self, fault: HttpFault, request: httpx.Request, here: _Pass) -> NoReturn:
+        """End without an answer."""
+        reset = fault == "reset"
+        if fault == "timeout_after" or (reset and here.draw("reset_after") < 0.5):
+            await self._act(request)
+        if reset:
+            raise httpx.ReadError("the connection was reset (injected)", request=request)
+        await self._sleep(here.read_timeout_s)
+        raise httpx.ReadTimeout("the answer did not come in time (injected)", request=request)
 
     async def _act(self, request: httpx.Request) -> int:
         """Let the vendor act and throw its answer away; gives the answer's status."""
         response = await self._inner.handle_async_request(request)
         await response.aclose()
         return response.status_code
-
-    async def _time_out(self, request: httpx.Request, here: _Pass) -> httpx.Response:
-        await self._sleep(here.read_timeout_s)
-        raise httpx.ReadTimeout("the answer did not come in time (injected)", request=request)
 
 
 def request_identity(request: httpx.Request, lead_id: str | None) -> str:

@@ -7,15 +7,17 @@ the queen started never outlives her, not even hung or stopped: the kernel sees 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import gc
+import io
 import logging
 import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 from mcp.server.lowlevel import Server
@@ -44,8 +46,26 @@ def configure_logging() -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Lossy(sys.stderr))),
     )
+
+
+class _Lossy(io.TextIOBase):
+    """A line that cannot be written, on a full disk say, is lost and stops nobody."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """See the class."""
+        with contextlib.suppress(OSError):
+            return self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """See the class."""
+        with contextlib.suppress(OSError):
+            self._stream.flush()
 
 
 def run(open_server: Callable[[], Opened]) -> None:

@@ -36,6 +36,7 @@ class Safety:
     failures: FailureTracker
     prices: Mapping[str, Mapping[str, int]]
     plan: FaultPlan | None = None
+    keeps_limits: bool = True
 
 
 @contextmanager
@@ -73,7 +74,8 @@ def _braked(
     )
     try:
         plan = FaultPlan(injection) if injection.enabled else None
-        yield Safety(hive, store, brakes, failures, production.spend.prices_micros, plan)
+        prices, limited = production.spend.prices_micros, settings.keeps_limits
+        yield Safety(hive, store, brakes, failures, prices, plan, limited)
     finally:
         brakes.close()
 

@@ -166,7 +166,7 @@ class GhlCrm:
         answer = await self._client.request(
             GET, path_params={"contact_id": contact_id}, headers=self._headers
         )
-        contact = answer.parsed_as(_Contact, answer.document().get("contact"))
+        contact = answer.parsed_as(_Contact, answer.document().get("contact"), "contact")
         if contact.id != contact_id:
             raise answer.drift("another contact than the one asked for")
         return _contact(contact)

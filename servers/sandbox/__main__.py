@@ -20,6 +20,19 @@ from servers.sandbox.world import DEFAULT_SEED
 
 def main() -> None:
     """Read the options and serve until stopped. Exit code 2 when the port is taken."""
+    asked = _parser().parse_args()
+    if asked.latency_ms is not None:
+        asked.behaviour.latency_ms = asked.latency_ms
+    if asked.rate_limits is not None:
+        asked.behaviour.rate_limits = tuple(asked.rate_limits)
+    try:
+        host(Options(asked.port, asked.seed, asked.behaviour, asked.watch_stdin))
+    except OSError as error:
+        sys.stderr.write(f"The sandbox could not listen on port {asked.port}: {error}\n")
+        raise SystemExit(2) from error
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="servers.sandbox", description="The vendors' twins.")
     parser.add_argument("--port", type=int, default=0, help="0 takes any free port")
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="which world to invent")
@@ -41,16 +54,7 @@ def main() -> None:
     parser.add_argument(
         "--watch-stdin", action="store_true", help="end when stdin closes: never outlive a parent"
     )
-    asked = parser.parse_args()
-    if asked.latency_ms is not None:
-        asked.behaviour.latency_ms = asked.latency_ms
-    if asked.rate_limits is not None:
-        asked.behaviour.rate_limits = tuple(asked.rate_limits)
-    try:
-        host(Options(asked.port, asked.seed, asked.behaviour, asked.watch_stdin))
-    except OSError as error:
-        sys.stderr.write(f"The sandbox could not listen on port {asked.port}: {error}\n")
-        raise SystemExit(2) from error
+    return parser
 
 
 def _behaviour(text: str) -> Behaviour:

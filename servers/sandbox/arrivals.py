@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 KEPT = 500_000
 _KEPT_SECONDS = 200_000  # per vendor: two days in which every second has a request
+_CLOCK_STEP_S = 60.0  # lines are in order of arrival unless the clock was set back: by less
 
 Line = tuple[float, str, str, str, int]  # epoch seconds, vendor, method, template, status
 
@@ -55,19 +56,22 @@ class Arrivals:
             del seconds[next(iter(seconds))]
 
     def lines(self, vendor: str | None = None, since: float = 0.0) -> list[Line]:
-        """The kept lines in order of their end; `since` and later, of one vendor or of all."""
+        """The kept lines in order of arrival; `since` and later, of one vendor or of all."""
         names = list(self._names)
         found: list[Line] = []
-        for place in self._places():
+        for place in self._newest_first():
             at, name = self._at[place], names[self._endpoint[place]]
+            if at < since - _CLOCK_STEP_S:
+                break
             if at >= since and vendor in (None, name[0]):
                 found.append((round(at, 3), *name, self._status[place]))
+        found.reverse()
         return found
 
     def per_second(self) -> dict[str, list[tuple[int, int]]]:
         """Vendor to `(epoch second, requests)` in order; seconds without a request are absent."""
         return {vendor: sorted(seconds.items()) for vendor, seconds in self._seconds.items()}
 
-    def _places(self) -> Iterator[int]:
-        yield from range(self._oldest, len(self._at))
-        yield from range(self._oldest)
+    def _newest_first(self) -> Iterator[int]:
+        yield from reversed(range(self._oldest))
+        yield from reversed(range(self._oldest, len(self._at)))

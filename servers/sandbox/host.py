@@ -71,6 +71,7 @@ class Sandbox:
             ("GET", "log"): self._log,
             ("GET", "arrivals"): lambda call: reply(200, site.arrivals.per_second()),
             ("GET", "health"): self._health,
+            ("GET", "behaviour"): self._switches,
             ("POST", "reset"): self._reset,
             ("POST", "behaviour"): self._behave,
         }
@@ -110,6 +111,12 @@ class Sandbox:
         for twin in self.twins.values():
             twin.reset()
         return reply(200, {"status": "reset"})
+
+    def _switches(self, call: Call) -> Reply:
+        """Every switch with its value and what it does."""
+        values = self.site.behaviour.model_dump()
+        about = {name: field.description for name, field in Behaviour.model_fields.items()}
+        return reply(200, {n: {"value": values[n], "about": about[n]} for n in values})
 
     def _behave(self, call: Call) -> Reply:
         """Change the named switches; the others stay. Unknown names are refused."""

@@ -43,6 +43,12 @@ class Till:
         with self.store.transaction() as conn:
             self.book.reserve(conn, call(entry_id, micros, vendor))
 
+    def reserve_and_fail(self, entry_id: str, micros: int = PRICE) -> None:
+        """A caller whose transaction fails after the reservation."""
+        with self.store.transaction() as conn:
+            self.book.reserve(conn, call(entry_id, micros))
+            raise ZeroDivisionError
+
     def settle(self, entry_id: str, outcome: str) -> None:
         with self.store.transaction() as conn:
             self.book.settle(conn, Settlement(entry_id, outcome))  # type: ignore[arg-type]

@@ -8,7 +8,15 @@ import pytest
 
 from guardrails.model import Reason, Verdict
 from guardrails.policy import CompiledPolicy, evaluate
-from tests.decision_samples import ANSWER, dossier, inputs, policy_document, said, verdict
+from tests.decision_samples import (
+    ANSWER,
+    QUALIFICATION,
+    dossier,
+    inputs,
+    policy_document,
+    said,
+    verdict,
+)
 
 W = Verdict.DEFER
 
@@ -21,6 +29,26 @@ def test_a_missing_lookup_defers_the_draft(part: str) -> None:
 def test_a_failed_lookup_defers_the_draft() -> None:
     failed = dossier(problems=(Reason(code="vendor_unavailable", text="GHL timed out."),))
     assert said(inputs(dossier=failed)) == {"lookup_failed": W}
+
+
+SILENT = Reason(code="enrichment_incomplete", text="clay (capped): no room. Unknown: industry.")
+
+
+def test_an_enrichment_that_a_source_left_incomplete_defers_the_draft() -> None:
+    assert said(inputs(dossier=dossier(problems=(SILENT,)))) == {"lookup_failed": W}
+
+
+def test_a_low_score_is_not_final_while_a_source_could_not_be_heard() -> None:
+    low = QUALIFICATION.model_copy(update={"score": 5, "tier": 4, "unknown": ("industry",)})
+    heard = inputs(dossier=dossier(), qualification=low, draft=None)
+    silent = inputs(dossier=dossier(problems=(SILENT,)), qualification=low, draft=None)
+    assert verdict(heard) is Verdict.DISQUALIFY
+    assert verdict(silent) is Verdict.DEFER
+
+
+def test_a_competitor_stays_turned_away_whatever_else_is_unknown() -> None:
+    rival = dossier({"domain": "jasper.ai"}, problems=(SILENT,))
+    assert verdict(inputs(dossier=rival, draft=None)) is Verdict.DISQUALIFY
 
 
 def test_a_draft_for_somebody_who_was_never_scored_waits() -> None:

@@ -10,8 +10,17 @@ import httpx
 import pytest
 from sqlalchemy import select
 
+from guardrails.brakes.brakes import Gatekeeper
 from guardrails.config import load_config
-from guardrails.errors import ConfigError, StoreUnavailable
+from guardrails.errors import (
+    BreakerOpen,
+    ConfigError,
+    RateLimited,
+    Stopped,
+    StoreUnavailable,
+    SwarmError,
+    VendorError,
+)
 from guardrails.model import Lead
 from guardrails.store import Store
 from guardrails.store.tables import paid_runs
@@ -21,7 +30,18 @@ from servers.enricher.paid import HOLD, PaidRuns
 from servers.enricher.sources import SourceAnswer
 from servers.enricher.vendor_clay import OPERATIONS, Clay, ClayRoutine, routine_of
 from tests.conftest import SteppableClock
-from tests.servers.wires import Naps, ScriptedWire, answer, client_over, sandbox, twin_client
+from tests.servers.enricher.brakes import NoEntry, stopped
+from tests.servers.wires import (
+    Naps,
+    ScriptedWire,
+    answer,
+    client_over,
+    safety_with,
+    sandbox,
+    twin_client,
+)
+
+__all__ = ["stopped"]  # a fixture
 
 pytestmark = pytest.mark.anyio
 LEAD = Lead(lead_id="L-1", dedupe_key="k", email="ana@firm.example", company="Firm")
@@ -48,7 +68,9 @@ class Bench:
     def __init__(self, store: Store, clock: SteppableClock) -> None:
         self.store, self.clock, self.naps = store, clock, Naps()
 
-    def clay(self, wire: httpx.AsyncBaseTransport, polls: int = 4) -> Clay:
+    def clay(
+        self, wire: httpx.AsyncBaseTransport, polls: int = 4, brakes: Gatekeeper | None = None
+    ) -> Clay:
         routine = ClayRoutine(
             "rt_1", PRICE, {"industry": "industry", "job_title": "title"}, 1, polls
         )
@@ -59,7 +81,8 @@ class Bench:
             in_flight=timedelta(seconds=60),
             keep=timedelta(days=30),
         )
-        client = client_over(wire, OPERATIONS, vendor="clay", sleep=self.naps)
+        safety = safety_with(brakes)
+        client = client_over(wire, OPERATIONS, vendor="clay", sleep=self.naps, safety=safety)
         return Clay(client, routine, runs, FactMaker(self.clock, {}, 30), sleep=self.naps)
 
     async def ask(self, *steps: Any, polls: int = 4) -> tuple[SourceAnswer, ScriptedWire]:
@@ -153,7 +176,15 @@ async def test_a_crash_before_the_id_is_known_is_not_paid_for_again_until_the_ho
 
 @pytest.mark.parametrize(
     "lost",
-    [httpx.ReadTimeout("slow"), httpx.ReadError("reset"), answer(500), answer(202, {"odd": 1})],
+    [
+        httpx.ReadTimeout("slow"),
+        httpx.ReadError("reset"),
+        answer(500),
+        answer(202, {"odd": 1}),
+        answer(422, {"message": "odd"}),
+        answer(302),
+        httpx.Response(202, content=b"{", headers={"content-type": "application/json"}),
+    ],
 )
 async def test_a_run_whose_fate_is_unknown_is_not_asked_for_again(bench: Bench, lost: Any) -> None:
     got, wire = await bench.ask(lost)
@@ -184,6 +215,42 @@ async def test_a_run_that_certainly_did_not_happen_is_released(
     assert again.status == "ok"
 
 
+async def test_a_run_that_our_own_brakes_stop_is_released_and_says_so(
+    bench: Bench, stopped: tuple[VendorError, str]
+) -> None:
+    error, status = stopped
+    wire = ScriptedWire(STARTED, finished(industry="Law"))
+    got = await bench.clay(wire, brakes=NoEntry(error)).look_up(LEAD, SUBJECT)
+    assert (got.status, got.cost_micros, got.detail) == (status, 0, error.message)
+    assert (bench.row(), wire.seen, got.unanswered) == (None, [], True)
+    again, _ = await bench.ask(STARTED, finished(industry="Law"))
+    assert again.status == "ok"
+
+
+@pytest.mark.parametrize("error", [Stopped("stop"), StoreUnavailable("away")])
+async def test_a_stop_or_a_missing_database_releases_the_run_and_is_no_answer(
+    bench: Bench, error: SwarmError
+) -> None:
+    wire = ScriptedWire(STARTED)
+    with pytest.raises(type(error)):
+        await bench.clay(wire, brakes=NoEntry(error)).look_up(LEAD, SUBJECT)
+    assert (bench.row(), wire.seen) == (None, [])
+
+
+@pytest.mark.parametrize("kind", [BreakerOpen, RateLimited])
+async def test_a_pause_while_polling_leaves_the_run_to_be_taken_up(
+    bench: Bench, kind: type[VendorError]
+) -> None:
+    error = kind("not now", vendor="clay", operation="get_run_results")
+    with pytest.raises(RuntimeError):
+        await bench.ask(STARTED, RuntimeError("killed"))
+    wire = ScriptedWire(finished(industry="Law"))
+    got = await bench.clay(wire, brakes=NoEntry(error)).look_up(LEAD, SUBJECT)
+    assert (got.status, got.cost_micros, wire.seen) == ("pending", 0, [])
+    again, wire = await bench.ask(finished(industry="Law"))
+    assert (again.status, posts(wire)) == ("ok", 0)
+
+
 async def test_a_run_that_takes_too_long_is_taken_up_at_the_next_call(bench: Bench) -> None:
     got, wire = await bench.ask(STARTED, PENDING, polls=3)
     assert (got.status, got.cost_micros, len(wire.seen)) == ("pending", PRICE, 4)
@@ -201,9 +268,9 @@ async def test_an_outage_while_polling_leaves_the_run_to_be_taken_up(bench: Benc
 
 async def test_a_run_clay_no_longer_knows_is_not_paid_for_again_at_once(bench: Bench) -> None:
     got, _ = await bench.ask(STARTED, answer(404, {"message": "Routine run not found"}))
-    assert got.status == "failed"
+    assert (got.status, got.unanswered) == ("failed", True)
     again, wire = await bench.ask(STARTED)
-    assert (again.status, len(wire.seen)) == ("failed", 0)
+    assert (again.status, len(wire.seen), again.unanswered) == ("failed", 0, True)
 
 
 async def test_a_failed_item_says_why_and_is_not_paid_for_again_at_once(bench: Bench) -> None:
@@ -212,6 +279,8 @@ async def test_a_failed_item_says_why_and_is_not_paid_for_again_at_once(bench: B
     assert (got.status, got.detail) == ("failed", "the routine failed: No input matched")
     again, wire = await bench.ask(STARTED)
     assert (again.status, len(wire.seen)) == ("failed", 0)
+    # That is the vendor's answer about this lead, at the first time as at the second.
+    assert (got.unanswered, again.unanswered) == (False, False)
 
 
 async def test_another_leads_result_is_not_taken_for_ours(bench: Bench) -> None:

@@ -10,13 +10,24 @@ import pytest
 from dns.exception import Timeout
 from dns.resolver import NXDOMAIN, NoAnswer, NoNameservers
 
+from guardrails.errors import VendorError
 from guardrails.model import Lead
 from servers.enricher.dns import DnsMail
 from servers.enricher.facts import FactMaker
 from servers.enricher.mail import SandboxMail
 from servers.enricher.vendor_rb2b import OPERATIONS, Rb2b, linkedin_slug
 from tests.conftest import SteppableClock
-from tests.servers.wires import ScriptedWire, answer, client_over, sandbox, twin_client
+from tests.servers.enricher.brakes import NoEntry, stopped
+from tests.servers.wires import (
+    ScriptedWire,
+    answer,
+    client_over,
+    safety_with,
+    sandbox,
+    twin_client,
+)
+
+__all__ = ["stopped"]  # a fixture
 
 pytestmark = pytest.mark.anyio
 LEAD = Lead(lead_id="L-1", dedupe_key="k", email="ana@firm.example")
@@ -54,15 +65,15 @@ async def test_a_profile_by_linkedin_when_there_is_no_address(clock: SteppableCl
 @pytest.mark.parametrize(
     ("reply", "status", "cost"),
     [
-        (answer(404, {"error": "not_found"}), "no_match", 0),
+        (answer(404, {"error": "not_found"}), "no_match", 20_000),  # nothing says it is free
         (answer(200, {"result": {}}), "no_match", 20_000),
         (answer(200, {"result": None}), "no_match", 20_000),
         (answer(402, {"error": "insufficient_credits"}), "out_of_credits", 0),
         (answer(401, {"error": "invalid_api_key"}), "failed", 0),
-        (answer(503), "failed", 0),
-        (httpx.ReadTimeout("slow"), "failed", 0),
-        (answer(200, {"result": ["odd"]}), "failed", 0),
-        (httpx.Response(200, text="<html>"), "failed", 0),
+        (answer(503), "failed", 20_000),  # it may have been billed
+        (httpx.ReadTimeout("slow"), "failed", 20_000),
+        (answer(200, {"result": ["odd"]}), "failed", 20_000),
+        (httpx.Response(200, text="<html>"), "failed", 20_000),
     ],
 )
 async def test_what_each_answer_means(
@@ -71,6 +82,17 @@ async def test_what_each_answer_means(
     wire = ScriptedWire(reply)
     got = await rb2b(wire, clock).look_up(LEAD, "s")
     assert (got.status, got.cost_micros, len(wire.seen)) == (status, cost, 1)
+
+
+async def test_a_look_up_that_our_own_brakes_stop_says_so_and_costs_nothing(
+    clock: SteppableClock, stopped: tuple[VendorError, str]
+) -> None:
+    error, status = stopped
+    wire = ScriptedWire(answer())
+    client = client_over(wire, OPERATIONS, vendor="rb2b", safety=safety_with(NoEntry(error)))
+    got = await Rb2b(client, 20_000, FactMaker(clock, {}, 30)).look_up(LEAD, "s")
+    assert (got.status, got.cost_micros, got.detail) == (status, 0, error.message)
+    assert (wire.seen, got.unanswered) == ([], True)
 
 
 async def test_without_key_or_anything_to_ask_for_nobody_is_asked(clock: SteppableClock) -> None:

@@ -13,7 +13,7 @@ import pytest
 from guardrails.config import load_config
 from guardrails.errors import BadInput
 from guardrails.model import Research
-from servers.enricher.contract import ResearchCompany
+from servers.enricher.contract import CompanyResearch, ResearchCompany
 from servers.enricher.research import CompanyResearcher, NewsRules
 from servers.enricher.vendor_news import GDELT_SEARCH, GOOGLE_SEARCH, Gdelt, GoogleNews
 from tests.conftest import SteppableClock
@@ -67,8 +67,11 @@ class Desk:
         )
 
     async def ask(self, company: str | None = NAME, domain: str | None = None) -> Research:
+        return (await self.whole(company, domain)).research
+
+    async def whole(self, company: str | None = NAME, domain: str | None = None) -> CompanyResearch:
         args = ResearchCompany(company=company, domain=domain)
-        return (await self.researcher.research_company(args)).research
+        return await self.researcher.research_company(args)
 
 
 async def test_both_sources_are_merged_newest_first_without_doubles(clock: SteppableClock) -> None:
@@ -178,6 +181,20 @@ async def test_no_news_is_empty_and_both_failing_is_said(clock: SteppableClock) 
     assert (quiet.news, quiet.sources) == ((), {"gdelt": "empty", "google_news": "empty"})
     silent = await Desk(clock, [answer(500)], [answer(500)]).ask()
     assert all(state.startswith("failed") for state in silent.sources.values())
+
+
+async def test_that_no_source_answered_is_a_problem_and_one_answer_is_enough(
+    clock: SteppableClock,
+) -> None:
+    for gdelt, google in ((NO_ARTICLES, feed()), (answer(500), feed()), (NO_ARTICLES, answer(500))):
+        heard = await Desk(clock, [gdelt], [google]).whole()
+        assert heard.incomplete_because == ()
+    silent = await Desk(clock, [answer(500)], [answer(500)]).whole()
+    (reason,) = silent.incomplete_because
+    assert reason.code == "research_incomplete"
+    assert "gdelt failed" in reason.text
+    assert "google_news failed" in reason.text
+    assert silent.research.competitor.is_competitor is False
 
 
 async def test_colleagues_cost_one_look_up_and_a_failure_is_not_remembered(

@@ -40,6 +40,8 @@ class FakeSource:
     ) -> None:
         self.name = name
         self.unusable = unusable
+        self.gives: frozenset[FactName] = frozenset(NEED)
+        self.about_lead = False
         self.asked = 0
         self._facts, self._values, self._status = facts, values, status
 
@@ -47,7 +49,9 @@ class FakeSource:
         self.asked += 1
         await asyncio.sleep(0)
         made = self._facts.make(self.name, self._values)
-        return SourceAnswer(self._status, "said so", made, cost_micros=100)
+        return SourceAnswer(
+            self._status, "said so", made, cost_micros=100, about_lead=self.about_lead
+        )
 
 
 @pytest.fixture
@@ -137,7 +141,7 @@ async def test_placeholders_and_zeroes_never_become_facts(
     assert found.missing == NEED
 
 
-@pytest.mark.parametrize("status", ["failed", "pending", "out_of_credits"])
+@pytest.mark.parametrize("status", ["failed", "pending", "out_of_credits", "capped", "paused"])
 async def test_a_failing_source_is_a_step_and_the_next_is_asked(
     sqlite_store: Store, clock: SteppableClock, facts: FactMaker, status: Status
 ) -> None:
@@ -149,6 +153,44 @@ async def test_a_failing_source_is_a_step_and_the_next_is_asked(
     assert found.facts["industry"].source == "clay"
     await service.enrich_lead(EnrichLead(lead=lead(), need=NEED))
     assert (rb2b.asked, clay.asked) == (2, 1)  # a failure is not remembered, an answer is
+
+
+@pytest.mark.parametrize("status", ["failed", "pending", "out_of_credits", "capped", "paused"])
+async def test_what_a_source_could_not_say_makes_the_enrichment_incomplete(
+    sqlite_store: Store, clock: SteppableClock, facts: FactMaker, status: Status
+) -> None:
+    rb2b = FakeSource("rb2b", facts, {}, status=status)
+    clay = FakeSource("clay", facts, {"industry": "Law", "title": "CEO"})
+    service = waterfall(sqlite_store, clock, facts, rb2b, clay)
+    found = await service.enrich_lead(EnrichLead(lead=lead(), need=NEED))
+    (reason,) = found.incomplete_because
+    assert reason.code == "enrichment_incomplete"
+    assert reason.text == f"rb2b ({status}): said so. Unknown for it: employee_count, country."
+    assert reason.remedy is not None
+    assert "tried again later" in reason.remedy
+
+
+async def test_nothing_is_incomplete_when_another_source_knows_what_the_silent_one_may_have(
+    sqlite_store: Store, clock: SteppableClock, facts: FactMaker
+) -> None:
+    rb2b = FakeSource("rb2b", facts, {}, status="failed")
+    rb2b.gives = frozenset({"industry"})
+    clay = FakeSource("clay", facts, {"industry": "Law"})
+    service = waterfall(sqlite_store, clock, facts, rb2b, clay)
+    found = await service.enrich_lead(EnrichLead(lead=lead(), need=NEED))
+    assert found.missing == ("employee_count", "title", "country")
+    assert found.incomplete_because == ()
+
+
+async def test_what_nobody_knows_is_missing_and_not_incomplete(
+    sqlite_store: Store, clock: SteppableClock, facts: FactMaker
+) -> None:
+    rb2b = FakeSource("rb2b", facts, {}, unusable="RB2B_API_KEY is not set")
+    clay = FakeSource("clay", facts, {}, status="failed")
+    clay.about_lead = True  # the routine says that it cannot match this lead
+    service = waterfall(sqlite_store, clock, facts, rb2b, clay)
+    found = await service.enrich_lead(EnrichLead(lead=lead(), need=NEED))
+    assert (found.missing, found.complete, found.incomplete_because) == (NEED, False, ())
 
 
 async def test_a_source_without_key_is_skipped_and_says_so(

@@ -81,3 +81,10 @@ def test_a_line_costs_no_more_than_a_few_numbers():
     held = (arrivals._at, arrivals._endpoint, arrivals._status)
     assert sum(map(sys.getsizeof, held)) < 20 * 10_000
     assert len(arrivals.per_second()["ghl"]) == 30
+
+
+def test_a_clock_that_was_set_back_hides_no_request():
+    arrivals = Arrivals()
+    for at in (100.0, 130.0, 90.0, 131.0):
+        arrivals.add(at, "ghl", "GET", "/", 200)
+    assert [line[0] for line in arrivals.lines(since=100)] == [100.0, 130.0, 131.0]

@@ -210,6 +210,14 @@ def test_a_webhook_that_failed_too_often_is_listed_as_switched_off(wire):
     assert wire("GET", f"{path}/00000000-0000-4000-8000-000000000000").status_code == 404
 
 
+def test_every_switch_says_what_it_does_and_how_it_stands(wire):
+    wire.behave(ghl_burst=25)
+    switches = wire("GET", "/_twin/behaviour").json()
+    assert switches.keys() == Behaviour.model_fields.keys()
+    assert switches["ghl_burst"]["value"] == 25
+    assert all(switch["about"] for switch in switches.values())
+
+
 def test_one_vendors_latency_adds_to_that_of_all():
     behaviour = Behaviour(latency_ms=5, vendor_latency_ms={"ghl": 2000})
     assert behaviour.latency_s("ghl") == 2.005
