@@ -35,7 +35,8 @@ class Correlation:
         return cls(_id((meta or {}).get(LEAD)), _id((meta or {}).get(RUN)))
 
 
-_current: ContextVar[Correlation] = ContextVar("correlation", default=Correlation())
+_NOBODY = Correlation()
+_current: ContextVar[Correlation] = ContextVar("correlation", default=_NOBODY)
 
 
 def current() -> Correlation:

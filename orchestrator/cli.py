@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from orchestrator import cli_campaign, cli_spend
+from orchestrator import cli_brakes, cli_campaign, cli_spend
 from orchestrator.cli_common import (
     DEFAULT_HIVE,
     ConfigOption,
@@ -36,6 +36,7 @@ audit_app = typer.Typer(help="The audit record.", no_args_is_help=True)
 bank_app = typer.Typer(help="The reasoning bank.", no_args_is_help=True)
 app.add_typer(audit_app, name="audit")
 app.add_typer(bank_app, name="bank")
+cli_brakes.register(app)
 cli_campaign.register(app)
 register_failures(app)
 cli_spend.register(app)

@@ -164,8 +164,9 @@ def _tell(report: SpendReport) -> None:
     if report.open_count:
         out.print(_open_table(report))
         out.print(
-            "Look each one up at the vendor, then: swarm spend reconcile ENTRY "
-            "--charged|--not-charged --reason TEXT",
+            "unknown: nobody can tell whether it was charged. died: its process ended before "
+            "saying.\nLook each one up at the vendor, then:\n"
+            "  swarm spend reconcile ENTRY --charged|--not-charged --reason TEXT",
             markup=False,
         )
 
@@ -210,13 +211,13 @@ def _open_table(report: SpendReport) -> Table:
     shown = len(report.open_entries)
     more = f" (the oldest {shown})" if shown < report.open_count else ""
     title = f"To be reconciled: {report.open_count}{more}"
-    table = Table(title=title, box=None, header_style="bold")
-    for name in ("Entry", "Why", "Day", "Call", "Held", "Lead"):
-        table.add_column(name, overflow="fold")
+    table = Table(title=title, box=None, header_style="bold", pad_edge=False)
+    for name in ("Entry", "Why", "Day", "Vendor", "Held", "Lead"):
+        table.add_column(name, no_wrap=True)
     for one in report.open_entries:
-        why = "fate unknown" if one.why == "unknown" else "process died"
-        call = f"{one.vendor} {one.operation}"
-        table.add_row(one.entry_id, why, one.day, call, dollars(one.micros), one.lead_id or "")
+        why = "unknown" if one.why == "unknown" else "died"
+        row = (one.entry_id, why, one.day, one.vendor, dollars(one.micros), one.lead_id or "")
+        table.add_row(*row)
     return table
 
 

@@ -115,8 +115,8 @@ def _progress(quiet: bool) -> Iterator[_Bar]:
 
 def explain_decision(id: str, hive: Path, *, as_json: bool) -> int:
     """Tell one decision."""
-    with _opened(hive) as (opened, store):
-        record = find_record(AuditLog(opened, store, utc_now), _resolve(opened, id))
+    with opened(hive) as (found, store):
+        record = find_record(AuditLog(found, store, utc_now), _resolve(found, id))
     text = explain(record)
     told = {name: record[name] for name in ("audit_id", "at", "kind", "lead_id", "run_id")}
     body = record["body"]
@@ -127,19 +127,19 @@ def explain_decision(id: str, hive: Path, *, as_json: bool) -> int:
 
 def replay_decision(id: str, hive: Path, *, as_json: bool) -> int:
     """Derive one verdict again. 1 when it differs."""
-    with _opened(hive) as (opened, store):
-        result = replay(AuditLog(opened, store, utc_now), store, _resolve(opened, id))
+    with opened(hive) as (found, store):
+        result = replay(AuditLog(found, store, utc_now), store, _resolve(found, id))
     same = "the same" if result.same else "DIFFERENT"
     text = f"{result.audit_id}: recorded {result.recorded}, replayed {result.replayed}: {same}"
-    found = asdict(result) | {"same": result.same}
-    _show(found, "\n".join((text, *(f"  {line}" for line in result.differences))), as_json=as_json)
+    told = asdict(result) | {"same": result.same}
+    _show(told, "\n".join((text, *(f"  {line}" for line in result.differences))), as_json=as_json)
     return 0 if result.same else 1
 
 
 def verify_audit(hive: Path, *, as_json: bool) -> int:
     """Check the chain. 1 when it does not hold."""
-    with _opened(hive) as (opened, store):
-        report = AuditLog(opened, store, utc_now).verify()
+    with opened(hive) as (found, store):
+        report = AuditLog(found, store, utc_now).verify()
     text = (
         f"audit holds: {report.records} records, head {report.head}"
         if report.ok
@@ -152,8 +152,8 @@ def verify_audit(hive: Path, *, as_json: bool) -> int:
 def show_bank(hive: Path, config: Path | None, *, as_json: bool) -> int:
     """Every item of the bank."""
     policy = load_config(config).policy.bank
-    with _opened(hive) as (opened, _store):
-        bank = Bank.open(opened.bank_file, policy, utc_now)
+    with opened(hive) as (found, _store):
+        bank = Bank.open(found.bank_file, policy, utc_now)
         rows = describe(bank, utc_now())
         version = bank.version
     items = [row.model_dump(mode="json") for row in rows]
@@ -180,7 +180,7 @@ def _bank_table(version: str, rows: Sequence[BankRow]) -> Table:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[Hive, Store]]:
+def opened(path: Path) -> Iterator[tuple[Hive, Store]]:
     """The hive as it is, of whichever kind; never created by looking."""
     hive = Hive.existing(path)
     store = open_store(hive, Environment.read(Path(".env")).values.get("SWARM_DATABASE_URL"))

@@ -227,6 +227,7 @@ class Gathering:
         if found is None:
             return
         self._facts = found.facts
+        self._problems += found.incomplete_because
         self.cost_micros += found.cost_micros
         parent = self._parent()
         if parent is not None:
@@ -242,6 +243,7 @@ class Gathering:
         found = await self._ask(enricher.SERVER, enricher.RESEARCH_COMPANY, request)
         if found is not None:
             self._research = found.research
+            self._problems += found.incomplete_because
 
     async def _look_up_crm(self, domains: tuple[str, ...]) -> None:
         request = ghl.LookUpLead(email=self._email(), domains=domains)

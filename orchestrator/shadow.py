@@ -15,7 +15,7 @@ from pathlib import Path
 import structlog
 
 from guardrails.brakes.stop import StopSwitch
-from guardrails.errors import BadInput, Failure, Stopped, SwarmError
+from guardrails.errors import BadInput, Failure, Stopped, StoreUnavailable, SwarmError
 from guardrails.model import Mode, Reason
 from orchestrator.bootstrap import Swarm
 from orchestrator.intake import Intake, Progress
@@ -112,10 +112,13 @@ class ShadowRun:
 
     async def _feed(self, run: Run, rows: asyncio.Queue[int | None]) -> None:
         after = 0
-        while batch := await self._swarm.runs.pending(run.run_id, after, 500):
-            for row in batch:
-                await rows.put(row)
-            after = batch[-1]
+        try:
+            while batch := await self._swarm.runs.pending(run.run_id, after, 500):
+                for row in batch:
+                    await rows.put(row)
+                after = batch[-1]
+        except StoreUnavailable as error:
+            self._concerns_all(error)  # leads in flight come to their own end
         for _ in range(self._swarm.concurrency):
             await rows.put(None)
 
@@ -126,7 +129,7 @@ class ShadowRun:
             await self._check_stop()
             if self._halted is None:
                 await self._prepare(run, row)
-                await shadow_log.refresh()
+                await _refresh(shadow_log)
                 self._done += 1
                 self._progress(self._done, run.total or 0, "preparing leads")
 
@@ -142,7 +145,7 @@ class ShadowRun:
         problem: Exception | None = None
         # A workflow that ended in an error keeps that result for ever under its id, so the second
         # try needs another one.
-        for attempt in (first, f"{first}:{self._session}"):
+        for attempt in self._attempts(first, row):
             try:
                 await self._swarm.engine.run(WORKFLOW, attempt, run.run_id, row)
                 return
@@ -152,6 +155,10 @@ class ShadowRun:
                 if self._concerns_all(error):
                     return
         await self._give_up(run, row, problem)
+
+    def _attempts(self, first: str, _row: int) -> tuple[str, str]:
+        """The workflow ids under which a lead is tried, one after the other."""
+        return first, f"{first}:{self._session}"
 
     async def _give_up(self, run: Run, row: int, problem: Exception | None) -> None:
         code = getattr(problem, "code", "internal_error")
@@ -174,3 +181,11 @@ class ShadowRun:
         if self._swarm.twins is not None:
             return await self._swarm.twins.writes()
         return await self._swarm.runs.permits_spent(run.created_at)
+
+
+async def _refresh(shadow_log: ShadowLog) -> None:
+    """Bring emails.json up to date; a full disk now is for the last write to tell."""
+    try:
+        await shadow_log.refresh()
+    except (OSError, StoreUnavailable) as error:
+        log.warning("shadow_log_behind", error=repr(error)[:300])

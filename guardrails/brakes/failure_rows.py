@@ -61,7 +61,9 @@ class FailureRow:
 
 def clean(text: str, limit: int = DETAIL_CHARS) -> str:
     """`text` in one line of at most `limit` characters, without keys and e-mail addresses."""
-    text = _CONTROL.sub(" ", text[: 20 * limit])
+    if len(text) > 4 * limit:  # what is cut in the middle could no longer be recognised
+        text = text[: 4 * limit].rpartition(" ")[0]
+    text = _CONTROL.sub(" ", text)
     text = _ADDRESS.sub("<address>", text)
     for pattern in _KEYS:
         text = pattern.sub(lambda found: f"{found[1]}***" if found.lastindex else "***", text)

@@ -64,13 +64,17 @@ class Rate:
             self.grants.append(now + wait_s)
             del self.grants[: -limits.requests]
 
+    def is_today(self, now: float) -> bool:
+        """Whether `used` counts the day of `now`."""
+        return self.day == _day(now)
+
     def pause(self, now: float, seconds: float) -> None:
         """Nobody calls for so long."""
         self.pause_until = max(self.pause_until, now + min(seconds, _DAY_S))
 
     def _day_is_used_up(self, limits: VendorLimits, now: float) -> bool:
         per_day = limits.per_day
-        return per_day is not None and self.day == _day(now) and self.used >= per_day
+        return per_day is not None and self.is_today(now) and self.used >= per_day
 
 
 def _day(now: float) -> str:

@@ -23,7 +23,7 @@ from guardrails.errors import StoreUnavailable, SwarmError
 from guardrails.model import Mode, digest
 from orchestrator.bootstrap import SERVERS, Options, Swarm, running_swarm
 from orchestrator.campaign import outage as outages
-from orchestrator.campaign.derive import Derived
+from orchestrator.campaign.derive import CONCURRENCY, Derived
 from orchestrator.campaign.findings import Arrival, Outage
 from orchestrator.campaign.monkey import Monkey, Strike
 from orchestrator.campaign.plan import Plan
@@ -37,7 +37,6 @@ log = structlog.get_logger(__name__)
 _RECOVERY_ROUNDS = 15
 _OUTAGE_EVERY_S = 600.0
 _BACKLOG = 2  # process faults that a round may leave to the next
-_CONCURRENCY = 4
 
 
 @dataclass
@@ -58,7 +57,7 @@ class Seen:
     writes: list[int] = field(default_factory=list)  # of each swarm
 
 
-class _Pending:
+class Pending:
     """Process faults that wait for their turn or are under way; a round may leave some behind."""
 
     def __init__(self, strikes: Strikes) -> None:
@@ -69,6 +68,9 @@ class _Pending:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def __bool__(self) -> bool:
+        return bool(self._tasks)
 
     async def at_most(self, number: int) -> None:
         """Wait until no more than so many are left."""
@@ -88,55 +90,60 @@ class Acts:
         self, plan: Plan, derived: Derived, hive: Path, environment: Environment, watch: Watch
     ) -> None:
         self._plan = plan
-        self._derived = derived
+        self._random = plan.kind == "random"
+        self.derived = derived
         self._hive = hive
         self._environment = environment
-        self._watch = watch
+        self.watch = watch
         self.seen = Seen()
         self.stop = asyncio.Event()  # a person wants the faults to end
 
     @contextlib.asynccontextmanager
-    async def _swarm(self, config: Path) -> AsyncIterator[Swarm]:
+    async def swarm(self, config: Path) -> AsyncIterator[Swarm]:
+        """A running swarm on the campaign's hive, watched."""
         options = Options(
             hive=self._hive,
             sandbox=self._plan.sandbox,
             config_path=config,
             mode=Mode.SHADOW,
-            concurrency=_CONCURRENCY if self._plan.sandbox else None,
+            concurrency=CONCURRENCY if self._plan.sandbox and self._random else None,
             hunter_roots=(self._plan.leads.resolve().parent,),
-            vendor_limits=self._plan.sandbox,
+            # A sweep asks hundreds of leads at once: at ten calls a second it would take hours.
+            vendor_limits=self._plan.sandbox and self._random,
         )
-        async with running_swarm(options, self._environment) as swarm, self._watch.over(swarm):
+        async with running_swarm(options, self._environment) as swarm, self.watch.over(swarm):
             yield swarm
 
     async def steady(self) -> None:
         """The leads without faults, twice: the same both times, or nothing can be compared."""
-        self._watch.phase = "baseline"
-        async with self._swarm(self._derived.steady) as swarm:
+        self.watch.phase = "baseline"
+        async with self.swarm(self.derived.steady) as swarm:
             self.seen.baseline = await play(swarm, self._plan.leads, 0)
             self.seen.baseline_again = await play(swarm, self._plan.leads, 0)
             await self._count_writes(swarm)
 
     async def faults(self) -> None:
         """Rounds under faults until their time is over or a person ends them."""
-        async with self._swarm(self._derived.faulty) as swarm:
-            self._watch.begin_faults()
-            self._watch.tell("the faults begin")
+        async with self.swarm(self.derived.faulty) as swarm:
+            self.watch.begin_faults()
+            self.watch.tell("the faults begin")
             deadline = time.monotonic() + self._plan.seconds
             waiting = asyncio.create_task(self._outages(swarm))
             number = 0
-            pending = _Pending(self._strikes(swarm))
+            pending = self.pending(swarm)
             while not self.stop.is_set() and (time.monotonic() < deadline or not waiting.done()):
                 number += 1
                 await self._round(swarm, number, pending)
             await self._end(waiting)
             await pending.finish()
-            await self._leave(swarm)
+            await self.leave(swarm)
 
-    async def _leave(self, swarm: Swarm) -> None:
-        self.seen.fault_s = self._watch.t
+    async def leave(self, swarm: Swarm) -> None:
+        """The faults of this swarm are over: keep what its twins counted."""
+        self.seen.fault_s = self.watch.t
         if swarm.twins is not None:
-            self.seen.arrivals = await outages.arrivals(swarm.twins, self._watch.began)
+            seen = await outages.arrivals(swarm.twins, self.watch.began)
+            self.seen.arrivals = (*(self.seen.arrivals or ()), *seen)
         await self._count_writes(swarm)
 
     async def _end(self, waiting: asyncio.Task[None]) -> None:
@@ -145,8 +152,8 @@ class Acts:
         with contextlib.suppress(asyncio.CancelledError):
             await waiting
 
-    async def _round(self, swarm: Swarm, number: int, pending: _Pending) -> None:
-        self._watch.round = number
+    async def _round(self, swarm: Swarm, number: int, pending: Pending) -> None:
+        self.watch.round = number
         monkey = Monkey(self._plan.seed, self._plan.rate, self._plan.process_faults, SERVERS)
 
         def on_start(row: int) -> None:
@@ -160,18 +167,19 @@ class Acts:
         await self.over(swarm, result)
         await pending.at_most(_BACKLOG)
 
-    def _strikes(self, swarm: Swarm) -> Strikes:
-        patience = self._derived.production.work.call_timeout_s + 5
-        return Strikes(swarm, self._plan.database_url, patience)
+    def pending(self, swarm: Swarm) -> Pending:
+        """A queue of process faults for this swarm."""
+        patience = self.derived.production.work.call_timeout_s + 5
+        return Pending(Strikes(swarm, self._plan.database_url, patience))
 
     async def over(self, swarm: Swarm, result: Round) -> None:
         """A round under faults has ended."""
         self.seen.rounds.append(result)
-        await self._watch.round_over(swarm, result.run_id)
+        await self.watch.round_over(swarm, result.run_id)
         states = Counter(row.state or "open" for row in result.rows)
         told = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
         halts = f"; halted by {', '.join(sorted(set(result.halts)))}" if result.halts else ""
-        self._watch.tell(f"round {result.number}: {told}{halts}")
+        self.watch.tell(f"round {result.number}: {told}{halts}")
 
     async def strike(self, swarm: Swarm, strikes: Strikes, strike: Strike) -> None:
         """Do one process fault and put it on record."""
@@ -179,18 +187,18 @@ class Acts:
             began = await strikes.do(strike)
         except (SwarmError, OSError) as error:
             # e.g. the database was locked by others for as long as we would wait
-            self._watch.tell(f"{strike.fault} could not be done: {error}")
+            self.watch.tell(f"{strike.fault} could not be done: {error}")
             log.warning("strike_failed", fault=strike.fault, error=repr(error)[:300])
             return
         if began is None:
             return
-        t = max(0.0, self._watch.t - (time.monotonic() - began))
+        t = max(0.0, self.watch.t - (time.monotonic() - began))
         self.seen.struck.append(FaultSeen(t=round(t, 3), site=strike.site, fault=strike.fault))
         self.seen.servers_killed += strike.fault == "server_killed"
-        self._watch.process_faults[strike.fault] += 1
-        self._watch.tell(f"{strike.fault.replace('_', ' ')}: {strike.site.partition('.')[2]}")
+        self.watch.process_faults[strike.fault] += 1
+        self.watch.tell(f"{strike.fault.replace('_', ' ')}: {strike.site.partition('.')[2]}")
         event = ChaosEvent(
-            event_id=f"X-{digest([self._watch.campaign_id, strike.site, strike.fault, t])[:32]}",
+            event_id=f"X-{digest([self.watch.campaign_id, strike.site, strike.fault, t])[:32]}",
             at=iso(utc_now()), site=strike.site, fault=strike.fault, attempt=1,
             lead_id=None, run_id=None,
         )  # fmt: skip
@@ -211,35 +219,35 @@ class Acts:
     async def ghl_outage(self, swarm: Swarm) -> None:
         """One outage of GHL, long enough for its breaker to probe once in vain."""
         assert swarm.twins is not None
-        before = set(self._watch.changes)
+        before = set(self.watch.changes)
         start = utc_now()
 
         def tripped() -> bool:
             return any(
                 change.vendor == "ghl" and change.state == "open" and change.at >= start
-                for name, change in self._watch.changes.items()
+                for name, change in self.watch.changes.items()
                 if name not in before
             )
 
-        self._watch.tell("GHL answers 503 to everything")
-        open_s = self._derived.production.breaker.open_s
-        lasted = await outages.outage(swarm.twins, "ghl", 2 * open_s, tripped, self._watch.began)
+        self.watch.tell("GHL answers 503 to everything")
+        open_s = self.derived.production.breaker.open_s
+        lasted = await outages.outage(swarm.twins, "ghl", 2 * open_s, tripped, self.watch.began)
         self.seen.outages.append(lasted)
-        self._watch.tell("GHL is back")
+        self.watch.tell("GHL is back")
 
     async def recovery(self) -> None:
         """The faults are over: rounds until every lead is decided as without them."""
-        self._watch.phase = "recovery"
+        self.watch.phase = "recovery"
         began = time.monotonic()
-        async with self._swarm(self._derived.steady) as swarm:
+        async with self.swarm(self.derived.steady) as swarm:
             for number in range(1, _RECOVERY_ROUNDS + 1):
-                self._watch.round = number
+                self.watch.round = number
                 self.seen.after = await play(swarm, self._plan.leads, number)
                 self.seen.recovery_rounds = number
                 self.seen.recovery_s = round(time.monotonic() - began, 2)
                 if states(self.seen.after) == states(self.seen.baseline):
                     break
-                await asyncio.sleep(self._derived.production.breaker.open_s / 2)
+                await asyncio.sleep(self.derived.production.breaker.open_s / 2)
             await self._count_writes(swarm)
 
     async def _count_writes(self, swarm: Swarm) -> None:

@@ -27,6 +27,7 @@ from orchestrator.campaign.acts import Acts
 from orchestrator.campaign.derive import derive
 from orchestrator.campaign.plan import Plan
 from orchestrator.campaign.record import CampaignRecord
+from orchestrator.campaign.sweep import Sweep, on_generated_leads, write_leads
 from orchestrator.campaign.watch import Show, Watch
 from orchestrator.environment import Environment
 
@@ -85,13 +86,17 @@ async def run_campaign(plan: Plan, ground: Ground, show: Show) -> CampaignRecord
         SwarmError: what keeps the swarm from starting at all, or the leads from being read.
     """
     config = load_config(plan.config)
-    derived = derive(plan, config, ground.folder / "config")
     started = time.monotonic()
+    if plan.kind == "sweep" and plan.sandbox:
+        plan = on_generated_leads(plan, ground.folder)
+        await write_leads(plan.leads, plan.seed)
+    derived = derive(plan, config, ground.folder / "config")
     watch = Watch(plan, ground.campaign_id, derived.production.spend.daily_cap_micros, show)
     acts = Acts(plan, derived, ground.hive, ground.environment, watch)
+    sweep = Sweep(plan, config, ground.folder / "config", acts) if plan.kind == "sweep" else None
     with ending_early(acts):
         await acts.steady()
-        await acts.faults()
+        await (sweep.run() if sweep else acts.faults())
     await acts.recovery()
     watch.phase = "checks"
     show(watch.snapshot())
@@ -101,7 +106,7 @@ async def run_campaign(plan: Plan, ground: Ground, show: Show) -> CampaignRecord
     try:
         ended = measure.Ended(
             plan, ground.campaign_id, ground.started_at, config, derived, acts.seen, watch,
-            hive, store, orphans,
+            hive, store, orphans, sweep.coverage if sweep else None,
         )  # fmt: skip
         fixes = await measure.fixes_of(ended)
         found, faults = await asyncio.to_thread(measure.measure, ended, fixes)

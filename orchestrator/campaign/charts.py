@@ -121,8 +121,7 @@ def lines(
         return nothing(width, name, "No sample was taken.")
     high = max(value for one in seen for _, value in one.points)
     near = cap if cap and cap <= 4 * high else 0.0  # a far cap would press the line to the floor
-    high = max(high, near)
-    ticks = steps(high, 3, whole=written is count)
+    ticks = steps(max(high, near), 3, whole=written is count)
     labels = [f"{one.name} {written(one.points[-1][1])}".strip() for one in seen]
     right = 12 + LETTER * max(len(label) for label in labels)
     frame = Frame(width, 170, 0, end, ticks[-1], gutter(ticks, written), right, 12, 26)

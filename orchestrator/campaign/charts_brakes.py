@@ -156,13 +156,7 @@ def arrivals(
     made = door(counted, stretches, step)
     ticks = steps(max([bar.requests for bar in made] + [1]), 3, whole=True)
     left = gutter(ticks)
-    keys = [key for key, shown in (
-        (("bar", "requests"), True),
-        (("shut", "breaker open: none may arrive"), any(one.whole for one in stretches)),
-        (("partly", "open for some calls only"), any(not one.whole for one in stretches)),
-        (("wrong", "arrived although open"), any(bar.wrong for bar in made)),
-    ) if shown]  # fmt: skip
-    key, high = legend(keys, left, 12, width - left)
+    key, high = legend(_keys(stretches, made), left, 12, width - left)
     frame = Frame(width, 182 + high, start, end, ticks[-1], left, 12, high + 24)
     every = f" (the busiest of each {lasting(step)})" if step > 1 else ""
     said = text(left, high + 11, f"requests in a second{every}", "soft")
@@ -172,6 +166,18 @@ def arrivals(
     wrong = sum(requests for second, requests in counted if inside(shuts, second))
     story = f"{many(wrong, 'request')} in seconds in which the breaker was open throughout"
     return picture(width, frame.height, name, story, [*parts, *frame.time_axis(AXIS)])
+
+
+def _keys(stretches: Sequence[Shut], made: Sequence[Bar]) -> list[tuple[str, str]]:
+    """Swatches of what this chart has."""
+    keys = [("bar", "requests")]
+    if any(one.whole for one in stretches):
+        keys.append(("shut", "breaker open: none may arrive"))
+    if any(not one.whole for one in stretches):
+        keys.append(("partly", "open for some calls only"))
+    if any(bar.wrong for bar in made):
+        keys.append(("wrong", "arrived although open"))
+    return keys
 
 
 def _shades(frame: Frame, stretches: Sequence[Shut]) -> list[str]:

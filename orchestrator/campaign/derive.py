@@ -27,6 +27,7 @@ _NEWS_LIMITS = {"requests": 1000, "per_seconds": 1.0}
 OPEN_S = 6.0
 CALL_TIMEOUT_S = 15.0
 POLL_DEADLINE_S = 5.0
+CONCURRENCY = 4  # of a random campaign
 # An hour asks for the same leads hundreds of times; the cap is for a day's leads.
 _CAP_FACTOR = 1000
 
@@ -50,6 +51,8 @@ def derive(
         _copy(config_path(name, plan.config), folder / name)
     document = config.production.model_dump(mode="json")
     scaled = _scale(document) if plan.sandbox else {}
+    if plan.sandbox and plan.kind == "random":
+        scaled["work.concurrency"] = f"{CONCURRENCY} leads at once, so that leads meet each fault"
     document["mode"] = Mode.SHADOW.value
     injection = {"enabled": True, "seed": plan.seed, "faults": list(plan.http_faults)}
     document["failure_injection"] = injection | {"rate": 0.0, "targets": []}
@@ -82,7 +85,6 @@ def _scale(document: dict[str, Any]) -> dict[str, str]:
         "vendors.gdelt.limits, vendors.google_news.limits": "1000 requests in a second",
         "breaker.open_s": f"at most {OPEN_S:g} s",
         "work.call_timeout_s": f"at most {CALL_TIMEOUT_S:g} s",
-        "work.concurrency": "4 leads at once: few enough that leads start while faults last",
         "spend caps": f"times {_CAP_FACTOR}: the same leads are paid for in every round",
         "days": "between two rounds a day is taken to pass: cached answers and holds on paid "
         "runs are forgotten, and leads in quarantine are released",

@@ -1,9 +1,10 @@
 """Applying and taking back. Owns: that a person's change of config/ is whole, recorded and alone.
 
 Order: lock, check against the file as it is, validate what comes out with the loader of every
-start, audit, replace the file, note it in the proposal. A crash after the audit leaves a record
-of a change that did not happen: harmless, and `swarm fixes list` still says "proposed". Refuses
-a configuration that cannot be written, and every patch that is not on the closed list.
+start, audit, note the way back, replace the file, note that it is applied. A crash after the audit
+leaves a record of a change that did not happen: harmless, and `swarm fixes list` says "proposed";
+a crash after the replacement is found by it and noted. Refuses a configuration that cannot be
+written, and every patch that is not on the closed list.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ class Changer:
             path, before = self._read()
             after = patched(fix.patch, before, self._packaged())
             inverse = inverse_of(fix.patch, before)
-            audit_id = await self._change(fix, "apply", path, before, after)
+            audit_id = await self._change(fix, "apply", path, before, after, inverse)
         return self._note(fix, status="applied", inverse=inverse, audit_id=audit_id)
 
     async def _revert(self, fix: Proposal) -> Proposal:
@@ -102,15 +103,19 @@ class Changer:
         else:
             path, now = self._read()
             before = reverted(fix.patch, now, fix.inverse, self._packaged())
-            await self._change(fix, "revert", path, now, before)
+            await self._change(fix, "revert", path, now, before, fix.inverse)
         return self._note(fix, status="reverted")
 
-    async def _change(self, fix: Proposal, act: str, path: Path, old: Json, new: Json) -> str:
+    async def _change(
+        self, fix: Proposal, act: str, path: Path, old: Json, new: Json, inverse: Patch
+    ) -> str:
         content = rendered(new)
         _require_writable(path)
         _validate(path, content)
         changed = {"file": path.name, "before": digest(old), "after": digest(new)}
         audit_id = await self._record(fix, act, changed)
+        if act == "apply":  # after a crash, the way back is known (`propose` finds it applied)
+            self._note(fix, inverse=inverse, audit_id=audit_id)
         try:
             await asyncio.to_thread(replace_file, path, content, path.stat().st_mode & 0o777)
         except OSError as error:

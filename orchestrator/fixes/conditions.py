@@ -7,6 +7,7 @@ scale for both runs. Refuses to invent one: what no twin can reproduce is said t
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,9 +16,10 @@ from guardrails.brakes.failures import FailureKind
 from orchestrator.fixes.model import Proposal
 
 Json = dict[str, Any]
-_LIMITED = ("ghl", "instantly", "clay", "rb2b")
-_SCALED_READ_S = 0.4  # what the present limit becomes, so that a replay takes seconds
-_STORM_LEADS = 60
+_REQUESTS = "/vendors/ghl/limits/requests"
+_SCALED_READ_S = 1.0  # what the present limit becomes, so that a replay takes seconds
+_SCALED_BURST = 12  # requests in 10 s, so that a few leads make a storm
+_STORM_LEADS = 20
 _LEADS = 12
 
 
@@ -77,18 +79,27 @@ def _slow(fix: Proposal, document: Mapping[str, Any]) -> Condition | None:
 
 
 def _storm(fix: Proposal, document: Mapping[str, Any]) -> Condition | None:
-    change = next((op for op in fix.patch if op.path == "/vendors/ghl/limits/requests"), None)
-    replaced = [op for op in fix.patch if op.op == "replace" and op.path.endswith("/requests")]
-    if change is None or not replaced or not isinstance(replaced[0].value, int):
+    replaced = [op for op in fix.patch if op.op == "replace" and op.path == _REQUESTS]
+    if not replaced or not isinstance(replaced[0].value, int):
         return None  # only GoHighLevel's twin has a smaller quota than the published one
-    burst = min(100, replaced[0].value)
+    scale = replaced[0].value / _SCALED_BURST
+    if scale < 1:
+        return None
+
+    def scaled(given: Mapping[str, Any]) -> Json:
+        whole: Json = copy.deepcopy(dict(given))
+        limits = whole["vendors"]["ghl"]["limits"]
+        limits["requests"] = max(1, math.floor(limits["requests"] / scale))
+        return whole
+
     return Condition(
-        f"ghl allowing {burst} requests in 10 s",
-        {"rate_limits": ["ghl"], "ghl_burst": burst},
+        f"ghl allowing {replaced[0].value} requests in 10 s (traffic 1:{scale:.3g})",
+        {"rate_limits": ["ghl"], "ghl_burst": _SCALED_BURST},
         ("rate_limit",),
         "ghl",
         leads=_STORM_LEADS,
         vendor_limits=True,
+        scaled=scaled,
     )
 
 

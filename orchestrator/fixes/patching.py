@@ -89,6 +89,12 @@ def reverted(
     return found
 
 
+def in_force(inverse: Patch, document: Mapping[str, Any]) -> bool:
+    """Whether everything that `inverse` would take back stands in `document`."""
+    tests = [op for op in inverse if op.op == "test"]
+    return bool(tests) and all(_at(document, op.path) == op.value for op in tests)
+
+
 def rendered(document: Mapping[str, Any]) -> bytes:
     """The file's form: `json.dumps(indent=2)` and a line end."""
     return (json.dumps(document, indent=2) + "\n").encode()

@@ -26,7 +26,7 @@ from guardrails.store import Store
 from orchestrator.fixes.diagnoses import DIAGNOSES
 from orchestrator.fixes.finding import Finding, Setting
 from orchestrator.fixes.model import Evidence, FixFiles, Proposal, fix_id
-from orchestrator.fixes.patching import patched
+from orchestrator.fixes.patching import in_force, patched
 
 SINCE_HOURS = 24.0
 _CLUSTERS = 500
@@ -81,9 +81,9 @@ async def propose(
     await FailureTracker(store, hive, clock, "queen").absorb_pending()
     since = iso(clock() - timedelta(hours=hours))
     files = FixFiles(hive)
-    known = await asyncio.to_thread(files.all)
-    applied = {(one.diagnosis, one.subject): one.changed_at for one in known if _in_force(one)}
     setting = await asyncio.to_thread(read_setting, config)
+    known = await asyncio.to_thread(_known, files, setting)
+    applied = {(one.diagnosis, one.subject): one.changed_at for one in known if _counts(one)}
 
     def work(conn: Connection) -> list[tuple[str, tuple[Cluster, ...]]]:
         starts = sorted({since, *(at for at in applied.values() if at > since)})
@@ -115,7 +115,16 @@ def diagnosed(found: Iterable[Cluster], setting: Setting) -> tuple[Proposal, ...
     return tuple(sorted(made, key=lambda one: -one.evidence.failures))
 
 
-def _in_force(fix: Proposal) -> bool:
+def _known(files: FixFiles, setting: Setting) -> tuple[Proposal, ...]:
+    """Every proposal; one whose patch got into the file before a crash is noted as applied."""
+    for fix in files.all():
+        crashed = fix.status == "proposed" and fix.audit_id is not None
+        if crashed and in_force(fix.inverse, setting.document):
+            files.put(fix.model_copy(update={"status": "applied"}))
+    return files.all()
+
+
+def _counts(fix: Proposal) -> bool:
     """What failed before a fix was applied says nothing about the configuration after it."""
     return fix.status == "applied" and bool(fix.patch)
 

@@ -67,7 +67,7 @@ class SpendLayer(httpx.AsyncBaseTransport):
         vendor: str,
         prices: Mapping[str, int],
         settle: Callable[[Settlement], None],
-        new_id: Callable[[], str] = lambda: f"S-{secrets.token_hex(16)}",
+        new_id: Callable[[], str] = lambda: f"S-{secrets.token_hex(8)}",
     ) -> None:
         self._inner = inner
         self._vendor = vendor

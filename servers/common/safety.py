@@ -74,8 +74,8 @@ def _braked(
     )
     try:
         plan = FaultPlan(injection) if injection.enabled else None
-        prices, limited = production.spend.prices_micros, settings.keeps_limits
-        yield Safety(hive, store, brakes, failures, prices, plan, limited)
+        prices = {str(vendor): table for vendor, table in production.spend.prices_micros.items()}
+        yield Safety(hive, store, brakes, failures, prices, plan, settings.keeps_limits)
     finally:
         brakes.close()
 

@@ -11,6 +11,9 @@ from guardrails.model import Fact, FactName, Lead, Reason, Research
 from servers.common.contract import Args, Result, ToolSpec
 
 SERVER = "enricher"
+# Codes of `incomplete_because`: what is known is too little to write or judge a draft by.
+ENRICHMENT_INCOMPLETE = "enrichment_incomplete"
+RESEARCH_INCOMPLETE = "research_incomplete"
 
 
 class EnrichLead(Args):

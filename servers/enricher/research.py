@@ -19,7 +19,11 @@ from guardrails.config.models import Competitors
 from guardrails.errors import VendorError
 from guardrails.model import NewsItem, Reason, Research
 from servers.enricher.competitors import CompetitorCheck
-from servers.enricher.contract import CompanyResearch, ResearchCompany
+from servers.enricher.contract import (
+    RESEARCH_INCOMPLETE,
+    CompanyResearch,
+    ResearchCompany,
+)
 from servers.enricher.headlines import CompanyName, spoken_name, story_key
 from servers.enricher.sources import NewsSource
 from servers.enricher.values import clean_text
@@ -53,7 +57,7 @@ class _Found:
         if not self.failures or len(self.failures) < len(self.sources):
             return ()
         text = f"No news source could be asked: {'; '.join(self.failures)}"
-        return (Reason(code="research_incomplete", text=text, remedy="one of them answers"),)
+        return (Reason(code=RESEARCH_INCOMPLETE, text=text, remedy="one of them answers"),)
 
 
 class CompanyResearcher:

@@ -16,7 +16,12 @@ from weakref import WeakValueDictionary
 from guardrails.identity import subject_hash
 from guardrails.model import Fact, FactName, Lead, Reason
 from servers.enricher.cache import Cached, EnrichmentCache
-from servers.enricher.contract import EnrichLead, Enrichment, WaterfallStep
+from servers.enricher.contract import (
+    ENRICHMENT_INCOMPLETE,
+    EnrichLead,
+    Enrichment,
+    WaterfallStep,
+)
 from servers.enricher.facts import FactMaker
 from servers.enricher.mail import MailLookup
 from servers.enricher.sources import Source, SourceAnswer, SourceName
@@ -166,7 +171,7 @@ class Waterfall:
 def _unheard(source: Source, answer: SourceAnswer, facts: Sequence[FactName]) -> Reason:
     remedy = _REMEDIES.get(answer.status, "the source answers")
     return Reason(
-        code="enrichment_incomplete",
+        code=ENRICHMENT_INCOMPLETE,
         text=f"{source.name} ({answer.status}): {answer.detail}. Unknown for it: "
         f"{', '.join(facts)}.",
         remedy=f"{remedy}; the lead is tried again later",

@@ -7,6 +7,7 @@ a few of each bad kind are mixed in. Equal arguments give equal bytes.
 
 from __future__ import annotations
 
+import argparse
 import csv
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -172,3 +173,17 @@ _KINDS: tuple[tuple[Callable[[World, Dice, int], Row] | None, int], ...] = (
     (_unreadable, 1),
     (None, 1),  # the row before, once more
 )
+
+
+def main() -> None:
+    """`python -P -m servers.sandbox.leads FILE N SEED`: for whoever may not import this package."""
+    parser = argparse.ArgumentParser(prog="servers.sandbox.leads", description="A leads file.")
+    parser.add_argument("file", type=Path)
+    parser.add_argument("number", type=int, help="rows")
+    parser.add_argument("seed", type=int)
+    asked = parser.parse_args()
+    write_leads_csv(asked.file, asked.number, asked.seed)
+
+
+if __name__ == "__main__":
+    main()

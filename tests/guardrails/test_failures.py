@@ -141,6 +141,12 @@ def test_no_key_and_no_address_stays_in_a_detail(text: str) -> None:
         assert secret not in told
 
 
+def test_a_secret_cut_by_the_length_limit_is_not_half_shown() -> None:
+    filler = "token=abcdefgh1234 " * 63
+    told = clean(filler + "jane.doe@corp.example " + "key " * 500)
+    assert "jane" not in told
+
+
 @given(st.text(max_size=2000))
 def test_a_detail_is_one_printable_line_of_300_characters(text: str) -> None:
     told = clean(text)

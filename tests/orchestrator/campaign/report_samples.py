@@ -18,7 +18,9 @@ from orchestrator.campaign.record import (
 )
 
 SVG = "{http://www.w3.org/2000/svg}"
-HOSTILE = "</text><script>alert(1)</script>\"'><img src=x onerror=alert(2)>\x1b[31m\u202e\ud800&amp;"
+HOSTILE = (
+    "</text><script>alert(1)</script>\"'><img src=x onerror=alert(2)>\x1b[31m\u202e\ud800&amp;"
+)
 FAULTS = ("timeout_before", "reset", "http_429", "truncated_json", "server_killed", "disk_full")
 
 
@@ -180,4 +182,3 @@ def extents(root: ElementTree.Element, name: str) -> Iterator[tuple[float, float
         if each.get("height") != "11":
             left = float(each.get("x") or 0)
             yield left, left + float(each.get("width") or 0)
-
