@@ -28,7 +28,7 @@ from guardrails.errors import SwarmError
 from guardrails.model import Mode
 from orchestrator.twins import Twins, running_twins
 from servers.common.http import VendorClient, open_client
-from servers.common.safety import Safety, open_safety
+from servers.common.safety import open_safety
 from servers.common.settings import ServerSettings
 from servers.ghl.twin_records import LOCATION_ID
 from servers.ghl.vendor import OPERATIONS, SEARCH
@@ -48,7 +48,7 @@ NOBODY = {
 @asynccontextmanager
 async def ghl_client(
     hive: Path, env: dict[str, str], *, limits: bool
-) -> AsyncIterator[tuple[VendorClient, Safety]]:
+) -> AsyncIterator[VendorClient]:
     """The adapter's client, as its server opens it."""
     settings = ServerSettings(hive=hive, sandbox=True, sandbox_limits=limits)
     production = patient(load_config().production)
@@ -63,7 +63,7 @@ async def ghl_client(
             safety,
             keys=keys,
         ) as client:
-            yield client, safety
+            yield client
 
 
 def patient(production: Production) -> Production:
@@ -87,7 +87,7 @@ async def ask(client: VendorClient) -> bool:
 async def _cost(directory: Path) -> None:
     async with (
         running_twins() as twins,
-        ghl_client(directory / "hive", dict(twins.env), limits=False) as (client, _),
+        ghl_client(directory / "hive", dict(twins.env), limits=False) as client,
         httpx.AsyncClient(trust_env=False) as bare,
     ):
         url = f"{twins.env['GHL_BASE_URL']}/contacts/search"
@@ -117,7 +117,7 @@ async def _pressed(client: VendorClient, until: float) -> None:
 
 async def _worker(hive: str, seconds: str) -> None:
     """One of several processes that share the limit."""
-    async with ghl_client(Path(hive), dict(os.environ), limits=True) as (client, _):
+    async with ghl_client(Path(hive), dict(os.environ), limits=True) as client:
         try:
             async with asyncio.timeout(float(seconds)):
                 await _pressed(client, time.monotonic() + float(seconds))
@@ -152,7 +152,7 @@ async def _log(twins: Twins) -> list[tuple[float, int]]:
 async def _noticing(directory: Path) -> None:
     async with (
         running_twins() as twins,
-        ghl_client(directory / "hive-n", dict(twins.env), limits=False) as (client, safety),
+        ghl_client(directory / "hive-n", dict(twins.env), limits=False) as client,
         httpx.AsyncClient(trust_env=False) as control,
     ):
         where = f"http://127.0.0.1:{twins.port}/_twin/behaviour"
@@ -169,7 +169,7 @@ async def _noticing(directory: Path) -> None:
         requests = len(await _log(twins))
         await control.post(where, json={"outage": {}})
         back = time.perf_counter()
-        while not await ask(client):
+        while not await ask(client):  # noqa: ASYNC110 - as a caller would
             await asyncio.sleep(0.01)
         recovered = time.perf_counter() - back
     show(

@@ -20,6 +20,16 @@ LEADS_SHOWN = 20
 SAMPLES = 3
 IDS_SHOWN = 20
 _SCANNED = 500  # newest rows of a cluster that samples are taken from
+_NUMBER = func.count().label("number")
+_COUNTED = select(
+    failures.c.signature,
+    _NUMBER,
+    func.count(func.distinct(failures.c.lead_id)).label("leads"),
+    func.min(failures.c.at).label("first_seen"),
+    func.max(failures.c.at).label("last_seen"),
+    func.sum(failures.c.cost_micros).label("cost"),
+    func.sum(case((failures.c.injected.is_not(None), 1), else_=0)).label("injected"),
+)
 _SHORTEST = timedelta(minutes=1)  # below it a rate per hour says nothing
 
 
@@ -72,20 +82,10 @@ def clusters(
         wanted.append(failures.c.at >= since)
     if run_id is not None:
         wanted.append(failures.c.run_id == run_id)
-    number = func.count().label("number")
     statement = (
-        select(
-            failures.c.signature,
-            number,
-            func.count(func.distinct(failures.c.lead_id)).label("leads"),
-            func.min(failures.c.at).label("first_seen"),
-            func.max(failures.c.at).label("last_seen"),
-            func.sum(failures.c.cost_micros).label("cost"),
-            func.sum(case((failures.c.injected.is_not(None), 1), else_=0)).label("injected"),
-        )
-        .where(*wanted)
+        _COUNTED.where(*wanted)
         .group_by(failures.c.signature)
-        .order_by(number.desc(), failures.c.signature)
+        .order_by(_NUMBER.desc(), failures.c.signature)
         .limit(limit)
     )
     return tuple(_cluster(conn, row, wanted) for row in conn.execute(statement).all())

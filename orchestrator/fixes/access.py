@@ -8,6 +8,7 @@ from __future__ import annotations
 from guardrails.brakes.failures import Cluster
 from orchestrator.fixes.finding import KEYS, NO_PATCH, Finding, Setting, replacing, vendor_name
 
+_REDIRECTS = (301, 302, 303, 307, 308)
 GHL_VERSIONS = ("2021-07-28", "v3")  # those that the contacts endpoints take, as documented
 _IS_A_KEY = "no configuration changes a key; `swarm health` tells when it works again"
 
@@ -93,6 +94,36 @@ def wrong_version(cluster: Cluster, setting: Setting) -> Finding | None:
         steps=() if known else ("Look up the present version in GoHighLevel's API reference.",),
         expected="The calls are taken again." if known else NO_PATCH,
         not_measurable=None if known else "not measurable: no other version is known",
+    )
+
+
+def wrong_place(cluster: Cluster, setting: Setting) -> Finding | None:
+    """The address or the routine that we were told does not exist there."""
+    moved = cluster.status in _REDIRECTS
+    if cluster.kind != "rejected" or not (moved or cluster.status == 404) or not cluster.vendor:
+        return None
+    path = f"/vendors/{cluster.vendor}/base_url"
+    now, delivered = setting.at(path), setting.delivered(path)
+    routine = cluster.vendor == "clay" and "routine not found" in " ".join(cluster.details).lower()
+    if not (moved or routine or now != delivered):
+        return None  # one record that is not there is no wrong address
+    name = vendor_name(cluster)
+    back = now != delivered and not routine
+    step = (
+        "Compare CLAY_ROUTINE_ID in .env with Clay > Routines > your routine > API."
+        if routine
+        else f"Look up the address of the API at {name}; a key is never sent to where a "
+        "redirect points."
+    )
+    return Finding(
+        diagnosis="wrong_place",
+        subject=f"{cluster.vendor} {'routine' if routine else 'address'}",
+        title=f"{name}: {'the routine' if routine else cluster.operation} is not there",
+        text=f"{name} answers {cluster.status} at {now} for {cluster.operation}.",
+        patch=replacing(setting, path, delivered) if back else (),
+        steps=(step,),
+        expected=f"Calls go to {delivered} again." if back else NO_PATCH,
+        not_measurable="not measurable: the twins have addresses of their own",
     )
 
 

@@ -9,6 +9,7 @@ DIAGNOSES: tuple[Registered, ...] = (
     Registered("bad_key", access.bad_key, 1),
     Registered("wrong_scope", access.wrong_scope, 1),
     Registered("wrong_version", access.wrong_version, 1),
+    Registered("wrong_place", access.wrong_place, 3),
     Registered("out_of_credits", access.out_of_credits, 1),
     Registered("duplicate_contact", access.duplicate_contact, 1),
     Registered("webhook_disabled", access.webhook_disabled, 1),

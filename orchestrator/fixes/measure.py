@@ -71,29 +71,46 @@ async def measure(
     condition = condition_of(fix, setting.document)
     if condition is None:
         why = fix.not_measurable or "not measurable: no condition of the twins reproduces it"
-        noted = fix.model_copy(update={"not_measurable": why})
-        files.put(noted)
-        return noted
-    with_patch = patched(fix.patch, setting.document, setting.packaged)
+        told: Json = {"not_measurable": why}
+    else:
+        documents = {
+            "without": condition.scaled(setting.document),
+            "with": condition.scaled(patched(fix.patch, setting.document, setting.packaged)),
+        }
+        before, after = await _replayed(fix, hive, store, config, condition, documents, say)
+        found = Measured(
+            at=iso(clock()),
+            condition=condition.text,
+            before=before,
+            after=after,
+            patch_digest=digest([op.wire() for op in fix.patch]),
+        )
+        told = {"measured": found, "not_measurable": None}
+    # Read again: meanwhile a person may have applied it, or newer evidence come in.
+    noted = files.get(id).model_copy(update=told)
+    files.put(noted)
+    return noted
+
+
+async def _replayed(
+    fix: Proposal,
+    hive: Hive,
+    store: Store,
+    config: Path | None,
+    condition: Condition,
+    documents: Mapping[str, Json],
+    say: Say,
+) -> list[Trial]:
+    """The same leads through each of the configurations, one after the other."""
+    trials = []
     with tempfile.TemporaryDirectory(prefix="swarm-measure-") as place:
         root = Path(place)
         leads = await _leads(fix, hive, store, condition.leads, root / "leads.csv")
-        trials = []
-        for name, document in (("without", setting.document), ("with", with_patch)):
+        for name, document in documents.items():
             say(f"replaying {leads} leads {name} the patch, {condition.text}")
-            directory = _config(root / name, config, condition.scaled(document))
+            directory = _config(root / name, config, document)
             trials.append(await _trial(root / f"hive-{name}", directory, root, condition))
-    found = Measured(
-        at=iso(clock()),
-        condition=condition.text,
-        before=trials[0],
-        after=trials[1],
-        patch_digest=digest([op.wire() for op in fix.patch]),
-    )
-    # Read again: meanwhile a person may have applied it, or newer evidence come in.
-    fresh = files.get(id).model_copy(update={"measured": found, "not_measurable": None})
-    files.put(fresh)
-    return fresh
+    return trials
 
 
 async def _trial(hive: Path, config: Path, root: Path, condition: Condition) -> Trial:

@@ -14,8 +14,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection
-
 from guardrails.brakes.failures import Cluster, FailureTracker, clusters
 from guardrails.clock import Clock, iso
 from guardrails.config import config_dir
@@ -85,12 +83,12 @@ async def propose(
     known = await asyncio.to_thread(_known, files, setting)
     applied = {(one.diagnosis, one.subject): one.changed_at for one in known if _counts(one)}
 
-    def work(conn: Connection) -> list[tuple[str, tuple[Cluster, ...]]]:
-        starts = sorted({since, *(at for at in applied.values() if at > since)})
-        return [(at, clusters(conn, since=at, limit=_CLUSTERS)) for at in starts]
-
+    starts = sorted({since, *(at for at in applied.values() if at > since)})
+    seen = await store.query(
+        lambda conn: [(at, clusters(conn, since=at, limit=_CLUSTERS)) for at in starts]
+    )
     made: list[Proposal] = []
-    for start, found in await store.query(work):
+    for start, found in seen:
         made += [
             one
             for one in diagnosed(found, setting)

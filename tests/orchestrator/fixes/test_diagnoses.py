@@ -184,6 +184,23 @@ def test_an_edited_address_that_does_not_resolve_goes_back() -> None:
     }
 
 
+def test_a_wrong_address_that_answers_404_goes_back() -> None:
+    def edit(document: dict[str, Any]) -> None:
+        document["vendors"]["ghl"]["base_url"] = "https://services.leadconnectorhq.com/v2"
+
+    found = cluster("rejected", "HTTP 404: Cannot POST /v2/contacts/search", status=404)
+    assert changes(only(found, setting(edit))) == {
+        "/vendors/ghl/base_url": "https://services.leadconnectorhq.com"
+    }
+
+
+def test_an_unknown_routine_is_a_matter_of_its_id_and_not_of_the_address() -> None:
+    found = cluster("rejected", "HTTP 404: Routine not found", vendor="clay", status=404)
+    proposal = only(found)
+    assert (proposal.diagnosis, proposal.patch) == ("wrong_place", ())
+    assert "CLAY_ROUTINE_ID" in proposal.steps[0]
+
+
 def test_one_lead_that_always_fails_is_to_be_quarantined() -> None:
     found = cluster("server_died", "crafter died during the call", vendor=None, server="crafter",
                     leads=1, lead_ids=("L-7",), count=4)  # fmt: skip
