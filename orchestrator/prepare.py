@@ -53,6 +53,7 @@ from servers.guardrails import contract as guardrails
 from servers.instantly import contract as instantly
 
 WORKFLOW = "prepare_lead"
+_TOO_LITTLE = frozenset({enricher.ENRICHMENT_INCOMPLETE, enricher.RESEARCH_INCOMPLETE})
 # Failures after which no lead could be decided: the run halts, and the same command goes on.
 CONCERNS_ALL = frozenset(
     error.code
@@ -137,6 +138,9 @@ class PrepareLead:
     ) -> tuple[Draft | None, tuple[Reason, ...]]:
         if dossier.lead.email is None:
             return None, (Reason(code="no_email", text="No e-mail address is known."),)
+        if any(problem.code in _TOO_LITTLE for problem in dossier.problems):
+            # A draft on half the facts could be blocked for good by what an outage left out.
+            return None, (Reason(code="not_written", text="Too little is known to write."),)
         request = crafter.WriteDraft(dossier=dossier, qualification=qualification)
         try:
             drafted = await self._children.call(crafter.SERVER, crafter.WRITE_DRAFT, request)

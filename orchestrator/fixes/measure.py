@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -105,7 +106,7 @@ async def _replayed(
     trials = []
     with tempfile.TemporaryDirectory(prefix="swarm-measure-") as place:
         root = Path(place)
-        leads = await _leads(fix, hive, store, condition.leads, root / "leads.csv")
+        leads = await write_leads(fix, hive, store, condition.leads, root / "leads.csv")
         for name, document in documents.items():
             say(f"replaying {leads} leads {name} the patch, {condition.text}")
             directory = _config(root / name, config, document)
@@ -171,7 +172,7 @@ def _config(directory: Path, config: Path | None, document: Json) -> Path:
     return directory
 
 
-async def _leads(fix: Proposal, hive: Hive, store: Store, wanted: int, path: Path) -> int:
+async def write_leads(fix: Proposal, hive: Hive, store: Store, wanted: int, path: Path) -> int:
     """The failed leads of a sandbox, or invented ones; how many there are."""
     found: list[Json] = []
     if hive.sandbox:
@@ -207,7 +208,7 @@ def _invented(path: Path, number: int, beside: Sequence[Mapping[str, str]]) -> l
         str(path), str(number + len(beside) + 10),
     )  # fmt: skip
     done = subprocess.run(  # noqa: S603  our own module, no shell
-        command, capture_output=True, text=True, timeout=_GENERATE_S, check=False
+        command, capture_output=True, text=True, timeout=_GENERATE_S, check=False, env=_bare()
     )
     if done.returncode != 0:
         raise BadInput(f"no leads could be invented: {done.stderr[-300:]}")
@@ -215,6 +216,11 @@ def _invented(path: Path, number: int, beside: Sequence[Mapping[str, str]]) -> l
     with path.open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["Email"] not in known]
     return [{name: row.get(name, "") for name in _COLUMNS} for row in rows[:number]]
+
+
+def _bare() -> dict[str, str]:
+    """No key of this process's environment (P8)."""
+    return {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
 
 
 def _quiet(done: int, total: int, label: str) -> None:
