@@ -153,6 +153,7 @@ async def running_swarm(options: Options, environment: Environment) -> AsyncIter
         concurrency = options.concurrency or config.production.work.concurrency
         quarantine = Quarantine(store, utc_now)
         tracker = FailureTracker(store, hive, utc_now, "queen")
+        await tracker.absorb_pending()  # what could not be written while the database was away
         incidents = Incidents(tracker, quarantine, config.production.work.quarantine_after)
         stack.push_async_callback(incidents.drain)
         children = Children(

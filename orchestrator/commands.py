@@ -23,6 +23,7 @@ from guardrails.audit import AuditLog
 from guardrails.bank import Bank, BankRow, describe
 from guardrails.clock import utc_now
 from guardrails.config import load_config
+from guardrails.config.models import FailureInjection
 from guardrails.errors import BadInput, NotFound, Stopped
 from guardrails.explain import explain
 from guardrails.hive import Hive
@@ -59,6 +60,7 @@ def run_shadow(
         concurrency=concurrency,
         hunter_roots=(leads.resolve().parent,),
     )
+    _warn_of_chaos(load_config(config).production.failure_injection)
     report = asyncio.run(_shadow(options, environment, leads, limit, fresh=fresh, quiet=as_json))
     if as_json:
         sys.stdout.write(json.dumps(report, ensure_ascii=False) + "\n")
@@ -89,6 +91,12 @@ async def _shadow(
             head = await asyncio.to_thread(audit.head)
             seconds = time.monotonic() - started
             return await swarm.store.query(lambda conn: document(conn, outcome, head, seconds))
+
+
+def _warn_of_chaos(injection: FailureInjection) -> None:
+    if injection.enabled:
+        told = f"Failure injection is ON: rate {injection.rate:g}, seed {injection.seed}."
+        console(stderr=True).print(f"{told} config/production.json turns it off.", style="yellow")
 
 
 class _Bar:

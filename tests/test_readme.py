@@ -21,6 +21,7 @@ RUN_HERE = {
     "make test": "test_make_test_runs_all_gates_and_all_tests",
     "cp .env.example .env": "test_the_real_run_starts_with_keys",
     f"python {SCRIPT}": "test_the_real_run_starts_with_keys",
+    "python scripts/run_failure_campaign.py": "test_the_campaign_holds",
     ".venv/bin/swarm": "test_the_commands_after_the_demo",
     "python -P -m servers.": "test_every_server_answers_on_its_own",
 }
@@ -81,11 +82,29 @@ def test_make_test_runs_all_gates_and_all_tests() -> None:
 
 def test_the_commands_after_the_demo(demo: Path) -> None:
     asked = [shlex.split(line)[1:] for line in commands() if line.startswith(".venv/bin/swarm")]
-    assert {words[0] for words in asked} == {"explain", "replay", "audit", "bank"}
+    assert {words[0] for words in asked} == {
+        "explain", "replay", "audit", "bank", "brakes", "spend", "failures", "fixes", "quarantine",
+    }  # fmt: skip
     for words in asked:
         done = run([*SWARM, *words], ROOT, HIVE_MIND_DIR=str(demo))
         assert done.returncode == 0, done.stderr
         assert done.stdout.strip()
+
+
+def test_the_campaign_holds(tmp_path: Path) -> None:
+    """The README's hour, shortened: the same acts, faults and questions."""
+    line = next(line for line in commands() if "run_failure_campaign" in line)
+    words = shlex.split(line.replace("--duration 1h", "--duration 2s"))
+    assert "2s" in words
+    here = [str(ROOT / words[1]), *words[2:], "--seed", "3", "--hive", str(tmp_path / "hive")]
+    done = run([sys.executable, *here, "--json"], ROOT)
+    report = json.loads(done.stdout)
+    broken = [question for question in report["questions"] if not question["holds"]]
+    assert broken == []
+    assert done.returncode == 0
+    asked = {question["id"] for question in report["questions"]}
+    assert asked >= {"breaker_tripped", "nothing_while_open", "fix_proposed", "nothing_different"}
+    assert (tmp_path / "hive" / "chaos" / "latest" / "report.html").is_file()
 
 
 @pytest.fixture

@@ -10,10 +10,9 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import structlog
 
@@ -26,9 +25,11 @@ from orchestrator.campaign import outage as outages
 from orchestrator.campaign.derive import CONCURRENCY, Derived
 from orchestrator.campaign.findings import Arrival, Outage
 from orchestrator.campaign.monkey import Monkey, Strike
+from orchestrator.campaign.pending import Pending
 from orchestrator.campaign.plan import Plan
 from orchestrator.campaign.record import FaultSeen
 from orchestrator.campaign.rounds import Round, play
+from orchestrator.campaign.verdicts import states
 from orchestrator.campaign.strikes import Strikes
 from orchestrator.campaign.watch import Watch
 from orchestrator.environment import Environment
@@ -55,32 +56,6 @@ class Seen:
     outages: list[Outage] = field(default_factory=list)
     arrivals: tuple[Arrival, ...] | None = None
     writes: list[int] = field(default_factory=list)  # of each swarm
-
-
-class Pending:
-    """Process faults that wait for their turn or are under way; a round may leave some behind."""
-
-    def __init__(self, strikes: Strikes) -> None:
-        self.strikes = strikes
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def add(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    def __bool__(self) -> bool:
-        return bool(self._tasks)
-
-    async def at_most(self, number: int) -> None:
-        """Wait until no more than so many are left."""
-        while len(self._tasks) > number:
-            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-
-    async def finish(self) -> None:
-        """End what is under way, drop the rest."""
-        self.strikes.finish()
-        await self.at_most(0)
 
 
 class Acts:
@@ -254,18 +229,3 @@ class Acts:
         rounds = [self.seen.baseline, self.seen.baseline_again, self.seen.after, *self.seen.rounds]
         known = max((each.vendor_writes for each in rounds if each is not None), default=0)
         self.seen.writes.append(await swarm.twins.writes() if swarm.twins else known)
-
-
-def states(result: Round | None) -> dict[int, str | None]:
-    """Row to state."""
-    return {row.row: row.state for row in result.rows} if result is not None else {}
-
-
-def differences(first: Round | None, second: Round | None) -> Sequence[str]:
-    """What differs between two rounds that should be the same."""
-    one, two = states(first), states(second)
-    return [
-        f"row {row}: {one.get(row)} and {two.get(row)}"
-        for row in sorted({*one, *two})
-        if one.get(row) != two.get(row) or one.get(row) is None
-    ]

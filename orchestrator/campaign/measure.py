@@ -15,7 +15,7 @@ from guardrails.config import Config
 from guardrails.hive import Hive
 from guardrails.store import Store
 from orchestrator.campaign import aftermath, counts
-from orchestrator.campaign.acts import Seen, differences
+from orchestrator.campaign.acts import Seen
 from orchestrator.campaign.checks import ask
 from orchestrator.campaign.derive import Derived
 from orchestrator.campaign.findings import Coverage, Findings
@@ -23,7 +23,7 @@ from orchestrator.campaign.outage import per_second
 from orchestrator.campaign.plan import Plan
 from orchestrator.campaign.record import CampaignRecord, FaultSeen
 from orchestrator.campaign.rounds import Round
-from orchestrator.campaign.verdicts import lead_results
+from orchestrator.campaign.verdicts import differences, lead_results
 from orchestrator.campaign.watch import Watch
 from orchestrator.fixes.propose import propose
 

@@ -86,3 +86,18 @@ def _after(baseline: str, row: RowSeen | None) -> Verdict:
     """With the faults over nothing excuses another state, not even caution."""
     verdict = judge_row(baseline, row)
     return "different" if verdict == "more_cautious" else verdict
+
+
+def states(result: Round | None) -> dict[int, str | None]:
+    """Row to state."""
+    return {row.row: row.state for row in result.rows} if result is not None else {}
+
+
+def differences(first: Round | None, second: Round | None) -> Sequence[str]:
+    """What differs between two rounds that should be the same."""
+    one, two = states(first), states(second)
+    return [
+        f"row {row}: {one.get(row)} and {two.get(row)}"
+        for row in sorted({*one, *two})
+        if one.get(row) != two.get(row) or one.get(row) is None
+    ]

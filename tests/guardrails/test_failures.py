@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import itertools
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -236,6 +238,32 @@ async def test_writers_and_absorbers_at_once_lose_and_double_nothing(
         assert all(one.result() for one in written)
     moved += await tracker.absorb_pending()
     assert (moved, rows(sqlite_store)) == (200, 200)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="asks Linux who holds the file")
+async def test_a_file_taken_away_from_under_a_writer_gets_no_more_lines(
+    tracker: FailureTracker, hive: Hive
+) -> None:
+    tracker.keep([timeout(tracker, "L-1")])
+    (path,) = pending(hive)
+    with path.open("rb") as held, ThreadPoolExecutor(1) as pool:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        writing = pool.submit(tracker.keep, [timeout(tracker, "L-2")])
+        while holders(path) < 2 and not writing.done():
+            pass  # until the writer has opened the file that is about to go
+        taken = path.rename(path.with_name("absorbing-test.jsonl"))
+        fcntl.flock(held, fcntl.LOCK_UN)
+        assert writing.result()
+    assert taken.read_bytes().count(b"\n") == 1
+    assert path.read_bytes().count(b"\n") == 1
+
+
+def holders(path: Path) -> int:
+    count = 0
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            count += descriptor.readlink() == path
+    return count
 
 
 async def test_with_the_disk_full_too_recording_still_does_not_raise(
