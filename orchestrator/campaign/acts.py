@@ -29,8 +29,8 @@ from orchestrator.campaign.pending import Pending
 from orchestrator.campaign.plan import Plan
 from orchestrator.campaign.record import FaultSeen
 from orchestrator.campaign.rounds import Round, play
-from orchestrator.campaign.verdicts import states
 from orchestrator.campaign.strikes import Strikes
+from orchestrator.campaign.verdicts import states
 from orchestrator.campaign.watch import Watch
 from orchestrator.environment import Environment
 

@@ -13,11 +13,11 @@ import pytest
 from sqlalchemy import Connection, delete, func, select, update
 
 from guardrails.brakes.brakes import Brakes
-from guardrails.brakes.breaker import Outcome
+from guardrails.brakes.breaker import Breaker, Outcome
 from guardrails.brakes.desk import BrakesDamaged, CallEnd, Request, RetryBudgetSpent
 from guardrails.brakes.failures import FailureTracker
 from guardrails.brakes.spend import Reservation, Settlement
-from guardrails.brakes.vendor_state import Asked, Ended, Granted
+from guardrails.brakes.vendor_state import Asked, Ended, Granted, VendorState
 from guardrails.clock import utc_now
 from guardrails.errors import (
     BreakerOpen,
@@ -97,9 +97,15 @@ async def test_of_fifty_calls_at_once_under_a_limit_of_two_exactly_two_leave(
 
 
 @pytest.mark.processes
-def test_of_fifty_calls_of_five_processes_under_a_limit_of_two_exactly_two_leave(
-    hive: Hive, store_url: str | None
+@pytest.mark.parametrize(("breaker", "through"), [(Breaker(), 2), (Breaker("open", 1.0), 1)])
+def test_of_fifty_calls_of_five_processes_exactly_the_limit_leaves_or_one_probe(
+    hive: Hive, store: Store, store_url: str | None, breaker: Breaker, through: int
 ) -> None:
+    """Under a limit of two; or on a breaker whose pause is over."""
+    brakes_over(hive, store).close()
+    state = VendorState(breakers={"read": breaker})
+    with store.transaction() as conn:
+        conn.execute(update(vendor_brakes).values(document=state.dump()))
     command = [sys.executable, "-m", "tests.guardrails.brakes.swarm_of_callers"]
     callers = [
         subprocess.Popen(
@@ -114,8 +120,8 @@ def test_of_fifty_calls_of_five_processes_under_a_limit_of_two_exactly_two_leave
         assert caller.stdout is not None
         assert caller.stdout.readline() == "ready\n"
     (hive.path / "START").touch()
-    through = [int(caller.communicate(timeout=60)[0]) for caller in callers]
-    assert sum(through) == 2
+    said = [caller.communicate(timeout=60)[0].splitlines()[-1] for caller in callers]
+    assert sum(map(int, said)) == through
 
 
 async def test_who_can_wait_gets_a_slot_of_the_future_and_nobody_else_gets_it(
