@@ -20,6 +20,7 @@ from guardrails.model.dossier import (
 from guardrails.model.draft import Claim, Draft, Scope, Sender
 from guardrails.model.lead import Consent, Fact, FactName, FactValue, Lead
 from guardrails.model.states import LeadState, Mode, Reason, Verdict
+from guardrails.model.writes import WriteAction, WriteIntent
 
 __all__ = [
     "BankAnswer",
@@ -49,6 +50,8 @@ __all__ = [
     "ScorePart",
     "Sender",
     "Verdict",
+    "WriteAction",
+    "WriteIntent",
     "canonical_json",
     "digest",
 ]
