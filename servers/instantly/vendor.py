@@ -1,14 +1,17 @@
 """Instantly API v2 over HTTP. Owns: its paths, shapes, cursors and the names of its numbers.
 
 Three reads are declared and nothing else can leave. Filters and searches are the vendor's; that
-an item really concerns the address is checked here. Refuses answers it does not understand.
+an item really concerns the address is checked here. Refuses answers it does not understand, and
+answers in which a safety field may go by another name or a page may be missing: read as "not
+set", they would let a lead pass (P6).
 """
 
 from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from guardrails.errors import VendorUnavailable
 from servers.common.http import Answer, VendorClient
@@ -33,6 +36,19 @@ INTEREST = {
     0: "out_of_office", 1: "interested", 2: "meeting_booked", 3: "meeting_completed", 4: "won",
     -1: "not_interested", -2: "wrong_person", -3: "lost", -4: "no_show",
 }  # fmt: skip
+_LEAD_PROPERTIES = frozenset({
+    "assigned_to", "campaign", "company_domain", "company_name", "email", "email_click_count",
+    "email_clicked_step", "email_clicked_variant", "email_open_count", "email_opened_step",
+    "email_opened_variant", "email_replied_step", "email_replied_variant", "email_reply_count",
+    "enrichment_status", "esg_code", "esp_code", "first_name", "id", "is_website_visitor",
+    "job_title", "last_contacted_from", "last_name", "last_step_from", "last_step_id",
+    "last_step_timestamp_executed", "list_id", "lt_interest_status", "organization", "payload",
+    "personalization", "phone", "pl_value_lead", "status", "status_summary",
+    "status_summary_subseq", "subsequence_id", "timestamp_added_subsequence", "timestamp_created",
+    "timestamp_last_click", "timestamp_last_contact", "timestamp_last_interest_change",
+    "timestamp_last_open", "timestamp_last_reply", "timestamp_last_touch", "timestamp_updated",
+    "upload_method", "uploaded_by_user", "verification_status", "website",
+})  # fmt: skip
 
 
 class _Wire(BaseModel):
@@ -40,11 +56,30 @@ class _Wire(BaseModel):
 
 
 class _Lead(_Wire):
+    """A lead that was asked for by address. The vendor leaves an interest out that nobody set."""
+
+    model_config = ConfigDict(extra="allow")
+
     id: str
-    email: str | None = None
+    email: str = Field(min_length=1)
     campaign: str | None = None
-    status: int | None = None
+    status: int
     interest: int | None = Field(default=None, alias="lt_interest_status")
+
+    @field_validator("interest")
+    @classmethod
+    def _absent_or_a_number(cls, value: int | None) -> int:
+        if value is None:
+            raise PydanticCustomError("int_type", "null is not documented")
+        return value
+
+    def may_hide_interest(self) -> bool:
+        """The vendor's properties are a closed list: another one may be the interest renamed."""
+        return not _LEAD_PROPERTIES.issuperset(self.model_extra or ())
+
+
+class _RatedLead(_Lead):
+    interest: int = Field(alias="lt_interest_status")
 
 
 class _Entry(_Wire):
@@ -76,8 +111,8 @@ class InstantlyOutreach:
             if cursor:
                 body["starting_after"] = cursor
             answer = await self._client.request(LIST_LEADS, json=body)
-            leads, cursor = _page(answer, _Lead)
-            found += [_record(x) for x in leads if (x.email or "").strip().casefold() == email]
+            leads, cursor = _whole_page(answer, _Lead)
+            found += [_record(answer, x) for x in leads if x.email.strip().casefold() == email]
             if cursor is None:
                 return tuple(found)
         raise _endless(LIST_LEADS)
@@ -88,7 +123,7 @@ class InstantlyOutreach:
         params: dict[str, str | int] = {"search": search, "limit": PAGE}
         for _ in range(MAX_PAGES):
             answer = await self._client.request(LIST_BLOCKED, params=params)
-            entries, cursor = _page(answer, _Entry)
+            entries, cursor = _whole_page(answer, _Entry)
             found += [entry.value for entry in entries]
             if cursor is None:
                 return tuple(found)
@@ -123,9 +158,20 @@ def _page(answer: Answer, model: type[W]) -> tuple[list[W], str | None]:
     return parsed, (cursor or None) if parsed else None
 
 
-def _record(lead: _Lead) -> LeadRecord:
+def _whole_page(answer: Answer, model: type[W]) -> tuple[list[W], str | None]:
+    """A page of `PAGE` items at most; a full one has to say where the next one starts."""
+    parsed, cursor = _page(answer, model)
+    if cursor is None and len(parsed) >= PAGE:
+        raise answer.drift("a full page names no next one", "next_starting_after")
+    return parsed, cursor
+
+
+def _record(answer: Answer, lead: _Lead) -> LeadRecord:
+    if lead.may_hide_interest():
+        said = lead.model_dump(by_alias=True, exclude_unset=True)
+        lead = answer.parsed_as(_RatedLead, said, "items")
     return LeadRecord(
-        status=None if lead.status is None else _named(LEAD_STATUS, lead.status),
+        status=_named(LEAD_STATUS, lead.status),
         interest=None if lead.interest is None else _named(INTEREST, lead.interest),
         campaign_id=lead.campaign,
     )

@@ -23,6 +23,7 @@ from guardrails.errors import (
     Stopped,
     StoreUnavailable,
     SwarmError,
+    VendorSchemaDrift,
 )
 from guardrails.gate import Gate
 from guardrails.hive import Hive
@@ -30,10 +31,13 @@ from guardrails.model import Decision, Dossier, Draft, Qualification, Reason, Ve
 from guardrails.policy.evaluate import verdict_of
 from guardrails.store import Store, open_store
 from guardrails.store.tables import stop_state
+from servers.ghl import vendor as ghl
 from servers.guardrails.contract import GetStatus
 from servers.guardrails.service import GuardrailsService
+from servers.instantly import vendor as instantly
 from tests.conftest import SteppableClock
 from tests.decision_samples import CONFIG, DOSSIER, DRAFT, QUALIFICATION, SENDER, dossier
+from tests.servers.wires import sandbox, twin_client
 
 pytestmark = pytest.mark.anyio
 
@@ -186,6 +190,23 @@ async def test_a_lookup_that_failed_is_not_nothing_found(parts: Parts, part: str
     decision = await parts.gate().review(Request(dossier=dossier(**{part: None})))
     assert decision.verdict is Verdict.DEFER
     assert [reason.code for reason in decision.reasons] == ["lookup_failed"]
+
+
+@pytest.mark.parametrize("field", ["email", "dnd", "dndSettings", "Email", "tags", "type"])
+async def test_a_renamed_field_of_the_crm_is_not_unset(field: str) -> None:
+    client = twin_client(sandbox(renames={"ghl": {field: "new"}}), "ghl", ghl.OPERATIONS)
+    crm = ghl.GhlCrm(client, "sandboxLocation00001", "2021-07-28")
+    with pytest.raises(VendorSchemaDrift):
+        await crm.contacts_with("stop@mutedlake.example")
+
+
+@pytest.mark.parametrize("field", ["email", "status", "lt_interest_status"])
+async def test_a_renamed_field_of_the_sending_platform_is_not_unset(field: str) -> None:
+    twins = sandbox(renames={"instantly": {field: "new"}})
+    held = next(x for x in twins.site.world.outreach if x.status == 3 and x.interest == -1)
+    client = twin_client(twins, "instantly", instantly.OPERATIONS)
+    with pytest.raises(VendorSchemaDrift):
+        await instantly.InstantlyOutreach(client).leads_with(held.email)
 
 
 async def test_a_lead_that_was_never_scored_waits(parts: Parts) -> None:

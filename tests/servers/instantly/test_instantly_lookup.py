@@ -34,7 +34,7 @@ def vendor_with(leads: list[dict[str, Any]], blocked: list[str]) -> ScriptedWire
 
     def reply(request: httpx.Request) -> httpx.Response:
         asked_leads = request.url.path.endswith("/leads/list")
-        items = [{"id": f"l{i}", **lead} for i, lead in enumerate(leads)]
+        items = [{"id": f"l{i}", "status": 3, **lead} for i, lead in enumerate(leads)]
         return answer(200, {"items": items if asked_leads else entries})
 
     return ScriptedWire(reply)
@@ -105,7 +105,7 @@ async def test_a_loose_search_of_the_vendor_does_not_block_others(
 
 
 async def test_leads_with_another_address_are_ignored() -> None:
-    leads = [{"email": "banana@firm.example", "status": -2}, {"email": None, "status": 1}]
+    leads = [{"email": "banana@firm.example", "status": -2}]
     assert await looked_up(vendor_with(leads, [])) == OutreachView()
 
 
@@ -117,10 +117,9 @@ async def test_leads_with_another_address_are_ignored() -> None:
         ([3, 1], "active"),
         ([-3], "skipped"),
         ([3, 99], "unknown(99)"),
-        ([None], None),
     ],
 )
-async def test_the_gravest_status_speaks(statuses: list[int | None], said: str | None) -> None:
+async def test_the_gravest_status_speaks(statuses: list[int], said: str) -> None:
     leads = [{"email": "Ana@firm.example", "status": status} for status in statuses]
     assert (await looked_up(vendor_with(leads, []))).lead_status == said
 
@@ -140,7 +139,11 @@ async def test_every_page_of_leads_is_read_with_the_cursor_in_the_body() -> None
         if b"starting_after" in request.content:
             return answer(200, {"items": [{"id": "2", "email": "ana@firm.example", "status": -1}]})
         return answer(
-            200, {"items": [{"id": "1", "email": "x@y.example"}], "next_starting_after": "1"}
+            200,
+            {
+                "items": [{"id": "1", "email": "x@y.example", "status": 1}],
+                "next_starting_after": "1",
+            },
         )
 
     assert (await looked_up(ScriptedWire(reply))).lead_status == "bounced"
@@ -152,7 +155,7 @@ async def test_an_empty_page_ends_the_list_whatever_its_cursor_says() -> None:
 
 
 async def test_an_endless_list_is_an_error() -> None:
-    page = {"items": [{"id": "1", "email": "x@y.example", "bl_value": "y.example"}]}
+    page = {"items": [{"id": "1", "email": "x@y.example", "status": 1, "bl_value": "y.example"}]}
     wire = ScriptedWire(answer(200, page | {"next_starting_after": "more"}))
     with pytest.raises(VendorError, match="more than"):
         await looked_up(wire)
