@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -18,7 +19,7 @@ import structlog
 
 from guardrails.brakes.chaos import ChaosEvent, insert
 from guardrails.clock import iso, utc_now
-from guardrails.errors import StoreUnavailable, SwarmError
+from guardrails.errors import Stopped, StoreUnavailable
 from guardrails.model import Mode, digest
 from orchestrator.bootstrap import SERVERS, Options, Swarm, running_swarm
 from orchestrator.campaign import outage as outages
@@ -89,12 +90,38 @@ class Acts:
         async with running_swarm(options, self._environment) as swarm, self.watch.over(swarm):
             yield swarm
 
+    async def play(self, swarm: Swarm, number: int, pending: Pending | None = None) -> Round:
+        """One round, its process faults done by `pending`.
+
+        Raises:
+            Stopped: the stop of the production hive is in force; it is heeded here as well.
+        """
+        if os.path.lexists(self._plan.hive / "STOP"):
+            raise Stopped(f"{self._plan.hive / 'STOP'} is present: the campaign ends here")
+        self.watch.round = number
+        if pending is None:
+            return await play(swarm, self._plan.leads, number)
+        monkey = Monkey(
+            self._plan.seed,
+            self._plan.rate if self._random else 0.0,
+            self._plan.process_faults,
+            SERVERS,
+        )
+
+        def on_start(row: int) -> None:
+            strike = monkey.strike(number, row)
+            if strike is not None:
+                pending.add(self.strike(swarm, pending.strikes, strike))
+
+        settled = pending.strikes.settled
+        return await play(swarm, self._plan.leads, number, on_start=on_start, settled=settled)
+
     async def steady(self) -> None:
         """The leads without faults, twice: the same both times, or nothing can be compared."""
         self.watch.phase = "baseline"
         async with self.swarm(self.derived.steady) as swarm:
-            self.seen.baseline = await play(swarm, self._plan.leads, 0)
-            self.seen.baseline_again = await play(swarm, self._plan.leads, 0)
+            self.seen.baseline = await self.play(swarm, 0)
+            self.seen.baseline_again = await self.play(swarm, 0)
             await self._count_writes(swarm)
 
     async def faults(self) -> None:
@@ -106,11 +133,16 @@ class Acts:
             waiting = asyncio.create_task(self._outages(swarm))
             number = 0
             pending = self.pending(swarm)
-            while not self.stop.is_set() and (time.monotonic() < deadline or not waiting.done()):
-                number += 1
-                await self._round(swarm, number, pending)
-            await self._end(waiting)
-            await pending.finish()
+            try:
+                while not self.stop.is_set() and (
+                    time.monotonic() < deadline or not waiting.done()
+                ):
+                    number += 1
+                    await self.over(swarm, await self.play(swarm, number, pending))
+                    await pending.at_most(_BACKLOG)
+            finally:
+                await self._end(waiting)
+                await pending.finish()
             await self.leave(swarm)
 
     async def leave(self, swarm: Swarm) -> None:
@@ -126,21 +158,6 @@ class Acts:
             waiting.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await waiting
-
-    async def _round(self, swarm: Swarm, number: int, pending: Pending) -> None:
-        self.watch.round = number
-        monkey = Monkey(self._plan.seed, self._plan.rate, self._plan.process_faults, SERVERS)
-
-        def on_start(row: int) -> None:
-            strike = monkey.strike(number, row)
-            if strike is not None:
-                pending.add(self.strike(swarm, pending.strikes, strike))
-
-        result = await play(
-            swarm, self._plan.leads, number, on_start=on_start, settled=pending.strikes.settled
-        )
-        await self.over(swarm, result)
-        await pending.at_most(_BACKLOG)
 
     def pending(self, swarm: Swarm) -> Pending:
         """A queue of process faults for this swarm."""
@@ -160,8 +177,7 @@ class Acts:
         """Do one process fault and put it on record."""
         try:
             began = await strikes.do(strike)
-        except (SwarmError, OSError) as error:
-            # e.g. the database was locked by others for as long as we would wait
+        except Exception as error:  # noqa: BLE001 - e.g. others locked the database for too long
             self.watch.tell(f"{strike.fault} could not be done: {error}")
             log.warning("strike_failed", fault=strike.fault, error=repr(error)[:300])
             return
@@ -216,8 +232,7 @@ class Acts:
         began = time.monotonic()
         async with self.swarm(self.derived.steady) as swarm:
             for number in range(1, _RECOVERY_ROUNDS + 1):
-                self.watch.round = number
-                self.seen.after = await play(swarm, self._plan.leads, number)
+                self.seen.after = await self.play(swarm, number)
                 self.seen.recovery_rounds = number
                 self.seen.recovery_s = round(time.monotonic() - began, 2)
                 if states(self.seen.after) == states(self.seen.baseline):

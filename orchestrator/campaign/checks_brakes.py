@@ -9,6 +9,7 @@ from orchestrator.campaign.record import BreakerSpan, Question
 
 # A call that was admitted may leave this much later (it waits for its turn on the wire).
 GRACE_S = 0.25
+_SHOWN = 20
 
 
 def breaker_tripped(found: Findings) -> Question:
@@ -58,10 +59,13 @@ def nothing_while_open(found: Findings) -> Question:
         return Question(id="nothing_while_open", text=text, holds=not found.sandbox, answer=answer)
     late: Counter[str] = Counter()
     grace: Counter[str] = Counter()
+    seen: list[dict[str, float | str]] = []
     for span in (each for each in found.spans if each.state == "open"):
         for arrival in _within(found.arrivals, span):
             early = arrival.t - span.start <= GRACE_S
             (grace if early else late)[arrival.vendor] += 1
+            if not early and len(seen) < _SHOWN:
+                seen.append({"at": arrival.t, "opened": span.start, "until": span.end})
     opened = sum(1 for span in found.spans if span.state == "open")
     others = sum(late.values()) - late["ghl"]
     answer = (
@@ -75,7 +79,8 @@ def nothing_while_open(found: Findings) -> Question:
         text=text,
         holds=not late,
         answer=answer,
-        evidence=evidence | {"grace_ms": GRACE_S * 1000, "arrivals": len(found.arrivals)},
+        evidence=evidence
+        | {"grace_ms": GRACE_S * 1000, "arrivals": len(found.arrivals), "late": seen},
     )
 
 

@@ -22,9 +22,9 @@ from guardrails.model import Mode
 from orchestrator.campaign.plan import Plan
 
 _FOLDERS_AND_MORE = ("templates", "tone_corpus.json", "sandbox_lessons.json")
-_TIMEOUTS = {"connect": 1.5, "read": 1.5, "write": 1.5, "pool": 3.0, "total": 6.0}
+_TIMEOUTS = {"connect": 1.5, "read": 1.5, "write": 1.5, "pool": 3.0, "total": 4.5}
 _NEWS_LIMITS = {"requests": 1000, "per_seconds": 1.0}
-OPEN_S = 6.0
+OPEN_S = 4.0
 CALL_TIMEOUT_S = 15.0
 POLL_DEADLINE_S = 5.0
 CONCURRENCY = 4  # of a random campaign
@@ -80,7 +80,7 @@ def _scale(document: dict[str, Any]) -> dict[str, str]:
     caps = spend["vendor_daily_cap_micros"]
     spend["vendor_daily_cap_micros"] = {name: cap * _CAP_FACTOR for name, cap in caps.items()}
     return {
-        "vendors.*.timeouts": "connect, read and write at most 1.5 s, pool 3 s, total 6 s",
+        "vendors.*.timeouts": "connect, read and write at most 1.5 s, pool 3 s, total 4.5 s",
         "vendors.clay.poll_deadline_s": f"at most {POLL_DEADLINE_S:g} s",
         "vendors.gdelt.limits, vendors.google_news.limits": "1000 requests in a second",
         "breaker.open_s": f"at most {OPEN_S:g} s",

@@ -26,7 +26,7 @@ from orchestrator.campaign.findings import Coverage
 from orchestrator.campaign.monkey import Strike
 from orchestrator.campaign.pending import Pending
 from orchestrator.campaign.plan import Plan
-from orchestrator.campaign.rounds import Round, play
+from orchestrator.campaign.rounds import Round
 
 LEADS = 300
 PASSES = 4
@@ -148,11 +148,7 @@ class Sweep:
 
     async def _round(self, swarm: Swarm, pending: Pending | None) -> Round:
         number = len(self._acts.seen.rounds) + 1
-        self._acts.watch.round = number
-        if pending is None:
-            result = await play(swarm, self._plan.leads, number)
-        else:
-            result = await play(swarm, self._plan.leads, number, settled=pending.strikes.settled)
+        result = await self._acts.play(swarm, number, pending)
         await self._acts.over(swarm, result)
         return result
 

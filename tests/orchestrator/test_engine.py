@@ -113,3 +113,12 @@ async def test_without_the_lock_it_does_not_open(hive: Hive) -> None:
     with pytest.raises(ConfigError, match="lock"):
         async with asyncio.timeout(30), engine:
             pass
+
+
+async def test_the_loop_has_living_threads_after_an_engine_has_closed(hive: Hive) -> None:
+    engine = Engine(hive, None)
+    engine.lock()
+    async with engine:
+        pass
+    engine.unlock()
+    assert await asyncio.to_thread(lambda: "done") == "done"
