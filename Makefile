@@ -7,7 +7,7 @@ HIVE ?= .hive-mind
 # Certificates of the system, too: a company's proxy has its own.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: demo test test-kill check bench clean setup
+.PHONY: demo test test-kill crash-matrix check bench clean setup
 
 setup: $(READY)
 
@@ -34,6 +34,10 @@ test: check
 
 test-kill: $(READY)
 	SWARM_KILL_MOMENTS=50 $(BIN)/pytest -m kill -n 0
+
+# Every point of a send x who dies x channel, and every fault of a vendor: about half an hour.
+crash-matrix: $(READY)
+	$(BIN)/python -m tests.promises.crash_matrix --markdown docs/evidence/crash-matrix.md
 
 bench: $(READY)
 	$(BIN)/python -m bench

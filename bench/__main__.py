@@ -5,7 +5,16 @@ from __future__ import annotations
 import importlib
 import sys
 
-ALL = ("startup", "overhead", "pipeline", "memory", "vendor_stack", "bank_consult", "audit_append")
+ALL = (
+    "startup",
+    "overhead",
+    "pipeline",
+    "memory",
+    "vendor_stack",
+    "bank_consult",
+    "audit_append",
+    "permits",
+)
 
 
 def main() -> None:

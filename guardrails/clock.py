@@ -6,7 +6,7 @@ Refuses: naive datetimes. Everything takes a `Clock`; only a composition root pa
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 Clock = Callable[[], datetime]
 
@@ -14,6 +14,14 @@ Clock = Callable[[], datetime]
 def utc_now() -> datetime:
     """The wall clock, aware, in UTC."""
     return datetime.now(UTC)
+
+
+def shifted(offset_s: float) -> Clock:
+    """The wall clock, `offset_s` seconds ahead of what it says. For the sandbox alone."""
+    if not offset_s:
+        return utc_now
+    ahead = timedelta(seconds=offset_s)
+    return lambda: utc_now() + ahead
 
 
 def iso(moment: datetime) -> str:

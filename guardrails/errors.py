@@ -6,6 +6,7 @@ here with `raise ... from`.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -88,6 +89,26 @@ class Refused(SwarmError):
 
     code = "refused"
     default_remedy = "Read the reasons with `swarm explain`; the rule stands."
+
+
+class NotYet(SwarmError):
+    """A cap or a pause leaves no room now; `not_before` (UTC) is the first moment it may."""
+
+    code = "not_yet"
+    retryable = True
+    default_remedy = "Nothing to do: it is asked again at that time."
+
+    def __init__(self, message: str, *, not_before: datetime, because: str) -> None:
+        super().__init__(message)
+        self.not_before = not_before
+        self.because = because  # stable code of the cap or pause that frees last
+
+
+class FateUnknown(SwarmError):
+    """The vendor may have done it or not. Never asked for again blindly (P3)."""
+
+    code = "fate_unknown"
+    default_remedy = "`swarm sends unknown` lists it; look at the vendor, then resolve it there."
 
 
 class DiskTrouble(SwarmError):

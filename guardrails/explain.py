@@ -33,7 +33,7 @@ _ORDER = ("disqualify", "block", "defer", "review", "pass")
 def explain(record: Mapping[str, Any]) -> str:
     """The record as a person would want it told: outcome, who, known, checks, bank, remedy."""
     body = record["body"]
-    tellers = {"review": _review, "intake": _intake}
+    tellers = {"review": _review, "intake": _intake, "authorize": _authorize}
     lines = tellers.get(record["kind"], _other)(body)
     return "\n".join([_headline(record), *lines, "", *_where(record)])
 
@@ -170,6 +170,26 @@ def _intake(body: Mapping[str, Any]) -> Iterator[str]:
         yield f"  - {reason['code']}{where}: {reason['text']}"
         if reason["remedy"]:
             yield f"    {reason['remedy']}"
+
+
+def _authorize(body: Mapping[str, Any]) -> Iterator[str]:
+    action = body["action"].replace("_", " ")
+    yield f"  Leave to {action} at {body['vendor']} ({body['key']}): {body['verdict']}."
+    if body["not_before"]:
+        yield f"  Not before {body['not_before']} (UTC)."
+    if body["decision_audit_id"]:
+        name = body["decision_audit_id"]
+        yield f"  It rests on decision {name}: `swarm explain {name}` tells that."
+    yield ""
+    yield "Checks"
+    yield from _checks(body["checks"])
+    held = (body["caps"] or {}).items()
+    for name, cap in ((name, cap) for name, cap in held if isinstance(cap, Mapping)):
+        yield f"    {name.replace('_', ' ')}: {cap['held']} of {cap['cap']} e-mails before it"
+    if body["reasons"]:
+        yield ""
+        yield "What would change the answer"
+        yield from _remedies(body)
 
 
 def _other(body: Mapping[str, Any]) -> Iterator[str]:

@@ -87,6 +87,18 @@ def subject_hash(salt: bytes, email_or_domain: str) -> str:
     return _keyed(salt, "subject", normal(email_or_domain))
 
 
+def recipient_hash(salt: bytes, recipient: str) -> str:
+    """64 hex digits: whom a write concerns, as ledger and permit name it.
+
+    An address or a domain gives its `subject_hash`; anything else (`contact:<id>`,
+    `campaign:<id>`) the same keyed hash over its text.
+    """
+    try:
+        return subject_hash(salt, recipient)
+    except BadInput:
+        return _keyed(salt, "subject", recipient)
+
+
 def domain_matches(domain: str, listed: str) -> bool:
     """Whether `domain` is `listed` or below it, in any case and spelling (IDNA).
 

@@ -1,9 +1,9 @@
 """Permits: leave to do one thing, once, within seconds. Owns: minting, checking and spending.
 
-A permit is an Ed25519-signed token that names the action, the recipient, the content and the
-audit record that allows it. It is minted only when that record is on disk and says the very same
-(P2), never in shadow (P4), and void after a stop (P5). It is spent in the database by the
-process that performs the write; a second use finds it spent.
+A permit is an Ed25519-signed token that names the action, the recipient, the content, the row of
+the send ledger and the audit record that allows it. It is minted only when that record is on disk
+and says the very same (P2), never in shadow (P4), and void after a stop (P5). It is spent in the
+database by the process that performs the write; a second use finds it spent.
 """
 
 from __future__ import annotations
@@ -11,13 +11,9 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import jwt
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from jwt.types import Options
 from pydantic import Field, ValidationError
 from sqlalchemy import Connection
@@ -26,8 +22,11 @@ from guardrails.audit import AuditLog, AuditRef
 from guardrails.brakes.stop import StopSwitch
 from guardrails.clock import Clock, iso
 from guardrails.errors import Refused, Stopped
-from guardrails.hive import Hive, create_once
+from guardrails.hive import Hive
+from guardrails.identity import recipient_hash
+from guardrails.keys import checking_key, published_key, signing_key
 from guardrails.model import Frozen, Mode
+from guardrails.model.writes import WriteIntent
 from guardrails.store import Store, insert_if_absent
 from guardrails.store.tables import spent_permits
 
@@ -40,12 +39,28 @@ _TYPE = "permit+jwt"
 class Bound(Frozen):
     """What a permit is for. The process that writes states the same from what it is about to do."""
 
-    action: str = Field(description="Operation, e.g. send_email.")
+    action: str = Field(description="A WriteAction, e.g. send_email.")
     vendor: str
-    recipient_hash: str = Field(description="identity.subject_hash of the address.")
-    content_hash: str = Field(description="Draft.content_hash of exactly what goes out.")
+    key: str = Field(description="Row of the send ledger that it may dispatch.")
+    recipient_hash: str = Field(description="identity.recipient_hash of the intent's recipient.")
+    content_hash: str = Field(description="WriteIntent.content_hash of exactly what goes out.")
     mode: Mode
     policy_version: str
+
+    @classmethod
+    def to(
+        cls, intent: WriteIntent, key: str, mode: Mode, policy_version: str, salt: bytes
+    ) -> Bound:
+        """What a permit for `intent` is bound to."""
+        return cls(
+            action=intent.action.value,
+            vendor=intent.vendor,
+            key=key,
+            recipient_hash=recipient_hash(salt, intent.recipient),
+            content_hash=intent.content_hash,
+            mode=mode,
+            policy_version=policy_version,
+        )
 
 
 class PermitRequest(Bound):
@@ -64,6 +79,9 @@ class Permit(PermitRequest):
     audit_hash: str
     iat: int
     exp: int
+
+
+AlongWith = Callable[[Connection, Permit], None]
 
 
 class PermitMint:
@@ -111,7 +129,7 @@ class PermitMint:
             exp=now + seconds,
         )
         payload = permit.model_dump(mode="json")
-        return jwt.encode(payload, _private_key(self._keys), _ALGORITHM, headers={"typ": _TYPE})
+        return jwt.encode(payload, signing_key(self._keys), _ALGORITHM, headers={"typ": _TYPE})
 
     def _require_record(self, claims: PermitRequest, record: AuditRef) -> None:
         found = self._log.find(record.audit_id)
@@ -133,22 +151,28 @@ class PermitCheck:
     def __init__(
         self, hive: Hive, store: Store, stop: StopSwitch, clock: Clock, spent_by: str
     ) -> None:
-        self._public = hive.keys_dir / "permit.pub"
+        self._keys = hive.keys_dir
         self._store = store
         self._stop = stop
         self._clock = clock
         self._spent_by = spent_by
 
-    async def verify_and_spend(self, token: str, expected: Bound) -> Permit:
+    async def verify_and_spend(
+        self, token: str, expected: Bound, also: AlongWith | None = None
+    ) -> Permit:
         """The permit, spent: the one write it allows may be done now.
+
+        Args:
+            also: done in the same transaction, after the spending; what it raises undoes both.
 
         Raises:
             Refused: forged, edited, expired, used, or for anything else than `expected`.
             Stopped: the swarm is stopped, or was since the permit's decision.
             StoreUnavailable: it could not be spent; do not write.
         """
-        permit = self.verify(token, expected)
-        await self._store.run(lambda conn: self._spend(conn, permit))
+        key = published_key(self._keys)
+        permit = self._verified(token, expected, key)
+        await self._store.run(lambda conn: self._spend(conn, permit, key, also))
         return permit
 
     def verify(self, token: str, expected: Bound) -> Permit:
@@ -157,49 +181,43 @@ class PermitCheck:
         Raises:
             Refused: see `verify_and_spend`.
         """
-        permit = self._opened(token)
+        return self._verified(token, expected, published_key(self._keys))
+
+    def _verified(self, token: str, expected: Bound, key: bytes) -> Permit:
+        permit = _opened(token, key)
         if Mode.SHADOW in (expected.mode, permit.mode):
             raise Refused("no write in shadow mode, with whatever permit")
         for name in Bound.model_fields:
             if getattr(permit, name) != getattr(expected, name):
                 raise Refused(f"the permit is for another {name.replace('_', ' ')}")
+        self.require_unexpired(permit)
+        if permit.exp - permit.iat > MAX_SECONDS:
+            raise Refused("the permit would live too long")
         now = self._clock().timestamp()
-        if now >= permit.exp or permit.exp - permit.iat > MAX_SECONDS:
-            raise Refused("the permit has expired")
         if permit.iat > now + CLOCK_SKEW_S:
             raise Refused("the permit is from the future: check the machines' clocks")
         return permit
 
-    def _opened(self, token: str) -> Permit:
-        key = self._public_key()
-        # Time is checked by our own clock; everything else jwt would check is in `Permit`.
-        unchecked: Options = {"verify_exp": False, "verify_iat": False, "verify_nbf": False}
-        try:
-            opened: dict[str, Any] = jwt.decode_complete(
-                token, key, algorithms=[_ALGORITHM], options=unchecked
-            )
-            if opened["header"].get("typ") != _TYPE:
-                raise Refused("not a permit: a token of another kind")
-            return Permit.model_validate_json(json.dumps(opened["payload"]), strict=True)
-        except (jwt.PyJWTError, ValidationError) as error:
-            raise Refused("not a valid permit: forged, edited or of another version") from error
+    def require_unexpired(self, permit: Permit) -> None:
+        """For a moment later than the spending: nothing leaves when its seconds are over.
 
-    def _public_key(self) -> Ed25519PublicKey:
-        try:
-            key = serialization.load_pem_public_key(self._public.read_bytes())
-        except (OSError, ValueError, UnsupportedAlgorithm) as error:
-            raise Refused("no permit can be checked: its public key cannot be read") from error
-        if not isinstance(key, Ed25519PublicKey):
-            raise Refused("no permit can be checked: its public key is of another kind")
-        return key
+        Raises:
+            Refused: they are.
+        """
+        if self._clock().timestamp() >= permit.exp:
+            raise Refused("the permit has expired")
 
-    def _spend(self, conn: Connection, permit: Permit) -> None:
+    def _spend(self, conn: Connection, permit: Permit, key: bytes, also: AlongWith | None) -> None:
         # In one transaction with the spending, so that a stop is either seen here or comes after.
         state = self._stop.state_in(conn, hold=True)
         if state.stopped:
             raise Stopped(f"the swarm is stopped: {state.reason}")
         if state.epoch != permit.stop_epoch:
             raise Stopped("the swarm was stopped after this permit was made")
+        # A rotation waits for us, or we see it; nor does waiting for the database make us late.
+        if published_key(self._keys) != key:
+            raise Refused("the permit keys were rotated after this permit was made")
+        self.require_unexpired(permit)
         spent = {
             "permit_id": permit.jti,
             "action": permit.action,
@@ -208,28 +226,19 @@ class PermitCheck:
         }
         if not insert_if_absent(conn, spent_permits, spent):
             raise Refused("the permit has been used")
+        if also is not None:
+            also(conn, permit)
 
 
-def _private_key(keys: Path) -> Ed25519PrivateKey:
-    """The signing key, made at first use together with its public half."""
-    fresh = Ed25519PrivateKey.generate().private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
+def _opened(token: str, key: bytes) -> Permit:
+    # Time is checked by our own clock; everything else jwt would check is in `Permit`.
+    unchecked: Options = {"verify_exp": False, "verify_iat": False, "verify_nbf": False}
     try:
-        key = serialization.load_pem_private_key(create_once(keys / "permit.key", fresh), None)
-    except (OSError, ValueError, UnsupportedAlgorithm) as error:
-        raise Refused("no permit: the signing key cannot be read") from error
-    if not isinstance(key, Ed25519PrivateKey):
-        raise Refused("no permit: the signing key is of another kind")
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    try:
-        published = create_once(keys / "permit.pub", public)
-    except OSError as error:
-        raise Refused("no permit: the public key cannot be written") from error
-    if published != public:
-        raise Refused("no permit: keys/permit.pub does not belong to keys/permit.key")
-    return key
+        opened: dict[str, Any] = jwt.decode_complete(
+            token, checking_key(key), algorithms=[_ALGORITHM], options=unchecked
+        )
+        if opened["header"].get("typ") != _TYPE:
+            raise Refused("not a permit: a token of another kind")
+        return Permit.model_validate_json(json.dumps(opened["payload"]), strict=True)
+    except (jwt.PyJWTError, ValidationError) as error:
+        raise Refused("not a valid permit: forged, edited or of another version") from error

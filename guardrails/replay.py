@@ -39,6 +39,8 @@ class Replayed:
 def replay(audit: AuditLog, store: Store, name: str) -> Replayed:
     """Derive the decision under an audit id, decision id, or a lead's latest one again.
 
+    A record of leave to write gives the decision that it rests on.
+
     Raises:
         NotFound: no such record, or its inputs were erased with the person's data.
         BadInput: the record is not a decision about a draft or lead, or was made by a version
@@ -46,6 +48,8 @@ def replay(audit: AuditLog, store: Store, name: str) -> Replayed:
         AuditBroken: the stored inputs are not those that were recorded.
     """
     record = find_record(audit, name)
+    if record["kind"] == "authorize" and record["body"]["decision_audit_id"]:
+        record = find_record(audit, record["body"]["decision_audit_id"])
     if record["kind"] != "review":
         raise BadInput(f"{record['audit_id']} is a record of kind {record['kind']}: no inputs")
     body = record["body"]

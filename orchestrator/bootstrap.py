@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import os
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,28 +17,36 @@ from guardrails.bank import Bank, load_seed_lessons
 from guardrails.bootstrap_hive import ensure_hive
 from guardrails.brakes.failures import FailureTracker
 from guardrails.brakes.quarantine import Quarantine
-from guardrails.clock import Clock, utc_now
+from guardrails.clock import Clock, shifted, utc_now
 from guardrails.config import Config, config_dir, config_path, load_config
 from guardrails.errors import AuditBroken, BankUnreadable
 from guardrails.hive import Hive
+from guardrails.ledger import Ledger
 from guardrails.model import Mode
 from guardrails.store import Store, open_store
+from orchestrator.arenas import share_arenas
 from orchestrator.children import Children, ServerSpec
+from orchestrator.deliver import WORKFLOW as DELIVER
+from orchestrator.deliver import DeliverLead
+from orchestrator.deliver_crm import FollowUp
+from orchestrator.deliver_mail import Post
+from orchestrator.deliver_writes import Writer
+from orchestrator.deliveries import Deliveries
 from orchestrator.engine import Engine
 from orchestrator.environment import Environment
 from orchestrator.incidents import Incidents
+from orchestrator.letters import Letters
 from orchestrator.logs import logging_to
 from orchestrator.prepare import WORKFLOW, PrepareLead
 from orchestrator.runs import Runs
 from orchestrator.triage import Triage
-from orchestrator.twins import Twins, running_twins
+from orchestrator.twins import Twins, joined_twins, running_twins, sandbox_offset
 
 SERVERS = ("hunter", "enricher", "crafter", "guardrails", "ghl", "instantly")
 DEFAULT_HIVE = Path(".hive-mind")
 # Whose published limits the twins enforce when asked to. News sources are left out: at one request
 # in five seconds nothing else could be seen.
 LIMITED = ("ghl", "instantly", "clay", "rb2b")
-_M_ARENA_MAX = -8  # of glibc's malloc.h
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,7 @@ class Options:
     concurrency: int | None = None
     hunter_roots: tuple[Path, ...] = ()
     vendor_limits: bool = False  # sandbox: the twins enforce the vendors' limits, and we keep them
+    twins_port: int | None = None  # sandbox: join the twins that run there, instead of our own
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,7 @@ class Swarm:
     twins: Twins | None
     clock: Clock
     concurrency: int
+    deliveries: Deliveries
 
 
 def effective_mode(config: Config, wanted: Mode | None) -> Mode:
@@ -95,23 +103,13 @@ def open_hive(options: Options, config: Config, clock: Clock = utc_now) -> Hive:
     return hive
 
 
-def share_arenas() -> None:
-    """Have the engine's threads share two heaps (glibc; elsewhere nothing happens).
-
-    With a heap for each of its thirty threads the queen's memory grows for thousands of leads.
-    """
-    libc = ctypes.CDLL(None)
-    if sys.platform.startswith("linux") and hasattr(libc, "mallopt"):
-        libc.mallopt(_M_ARENA_MAX, 2)
-
-
-def require_whole_audit(hive: Hive, store: Store) -> None:
+def require_whole_audit(hive: Hive, store: Store, clock: Clock = utc_now) -> None:
     """Look at the whole chain; appending looks at its end only.
 
     Raises:
         AuditBroken: a record was edited, removed or forged, wherever it stands.
     """
-    audit = AuditLog(hive, store, utc_now)
+    audit = AuditLog(hive, store, clock)
     try:
         report = audit.verify()
     finally:
@@ -137,22 +135,24 @@ async def running_swarm(options: Options, environment: Environment) -> AsyncIter
     share_arenas()
     config = load_config(options.config_path)
     mode = effective_mode(config, options.mode)
+    offset_s = sandbox_offset(environment.values, sandbox=options.sandbox)
+    clock = shifted(offset_s)
     if not options.sandbox:
         environment.require()
     async with contextlib.AsyncExitStack() as stack:
-        hive = open_hive(options, config)
+        hive = open_hive(options, config, clock)
         stack.enter_context(logging_to(hive.logs_dir / "queen.log"))
-        twins = await stack.enter_async_context(_twins(options)) if options.sandbox else None
+        twins = await _twins(stack, options, offset_s)
         if twins is not None:
             environment = environment.with_values(twins.env)
         database_url = environment.values.get("SWARM_DATABASE_URL")
         store = open_store(hive, database_url)
         stack.callback(store.close)
-        await asyncio.to_thread(require_whole_audit, hive, store)
-        runs = Runs(store, utc_now)
+        await asyncio.to_thread(require_whole_audit, hive, store, clock)
+        runs, deliveries = Runs(store, clock), Deliveries(store, clock)
         concurrency = options.concurrency or config.production.work.concurrency
-        quarantine = Quarantine(store, utc_now)
-        tracker = FailureTracker(store, hive, utc_now, "queen")
+        quarantine = Quarantine(store, clock)
+        tracker = FailureTracker(store, hive, clock, "queen")
         await tracker.absorb_pending()  # what could not be written while the database was away
         incidents = Incidents(tracker, quarantine, config.production.work.quarantine_after)
         stack.push_async_callback(incidents.drain)
@@ -163,11 +163,29 @@ async def running_swarm(options: Options, environment: Environment) -> AsyncIter
             incidents,
         )
         engine = Engine(hive, database_url)
-        triage = Triage(config, utc_now, sandbox=options.sandbox)
+        triage = Triage(config, clock, sandbox=options.sandbox)
         prepare = PrepareLead(
             config, engine, children, runs, triage, quarantine, sandbox=options.sandbox
         )
         engine.register(WORKFLOW, prepare.workflow)
+        audit = AuditLog(hive, store, clock)
+        stack.callback(audit.close)
+        letters = Letters(audit, store)
+        ledger = Ledger.of(config.production, store, clock, hive.salt())
+        delivery = config.production.delivery
+        writer = Writer(children, ledger, store, clock, permit_seconds=delivery.permit_seconds)
+        deliver = DeliverLead(
+            engine,
+            children,
+            deliveries,
+            letters,
+            Post(config, children, writer, clock),
+            FollowUp(delivery, children, writer, clock),
+            writer,
+            clock,
+            mode,
+        )
+        engine.register(DELIVER, deliver.workflow)
         # The lock comes first, so that a second queen starts no servers; the launch comes last,
         # because recovered workflows call the servers at once.
         engine.lock()
@@ -184,13 +202,21 @@ async def running_swarm(options: Options, environment: Environment) -> AsyncIter
             children=children,
             engine=engine,
             twins=twins,
-            clock=utc_now,
+            clock=clock,
             concurrency=concurrency,
+            deliveries=deliveries,
         )
 
 
-def _twins(options: Options) -> contextlib.AbstractAsyncContextManager[Twins]:
-    return running_twins(rate_limits=LIMITED if options.vendor_limits else ())
+async def _twins(
+    stack: contextlib.AsyncExitStack, options: Options, offset_s: float
+) -> Twins | None:
+    if not options.sandbox:
+        return None
+    if options.twins_port is not None:
+        return await stack.enter_async_context(joined_twins(options.twins_port, offset_s))
+    limits = LIMITED if options.vendor_limits else ()
+    return await stack.enter_async_context(running_twins(rate_limits=limits, offset_s=offset_s))
 
 
 def server_spec(
@@ -206,6 +232,8 @@ def server_spec(
     }
     if options.vendor_limits:
         env["SWARM_SANDBOX_LIMITS"] = "1"
+    if offset_s := sandbox_offset(environment.values, sandbox=options.sandbox):
+        env["SWARM_SANDBOX_OFFSET_S"] = repr(offset_s)
     if name == "hunter":
         env["HUNTER_ROOTS"] = os.pathsep.join(str(root) for root in options.hunter_roots)
     return ServerSpec(name, env | environment.for_server(name))

@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from orchestrator import cli_brakes, cli_campaign, cli_spend
+from orchestrator import cli_brakes, cli_campaign, cli_keys, cli_run, cli_sends, cli_spend
 from orchestrator.cli_common import (
     DEFAULT_HIVE,
     ConfigOption,
@@ -39,7 +39,10 @@ app.add_typer(bank_app, name="bank")
 cli_brakes.register(app)
 cli_campaign.register(app)
 register_failures(app)
+cli_keys.register(app)
 cli_spend.register(app)
+cli_run.register(app)
+cli_sends.register(app)
 
 DEFAULT_LEADS = Path("data/initial_batch.csv")
 
@@ -89,9 +92,13 @@ def sandbox(
     port: Annotated[int, typer.Option("--port", help="0 chooses a free one.")] = 0,
     seed: Annotated[int, typer.Option("--seed")] = 7,
     latency_ms: Annotated[int, typer.Option("--latency-ms", min=0)] = 0,
+    offset_s: Annotated[
+        float, typer.Option("--offset-s", help="Seconds that its clock is ahead.")
+    ] = 0.0,
 ) -> None:
     """Start the vendor twins on loopback; prints their addresses as one JSON line."""
     command = ["--port", str(port), "--seed", str(seed), "--latency-ms", str(latency_ms)]
+    command += ["--offset-s", repr(offset_s)]
     arguments = [sys.executable, "-P", "-m", "servers.sandbox", *command]
     os.execv(sys.executable, arguments)  # noqa: S606 - our own module, no shell
 

@@ -60,7 +60,7 @@ def run_shadow(
         concurrency=concurrency,
         hunter_roots=(leads.resolve().parent,),
     )
-    _warn_of_chaos(load_config(config).production.failure_injection)
+    warn_of_chaos(load_config(config).production.failure_injection)
     report = asyncio.run(_shadow(options, environment, leads, limit, fresh=fresh, quiet=as_json))
     if as_json:
         sys.stdout.write(json.dumps(report, ensure_ascii=False) + "\n")
@@ -84,7 +84,7 @@ async def _shadow(
     quiet: bool,
 ) -> dict[str, Any]:
     started = time.monotonic()
-    with _progress(quiet) as bar:
+    with shown_progress(quiet) as bar:
         async with running_swarm(options, environment) as swarm:
             audit = AuditLog(swarm.hive, swarm.store, utc_now)
             outcome = await ShadowRun(swarm, leads, limit, bar.update).execute(fresh=fresh)
@@ -93,13 +93,14 @@ async def _shadow(
             return await swarm.store.query(lambda conn: document(conn, outcome, head, seconds))
 
 
-def _warn_of_chaos(injection: FailureInjection) -> None:
+def warn_of_chaos(injection: FailureInjection) -> None:
+    """Say so on stderr when failures are injected."""
     if injection.enabled:
         told = f"Failure injection is ON: rate {injection.rate:g}, seed {injection.seed}."
         console(stderr=True).print(f"{told} config/production.json turns it off.", style="yellow")
 
 
-class _Bar:
+class Bar:
     """A progress bar on a terminal, nothing elsewhere."""
 
     def __init__(self, progress: Progress) -> None:
@@ -107,18 +108,20 @@ class _Bar:
         self._task = progress.add_task("starting six servers", total=None)
 
     def update(self, done: int, total: int, label: str) -> None:
+        """So many of so many; a total of 0 is unknown."""
         self._progress.update(self._task, completed=done, total=total, description=label)
 
 
 @contextmanager
-def _progress(quiet: bool) -> Iterator[_Bar]:
+def shown_progress(quiet: bool) -> Iterator[Bar]:
+    """A bar for as long as the block runs."""
     err = console(stderr=True)
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
     )  # fmt: skip
     progress = Progress(*columns, console=err, transient=True, disable=quiet or not err.is_terminal)
     with progress:
-        yield _Bar(progress)
+        yield Bar(progress)
 
 
 def explain_decision(id: str, hive: Path, *, as_json: bool) -> int:

@@ -58,7 +58,7 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable(
         "INSTANTLY_API_KEY", "Instantly", "critical", "E-mail campaigns.",
-        "Instantly > Settings > Integrations > API keys (v2, scopes leads, campaigns, "
+        "Instantly > Settings > Integrations > API keys (v2, scopes leads, campaigns, emails, "
         "block lists).", ("instantly",),
     ),
     Variable(
@@ -162,6 +162,11 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "SWARM_CONFIG", "Configuration", "optional", "Directory (or production.json) to use.",
         "Default: config/.",
+    ),
+    Variable(
+        "SWARM_SANDBOX_OFFSET_S", "Sandbox", "optional",
+        "Seconds that the sandbox's clock is ahead: to see tomorrow's sending window today.",
+        "Refused without --sandbox.",
     ),
     *(
         Variable(f"{vendor}_BASE_URL", service, "optional", "Another address for this vendor.",

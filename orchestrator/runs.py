@@ -15,9 +15,10 @@ from sqlalchemy import Connection, func, select, update
 
 from guardrails.clock import Clock, iso
 from guardrails.errors import NotFound
-from guardrails.model import Lead, Mode
+from guardrails.model import Lead, LeadState, Mode
 from guardrails.store import Store, insert_if_absent
 from guardrails.store.tables import run_items, runs, shadow_emails, spent_permits
+from orchestrator.deliveries import give_up, queue
 from orchestrator.run_records import Mark, Rejected, Run, Settled, lead_row, rejected_row, run_of
 
 
@@ -42,12 +43,7 @@ class Runs:
             ).one_or_none()
             if found is not None and not fresh:
                 return run_of(found, resumed=True)
-            # --fresh gives the unfinished ones up: their rows stay as they are, on record.
-            conn.execute(
-                update(runs)
-                .where(runs.c.run_key == run_key, runs.c.status == "running")
-                .values(status="abandoned", finished_at=iso(self._clock()))
-            )
+            self._abandon(conn, run_key)
             values = {
                 "run_id": run_id,
                 "run_key": run_key,
@@ -63,6 +59,15 @@ class Runs:
             return run_of(conn.execute(select(runs).where(runs.c.run_id == run_id)).one())
 
         return await self._store.run(work)
+
+    def _abandon(self, conn: Connection, run_key: str) -> None:
+        """--fresh gives the unfinished ones up: their rows stay as they are, on record."""
+        now = iso(self._clock())
+        mine = (runs.c.run_key == run_key, runs.c.status == "running")
+        given_up = list(conn.execute(select(runs.c.run_id).where(*mine)).scalars())
+        if given_up:
+            give_up(conn, given_up, now)
+            conn.execute(update(runs).where(*mine).values(status="abandoned", finished_at=now))
 
     async def add_page(
         self, run_id: str, leads: Sequence[Lead], rejected: Sequence[Rejected]
@@ -142,7 +147,10 @@ class Runs:
         return Lead.model_validate_json(text)
 
     async def settle(self, run_id: str, settled: Settled) -> bool:
-        """End a row, once. False when it had ended before."""
+        """End a row, once. False when it had ended before.
+
+        A decision `ready` is queued for delivery in the same transaction.
+        """
         decision = settled.decision
         result = {
             "reasons": [reason.model_dump(mode="json") for reason in decision.reasons],
@@ -177,6 +185,9 @@ class Runs:
                     "document": orjson.dumps(settled.email, option=orjson.OPT_INDENT_2).decode(),
                 }
                 insert_if_absent(conn, shadow_emails, values)
+            if decision.state is LeadState.READY:
+                now = iso(self._clock())
+                queue(conn, decision.audit_id, decision.lead_id, run_id, settled.row, now)
             return True
 
         return await self._store.run(work)

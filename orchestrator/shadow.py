@@ -21,7 +21,7 @@ from orchestrator.bootstrap import Swarm
 from orchestrator.intake import Intake, Progress
 from orchestrator.prepare import CONCERNS_ALL, WORKFLOW, close_unprepared, workflow_id
 from orchestrator.run_records import Run
-from orchestrator.shadow_log import ShadowLog
+from orchestrator.shadow_log import EmailLog, ShadowLog
 
 log = structlog.get_logger(__name__)
 
@@ -80,16 +80,24 @@ class ShadowRun:
         if self._halted is not None:
             raise Stopped(self._halted.message)
         run = await self._open(fresh=fresh)
-        shadow_log = ShadowLog(self._swarm.hive, self._swarm.store, run.run_id)
+        shadow_log = self._log(run)
         await shadow_log.begin(await self._swarm.runs.previous(run.run_id))
         if run.total is None:
             run = await Intake(self._swarm, self._leads, self._limit, self._progress).read(run)
         await self._prepare_all(run, shadow_log)
         await shadow_log.write()
+        waiting = await self._deliver(run)
         writes = await self._vendor_writes(run)
-        if not self._crashed and self._halted is None:
+        if not self._crashed and self._halted is None and not waiting:
             await self._swarm.runs.finish(run.run_id)
         return Outcome(run, self._crashed, writes, self._halted)
+
+    def _log(self, run: Run) -> EmailLog:
+        return ShadowLog(self._swarm.hive, self._swarm.store, run.run_id)
+
+    async def _deliver(self, _run: Run) -> int:
+        """What goes on after all rows are decided; gives how many are left. In shadow nothing."""
+        return 0
 
     async def _open(self, *, fresh: bool) -> Run:
         swarm = self._swarm
@@ -102,7 +110,7 @@ class ShadowRun:
             key, run_id, swarm.mode, swarm.sandbox, str(self._leads), fresh=fresh
         )
 
-    async def _prepare_all(self, run: Run, shadow_log: ShadowLog) -> None:
+    async def _prepare_all(self, run: Run, shadow_log: EmailLog) -> None:
         self._done = await self._swarm.runs.count_ended(run.run_id)
         rows: asyncio.Queue[int | None] = asyncio.Queue(maxsize=2 * self._swarm.concurrency)
         async with asyncio.TaskGroup() as group:
@@ -123,7 +131,7 @@ class ShadowRun:
             await rows.put(None)
 
     async def _worker(
-        self, run: Run, rows: asyncio.Queue[int | None], shadow_log: ShadowLog
+        self, run: Run, rows: asyncio.Queue[int | None], shadow_log: EmailLog
     ) -> None:
         while (row := await rows.get()) is not None:
             await self._check_stop()
@@ -183,7 +191,7 @@ class ShadowRun:
         return await self._swarm.runs.permits_spent(run.created_at)
 
 
-async def _refresh(shadow_log: ShadowLog) -> None:
+async def _refresh(shadow_log: EmailLog) -> None:
     """Bring emails.json up to date; a full disk now is for the last write to tell."""
     try:
         await shadow_log.refresh()

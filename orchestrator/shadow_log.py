@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 from sqlalchemy import select
 
@@ -23,6 +24,27 @@ from guardrails.store.tables import shadow_emails
 _MIN_PAUSE_S = 0.5
 _PAUSE_FACTOR = 20.0
 _BATCH = 500
+
+
+class EmailLog(Protocol):
+    """Where the e-mails of a run can be read. See `ShadowLog`."""
+
+    async def begin(self, previous_run_id: str | None) -> None: ...
+    async def refresh(self) -> None: ...
+    async def write(self) -> None: ...
+
+
+class NoLog:
+    """Of a run whose e-mails are not of the "would have been sent" kind: it keeps none."""
+
+    async def begin(self, previous_run_id: str | None) -> None:
+        """See `EmailLog`."""
+
+    async def refresh(self) -> None:
+        """See `EmailLog`."""
+
+    async def write(self) -> None:
+        """See `EmailLog`."""
 
 
 class ShadowLog:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,11 +13,31 @@ from typing import Any
 import httpx
 import orjson
 
-from guardrails.errors import ServerUnavailable
+from guardrails.errors import ConfigError, ServerUnavailable
 
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 5.0
 SEED = 7
+
+
+def sandbox_offset(values: Mapping[str, str], *, sandbox: bool) -> float:
+    """Seconds that the sandbox's clock is ahead, by SWARM_SANDBOX_OFFSET_S.
+
+    Raises:
+        ConfigError: it is set and this is not the sandbox, or it is no number.
+    """
+    text = values.get("SWARM_SANDBOX_OFFSET_S")
+    if text is None:
+        return 0.0
+    if not sandbox:
+        raise ConfigError("SWARM_SANDBOX_OFFSET_S: only the sandbox has a clock of its own")
+    try:
+        offset = float(text)
+    except ValueError:
+        offset = math.nan
+    if not math.isfinite(offset):
+        raise ConfigError("SWARM_SANDBOX_OFFSET_S is not a number of seconds")
+    return offset
 
 
 @dataclass(frozen=True)
@@ -45,16 +66,45 @@ class Twins:
 
 
 @contextlib.asynccontextmanager
-async def running_twins(seed: int = SEED, rate_limits: Sequence[str] = ()) -> AsyncIterator[Twins]:
+async def joined_twins(port: int, offset_s: float = 0.0) -> AsyncIterator[Twins]:
+    """The twins that somebody else runs on `port` (`swarm sandbox --port`); they outlive us.
+
+    Their clock is set to ours.
+
+    Raises:
+        ServerUnavailable: nobody answers there.
+    """
+    try:
+        async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
+            control = f"http://127.0.0.1:{port}/_twin"
+            ahead = await client.post(f"{control}/clock", json={"offset_s": offset_s})
+            ahead.raise_for_status()
+            answer = await client.get(f"{control}/env")
+        env: dict[str, str] = answer.raise_for_status().json()
+    except (httpx.HTTPError, ValueError) as error:
+        raise ServerUnavailable(
+            f"no vendor twins answer on port {port}",
+            remedy=f"Start them with `swarm sandbox --port {port}`, or leave --twins out.",
+        ) from error
+    yield Twins(port=port, env=env)
+
+
+@contextlib.asynccontextmanager
+async def running_twins(
+    seed: int = SEED, rate_limits: Sequence[str] = (), offset_s: float = 0.0
+) -> AsyncIterator[Twins]:
     """Start the twins on a free loopback port; they end when this process does.
 
     Args:
         rate_limits: vendors whose published limit the twins enforce.
+        offset_s: seconds that their clock is ahead of the wall's.
 
     Raises:
         ServerUnavailable: they did not start.
     """
     command = ["-P", "-m", "servers.sandbox", "--port", "0", "--seed", str(seed), "--watch-stdin"]
+    if offset_s:
+        command += ["--offset-s", repr(offset_s)]
     if rate_limits:
         command += ["--rate-limits", *rate_limits]
     process = await asyncio.create_subprocess_exec(

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ RUN_HERE = {
     "cp .env.example .env": "test_the_real_run_starts_with_keys",
     f"python {SCRIPT}": "test_the_real_run_starts_with_keys",
     "python scripts/run_failure_campaign.py": "test_the_campaign_holds",
+    ".venv/bin/swarm run": "test_live_in_the_sandbox",
+    ".venv/bin/swarm sends": "test_live_in_the_sandbox",
     ".venv/bin/swarm": "test_the_commands_after_the_demo",
     "python -P -m servers.": "test_every_server_answers_on_its_own",
 }
@@ -83,6 +86,7 @@ def test_make_test_runs_all_gates_and_all_tests() -> None:
 
 def test_the_commands_after_the_demo(demo: Path) -> None:
     asked = [shlex.split(line)[1:] for line in commands() if line.startswith(".venv/bin/swarm")]
+    asked = [words for words in asked if words[0] not in {"run", "sends"}]
     assert {words[0] for words in asked} == {
         "explain", "replay", "audit", "bank", "brakes", "spend", "failures", "fixes", "quarantine",
     }  # fmt: skip
@@ -96,6 +100,19 @@ def test_the_campaign_holds() -> None:
     """The README's hour itself; tests/processes/test_campaign.py runs it shortened."""
     line = next(line for line in commands() if "run_failure_campaign" in line)
     assert line == test_campaign.README_COMMAND
+
+
+def test_live_in_the_sandbox(tmp_path: Path) -> None:
+    document = json.loads((ROOT / "config" / "production.json").read_text())
+    (tmp_path / "live.json").write_text(json.dumps(document | {"mode": "live"}))
+    (tmp_path / "data").mkdir()
+    shutil.copy(ROOT / "data" / "initial_batch.csv", tmp_path / "data")
+    lines = [line for line in commands() if re.match(r"\.venv/bin/swarm (run|sends)", line)]
+    assert len(lines) == 2
+    for line in lines:
+        done = run([*SWARM, *shlex.split(line)[1:], "--json"], tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert json.loads(done.stdout)
 
 
 @pytest.fixture

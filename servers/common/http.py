@@ -2,9 +2,11 @@
 
 One stack for all vendors, outermost first:
 
-    mode lock → spend → retry → brakes → whole body → (faults) → key headers → wire
+    mode lock → permit → spend → retry → brakes → departure → whole body → (faults) → key headers
+    → wire
 
-The brakes are asked for each attempt: stop, breaker, retry budget, rate, money. The lock stands
+The permit of a write is spent once for all its attempts; departure sees which of them leave. The
+brakes are asked for each attempt: stop, breaker, retry budget, rate, money. The lock stands
 in the transport, so that it also holds for somebody who takes the `httpx` client of an adapter
 and calls it directly (P4). Redirects are not followed, proxies of the environment are ignored,
 TLS is verified. Refuses: an address that would send a key in clear text.
@@ -29,12 +31,14 @@ from servers.common.http_answer import Answer
 from servers.common.http_brakes import BrakeLayer
 from servers.common.http_client import VendorClient
 from servers.common.http_errors import Scrubber
+from servers.common.http_fate import Departure
 from servers.common.http_faults import FaultInjection
 from servers.common.http_lock import ModeLock
+from servers.common.http_permit import PermitLayer
 from servers.common.http_retry import Retry, Sleep
 from servers.common.http_spend import SpendLayer, require_prices
 from servers.common.http_wire import KeyHeaders, WholeBody, checked_base, open_wire
-from servers.common.operations import Operation
+from servers.common.operations import Operation, require_bound
 from servers.common.safety import Safety
 
 MAX_BODY_BYTES = 5_000_000
@@ -73,15 +77,18 @@ def open_client(
         sleep, rng: time and chance of the retries.
 
     Raises:
-        ConfigError: `base_url` has a user, query or fragment, or is plain http to another machine.
+        ConfigError: `base_url` has a user, query or fragment, or is plain http to another machine;
+            or an operation writes and could not be held against a permit.
     """
     for name in ("httpx", "httpcore"):  # their lines hold URLs, and at DEBUG every header
         logging.getLogger(name).setLevel(logging.WARNING)
     base = checked_base(vendor, base_url)
+    require_bound(vendor, operations)
     secrets = dict(keys or {})
     scrub = Scrubber(secrets.values())
     layers: list[Layer] = [
         lambda inner: ModeLock(inner, vendor=vendor, base=base, operations=operations, mode=mode),
+        lambda inner: PermitLayer(inner, vendor=vendor, base=base, mode=mode, desk=safety.writes),
         _spend(vendor, operations, safety),
         lambda inner: Retry(
             inner,
@@ -99,6 +106,7 @@ def open_client(
             scrub=scrub,
             sleep=sleep,
         ),
+        Departure,
         lambda inner: WholeBody(inner, vendor=vendor, limit=MAX_BODY_BYTES),
         *_faults(vendor, config, safety, sleep),
         lambda inner: KeyHeaders(inner, secrets),
@@ -142,6 +150,7 @@ def _faults(vendor: str, config: VendorConfig, safety: Safety, sleep: Sleep) -> 
             read_timeout_s=config.timeouts.read,
             sleep=sleep,
             record=record,
+            clock=safety.clock,
         ),
     )
 

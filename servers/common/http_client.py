@@ -17,11 +17,13 @@ import orjson
 from guardrails.brakes.desk import CallEnd
 from guardrails.brakes.failures import FailureTracker
 from guardrails.config.models import Timeouts
+from guardrails.errors import VendorUnavailable
 from servers.common.http_answer import Answer
 from servers.common.http_drift import Drift
 from servers.common.http_errors import Scrubber, error_of, no_answer
-from servers.common.http_wire import JSON_VALUE
-from servers.common.operations import Operation
+from servers.common.http_lock import PERMIT, WRITE_KEY
+from servers.common.http_wire import JSON_VALUE, MALFORMED
+from servers.common.operations import Effect, Operation
 
 USER_AGENT = "chiefaiofficer-swarm/0.1 (revenue operations; contact: the operator)"
 Params = Mapping[str, str | int]
@@ -92,6 +94,8 @@ class VendorClient:
         params: Params | None = None,
         json: Any = None,
         headers: Mapping[str, str] | None = None,
+        permit: str | None = None,
+        key: str | None = None,
     ) -> Answer:
         """Ask for one operation.
 
@@ -102,18 +106,31 @@ class VendorClient:
             params: query parameters.
             json: body, sent as JSON.
             headers: more headers, such as an API version.
+            permit, key: of a write: its permit, and its row in the send ledger.
 
         Raises:
-            Refused: the mode lock said no; nothing was sent.
+            Refused: the mode lock or the permit said no; nothing was sent.
+            Stopped, StoreUnavailable: the permit could not be spent; nothing was sent.
             VendorUnavailable, VendorRejected, VendorSchemaDrift: see `guardrails.errors`.
         """
         request = self._build(operation, path_params, params, json, headers)
+        if permit is not None:
+            request.extensions[PERMIT] = permit
+        if key is not None:
+            request.extensions[WRITE_KEY] = key
         try:
             response = await self._transport.handle_async_request(request)
         except httpx.HTTPError as error:
             raise no_answer(self.vendor, operation, error) from error
         if not response.is_success:
             raise error_of(self.vendor, operation, response, self._scrub)
+        if operation.effect is Effect.WRITE and MALFORMED in response.extensions:
+            raise VendorUnavailable(  # the ledger has it as unknown
+                f"{self.vendor} {operation.name}: HTTP {response.status_code} that is not JSON",
+                vendor=self.vendor,
+                operation=operation.name,
+                status=response.status_code,
+            )
         return Answer(
             vendor=self.vendor,
             operation=operation.name,

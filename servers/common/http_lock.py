@@ -7,8 +7,8 @@ the request itself, never at what the caller says about it. Refuses, before a by
 * a path that is not exactly a declared operation's path below the base URL, letter for letter;
   encoded characters, dot segments and empty segments have no place in ours;
 * anything that makes a server see another method or target than the one we checked;
-* every `Effect.WRITE`, in every mode: this version has no way to present a permit, so no adapter
-  declares a write and the lock lets none through. In shadow only reads pass whatever is declared.
+* every `Effect.WRITE` in shadow, whatever it presents; in the other modes every one that presents
+  no permit with the key of its ledger row. Whether the permit holds is the next layer's to say.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ from servers.common.operations import Effect, Operation
 
 log = structlog.get_logger(__name__)
 OPERATION = "swarm.operation"
+PERMIT = "swarm.permit"  # the token, str
+WRITE_KEY = "swarm.write_key"  # of the send ledger's row, str
+_OURS = frozenset({"timeout", OPERATION, PERMIT, WRITE_KEY})
 _READS = frozenset({Effect.READ, Effect.PAID_READ})
 _PLAIN_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~:@+-]+)+/?\Z")
 _OVERRIDES = frozenset(
@@ -37,7 +40,7 @@ _OVERRIDE_PARAMS = frozenset({"_method", "x-http-method-override", "$method"})
 
 
 class ModeLock(httpx.AsyncBaseTransport):
-    """Lets declared reads through and refuses the rest.
+    """Lets declared reads and permitted-looking writes through, and refuses the rest.
 
     Raises:
         Refused: names the rule; no request was made.
@@ -66,7 +69,7 @@ class ModeLock(httpx.AsyncBaseTransport):
             log.warning("request_refused", vendor=self._vendor, method=request.method, why=problem)
             raise Refused(
                 f"{self._vendor}: {request.method} request refused before sending: {problem}",
-                remedy="Only the adapter's declared reads may leave; nothing was sent.",
+                remedy="Declared reads may leave, and writes with a permit; nothing was sent.",
             )
         request.extensions[OPERATION] = operation
         return await self._inner.handle_async_request(request)
@@ -83,15 +86,19 @@ class ModeLock(httpx.AsyncBaseTransport):
             return "the path is not a plain path below the base URL", None
         for operation in self._operations:
             if operation.matches(request.method, path):
-                return self._allowed(operation)
+                return self._allowed(operation, request)
         return f"no declared operation of the adapter (mode {self._mode})", None
 
-    def _allowed(self, operation: Operation) -> tuple[str, Operation | None]:
+    def _allowed(
+        self, operation: Operation, request: httpx.Request
+    ) -> tuple[str, Operation | None]:
         if operation.effect in _READS:
             return "", operation
         if self._mode is Mode.SHADOW:
             return f"{operation.name} writes, and shadow mode writes nothing outside", None
-        return f"{operation.name} writes, and there is no permit for it", None
+        if not all(_stated(request.extensions.get(name)) for name in (PERMIT, WRITE_KEY)):
+            return f"{operation.name} writes, and there is no permit for it", None
+        return "", operation
 
     def _misdirection(self, request: httpx.Request) -> str:
         url = request.url
@@ -100,7 +107,7 @@ class ModeLock(httpx.AsyncBaseTransport):
         hosts = [value for key, value in request.headers.raw if key.lower() == b"host"]
         if hosts != [self._host_header]:
             return "the Host header names another host"
-        if not request.extensions.keys() <= {"timeout", OPERATION}:
+        if not request.extensions.keys() <= _OURS:
             return "a transport extension that could change the target"
         if any(name in _OVERRIDES for name in request.headers):
             return "a header that could change the method or target"
@@ -114,3 +121,7 @@ class ModeLock(httpx.AsyncBaseTransport):
             return None
         below = path[len(self._prefix) :]
         return below if _PLAIN_PATH.match(below) else None
+
+
+def _stated(value: object) -> bool:
+    return isinstance(value, str) and bool(value)

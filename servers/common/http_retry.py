@@ -1,10 +1,11 @@
 """The one place that asks a vendor again. Owns: which outcomes are worth another attempt.
 
-Reads: no answer, 408, 425, 429, 5xx, and a body that should be JSON and is not. Paid reads: only
-when the vendor certainly did nothing, that is when no connection was made or it said 429; a run
-asked for twice is paid twice. All within `attempts` and one deadline over everything, waits
-included. Refuses to wait longer than that deadline, and to ask again when the brakes below refuse
-the retry (budget, breaker, rate): the last answer is then handed on.
+Reads, and writes that are done once however often they are done: no answer, 408, 425, 429, 5xx,
+and a body that should be JSON and is not. Paid reads and all other writes: only when the vendor
+certainly did nothing, that is when no connection was made or it said 429; a run asked for twice
+is paid twice, and an e-mail is read twice. All within `attempts` and one deadline over
+everything, waits included. Refuses to wait longer than that deadline, and to ask again when the
+brakes below refuse the retry (budget, breaker, rate): the last answer is then handed on.
 """
 
 from __future__ import annotations
@@ -131,11 +132,13 @@ def _again(operation: Operation, state: RetryCallState) -> bool:
     if state.outcome is None:
         return False
     error = state.outcome.exception()
-    paid = operation.effect is not Effect.READ
+    twice_is_once = operation.effect is Effect.READ or (
+        operation.effect is Effect.WRITE and operation.idempotent
+    )
     if error is not None:
-        return isinstance(error, NEVER_CONNECTED if paid else httpx.TransportError)
+        return isinstance(error, httpx.TransportError if twice_is_once else NEVER_CONNECTED)
     response: httpx.Response = state.outcome.result()
-    if paid:
+    if not twice_is_once:
         return response.status_code == 429
     return response.status_code in RETRIED_STATUSES or MALFORMED in response.extensions
 

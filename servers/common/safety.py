@@ -16,11 +16,16 @@ from guardrails.brakes.failures import FailureTracker
 from guardrails.brakes.spend import SpendBook
 from guardrails.brakes.stop import StopSwitch
 from guardrails.brakes.vendor_state import VendorRules
-from guardrails.clock import utc_now
+from guardrails.clock import Clock, utc_now
+from guardrails.config.loader import policy_version
 from guardrails.config.models import Production, Vendor
 from guardrails.hive import Hive
+from guardrails.ledger import Ledger
+from guardrails.model import Mode
+from guardrails.permits import PermitCheck
 from guardrails.store import Store, open_store
 from servers.common.fault_plan import FaultPlan, require_injection_allowed
+from servers.common.http_permit import WriteDesk
 from servers.common.settings import ServerSettings
 
 _LEASE_SPARE_S = 5.0
@@ -28,7 +33,12 @@ _LEASE_SPARE_S = 5.0
 
 @dataclass(frozen=True)
 class Safety:
-    """Handed to `open_client`. `plan` is None unless failures are injected."""
+    """Handed to `open_client`.
+
+    Args:
+        plan: None unless failures are injected.
+        writes: None where nothing may be written: then every write is refused.
+    """
 
     hive: Hive
     store: Store
@@ -37,6 +47,8 @@ class Safety:
     prices: Mapping[str, Mapping[str, int]]
     plan: FaultPlan | None = None
     keeps_limits: bool = True
+    clock: Clock = utc_now
+    writes: WriteDesk | None = None
 
 
 @contextmanager
@@ -62,22 +74,39 @@ def open_safety(settings: ServerSettings, production: Production, server: str) -
 def _braked(
     settings: ServerSettings, production: Production, hive: Hive, store: Store, server: str
 ) -> Iterator[Safety]:
-    injection = production.failure_injection
-    failures = FailureTracker(store, hive, utc_now, server)
+    injection, clock = production.failure_injection, settings.clock
+    failures = FailureTracker(store, hive, clock, server)
     brakes = Brakes(
         store,
         StopSwitch(hive, store),
         rules_of(production, keep_limits=settings.keeps_limits),
-        SpendBook(production.spend, utc_now),
+        SpendBook(production.spend, clock),
         failures,
-        utc_now,
+        clock,
     )
     try:
         plan = FaultPlan(injection) if injection.enabled else None
         prices = {str(vendor): table for vendor, table in production.spend.prices_micros.items()}
-        yield Safety(hive, store, brakes, failures, prices, plan, settings.keeps_limits)
+        keeps, writes = settings.keeps_limits, _writes(settings, production, hive, store, server)
+        yield Safety(hive, store, brakes, failures, prices, plan, keeps, clock, writes)
     finally:
         brakes.close()
+
+
+def _writes(
+    settings: ServerSettings, production: Production, hive: Hive, store: Store, server: str
+) -> WriteDesk | None:
+    """What writes are held against; None in shadow, where there is nothing to hold them against."""
+    if production.mode is Mode.SHADOW:
+        return None
+    clock, salt = settings.clock, hive.salt()
+    return WriteDesk(
+        check=PermitCheck(hive, store, StopSwitch(hive, store), clock, spent_by=server),
+        ledger=Ledger.of(production, store, clock, salt),
+        store=store,
+        salt=salt,
+        policy_version=policy_version(settings.config()),
+    )
 
 
 def rules_of(production: Production, *, keep_limits: bool) -> dict[str, VendorRules]:

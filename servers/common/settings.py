@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
+from typing import Self
 from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from guardrails.clock import Clock, shifted
 from guardrails.config import Config, load_config
 from guardrails.errors import ConfigError
 from guardrails.model import Mode
@@ -29,6 +31,20 @@ class ServerSettings(BaseSettings):
     sandbox: bool = Field(default=False, validation_alias="SWARM_SANDBOX")
     database_url: str | None = Field(default=None, validation_alias="SWARM_DATABASE_URL")
     sandbox_limits: bool = Field(default=False, validation_alias="SWARM_SANDBOX_LIMITS")
+    sandbox_offset_s: float = Field(
+        default=0, allow_inf_nan=False, validation_alias="SWARM_SANDBOX_OFFSET_S"
+    )
+
+    @model_validator(mode="after")
+    def _real_time_for_real(self) -> Self:
+        if self.sandbox_offset_s and not self.sandbox:
+            raise ValueError("SWARM_SANDBOX_OFFSET_S: only the sandbox has a clock of its own")
+        return self
+
+    @property
+    def clock(self) -> Clock:
+        """The process's clock: the wall's, in the sandbox set off by `SWARM_SANDBOX_OFFSET_S`."""
+        return shifted(self.sandbox_offset_s)
 
     @property
     def keeps_limits(self) -> bool:

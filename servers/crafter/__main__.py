@@ -8,7 +8,6 @@ from typing import Any
 
 from mcp.server.lowlevel import Server
 
-from guardrails.clock import utc_now
 from servers.common.main import run
 from servers.crafter.compose import compose
 from servers.crafter.settings import CrafterSettings
@@ -22,7 +21,7 @@ async def opened() -> AsyncIterator[Server[Any]]:
     service = compose(
         settings.config(),
         settings.sender(),
-        utc_now,
+        settings.clock,
         sandbox=settings.sandbox,
         given=settings.config_path,
     )

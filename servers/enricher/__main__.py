@@ -10,7 +10,6 @@ from typing import Any
 from mcp.server.lowlevel import Server
 from pydantic import SecretStr
 
-from guardrails.clock import utc_now
 from guardrails.config import Config
 from guardrails.config.models import Vendor, VendorConfig
 from guardrails.errors import ConfigError
@@ -46,7 +45,7 @@ async def open_server() -> AsyncIterator[Server[Any]]:
         waterfall = Waterfall(
             salt=safety.hive.salt(),
             facts=parts.facts,
-            cache=EnrichmentCache(safety.store, utc_now, parts.days),
+            cache=EnrichmentCache(safety.store, settings.clock, parts.days),
             sources=(await parts.rb2b(), await parts.clay(safety.store)),
             mail=_mail(settings),
         )
@@ -74,7 +73,7 @@ class _Parts:
         self._config = config
         self._production = config.production
         self.days = config.production.work.enrichment_cache_days
-        self.facts = FactMaker(utc_now, config.templates.fact_ttl_days, self.days)
+        self.facts = FactMaker(settings.clock, config.templates.fact_ttl_days, self.days)
 
     async def rb2b(self) -> Rb2b:
         """RB2B; without a key it is there and cannot be asked."""
@@ -94,7 +93,7 @@ class _Parts:
         price = self._price("clay", vendor_clay.PRICE)
         runs = PaidRuns(
             store,
-            utc_now,
+            self._settings.clock,
             vendor="clay",
             in_flight=timedelta(seconds=vendor.timeouts.total),
             keep=timedelta(days=max(1, self.days)),
@@ -113,10 +112,10 @@ class _Parts:
         )
         work = self._production.work
         return CompanyResearcher(
-            (Gdelt(gdelt, utc_now), GoogleNews(google, utc_now)),
+            (Gdelt(gdelt, settings.clock), GoogleNews(google, settings.clock)),
             self._config.competitors,
             NewsRules(work.news_max_items, work.news_max_age_days),
-            utc_now,
+            settings.clock,
         )
 
     async def _client(

@@ -8,14 +8,17 @@ from typing import Any
 
 from mcp.server.lowlevel import Server
 
+from guardrails.brakes.stop import StopSwitch
 from servers.common.http import open_client
 from servers.common.http_keys import bearer
 from servers.common.main import run
 from servers.common.safety import open_safety
+from servers.ghl.gate import Gate
 from servers.ghl.service import CrmRules, CustomerMarks, GhlService
 from servers.ghl.settings import GhlSettings, listed
-from servers.ghl.tools import build_server
-from servers.ghl.vendor import OPERATIONS, GhlCrm
+from servers.ghl.tools import build_server, toolbox
+from servers.ghl.vendor import GhlCrm
+from servers.ghl.vendor_writes import OPERATIONS, GhlWriting
 
 
 @asynccontextmanager
@@ -40,7 +43,13 @@ async def open_server() -> AsyncIterator[Server[Any]]:
             safety,
             keys={"Authorization": bearer(key)},
         ) as client:
-            yield build_server(GhlService(GhlCrm(client, location, vendor.api_version), rules))
+            strict = GhlCrm(client, location, vendor.api_version)
+            versions = (vendor.api_version, vendor.conversations_version)
+            crm = GhlWriting(client, location, *versions)
+            gate = Gate(
+                safety.writes, StopSwitch(safety.hive, safety.store), config.production.mode
+            )
+            yield build_server(toolbox(GhlService(strict, rules), strict, crm, gate, safety.clock))
 
 
 if __name__ == "__main__":

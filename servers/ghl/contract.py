@@ -1,4 +1,8 @@
-"""GHL: the CRM. Look-ups; the write tools come with the send path."""
+"""GHL: the CRM. The look-up of a lead, and every tool of the server.
+
+What the queen calls is named here; arguments and results stand beside: `contract_reads`,
+`contract_writes`, `contract_mail`.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,24 @@ from pydantic import Field
 
 from guardrails.model import CrmView
 from servers.common.contract import Args, Result, ToolSpec
+from servers.ghl.contract_mail import RECONCILE_SEND, RECONCILE_WRITE, SEND_EMAIL
+from servers.ghl.contract_reads import (
+    FIND_OPPORTUNITY,
+    LIST_PIPELINES,
+    LIST_WORKFLOWS,
+    PLAN_CONTACT,
+)
+from servers.ghl.contract_write_tools import (
+    ADD_NOTE,
+    ADD_TAGS,
+    ADD_TO_WORKFLOW,
+    CREATE_OR_UPDATE_OPPORTUNITY,
+    CREATE_TASK,
+    REMOVE_FROM_WORKFLOW,
+    REMOVE_TAGS,
+    SET_DND,
+    UPSERT_CONTACT,
+)
 
 SERVER = "ghl"
 
@@ -35,4 +57,32 @@ LOOK_UP_LEAD = ToolSpec(
     CrmLookUp,
     open_world=True,
 )
-TOOLS = (LOOK_UP_LEAD,)
+READS = (
+    LOOK_UP_LEAD,
+    PLAN_CONTACT,
+    FIND_OPPORTUNITY,
+    LIST_PIPELINES,
+    LIST_WORKFLOWS,
+    RECONCILE_SEND,
+    RECONCILE_WRITE,
+)
+WRITES = (
+    UPSERT_CONTACT,
+    ADD_TAGS,
+    REMOVE_TAGS,
+    ADD_NOTE,
+    CREATE_TASK,
+    CREATE_OR_UPDATE_OPPORTUNITY,
+    ADD_TO_WORKFLOW,
+    REMOVE_FROM_WORKFLOW,
+    SET_DND,
+    SEND_EMAIL,
+)
+TOOLS = (*READS, *WRITES)
+__all__ = [
+    "ADD_NOTE", "ADD_TAGS", "ADD_TO_WORKFLOW", "CREATE_OR_UPDATE_OPPORTUNITY", "CREATE_TASK",
+    "FIND_OPPORTUNITY", "LIST_PIPELINES", "LIST_WORKFLOWS", "LOOK_UP_LEAD", "PLAN_CONTACT",
+    "READS", "RECONCILE_SEND", "RECONCILE_WRITE", "REMOVE_FROM_WORKFLOW", "REMOVE_TAGS",
+    "SEND_EMAIL", "SERVER", "SET_DND", "TOOLS", "UPSERT_CONTACT", "WRITES", "CrmLookUp",
+    "LookUpLead",
+]  # fmt: skip

@@ -13,7 +13,8 @@ from typing import Any
 from servers.ghl import twin_rules as rules
 from servers.ghl.twin_door import CONVERSATIONS, STANDARD
 from servers.ghl.twin_lookups import GhlLookups
-from servers.ghl.twin_records import LOCATION_ID, Record, known
+from servers.ghl.twin_records import Record, known
+from servers.ghl.twin_threads import kept
 from servers.sandbox.asgi import Reply
 from servers.sandbox.wire import Call, Endpoint
 
@@ -216,8 +217,7 @@ class GhlTwin(GhlLookups):
         records = self.records
         conversation = records.conversation_of(contact)
         made = records.identify("message", contact["id"], len(records.messages))
-        sent = {"id": made, "contactId": contact["id"], "locationId": LOCATION_ID} | body
-        records.messages.append(sent)
+        records.messages.append(kept(body, made, contact, conversation, records.now()))
         conversation |= {
             "lastMessageType": f"TYPE_{str(body['type']).upper()}",
             "lastMessageDirection": "outbound",

@@ -12,6 +12,7 @@ from servers.ghl import twin_rules as rules
 from servers.ghl.twin_door import CONVERSATIONS, STANDARD, GhlDoor
 from servers.ghl.twin_records import COMPANY_ID, LOCATION_ID, TIME_ZONE, Record, Records
 from servers.ghl.twin_search import BadSearch, check_limits, search
+from servers.ghl.twin_threads import page_of, whole
 from servers.sandbox.asgi import Reply
 from servers.sandbox.wire import Call, Endpoint
 
@@ -27,6 +28,8 @@ class GhlLookups(GhlDoor):
             ("POST", "/contacts/search", self.search_contacts),
             ("GET", "/contacts/search/duplicate", self.find_duplicate),
             ("GET", "/contacts/{id}", self.get_contact),
+            ("GET", "/contacts/{id}/notes", self.list_notes),
+            ("GET", "/contacts/{id}/tasks", self.list_tasks),
             ("GET", "/locations/{id}", self.get_location),
             ("GET", "/opportunities/search", self.search_opportunities),
             ("GET", "/opportunities/pipelines", self.list_pipelines),
@@ -34,8 +37,13 @@ class GhlLookups(GhlDoor):
             ("GET", "/workflows/", self.list_workflows),
         )
         found = [Endpoint(m, path, "read", handler, STANDARD) for m, path, handler in reads]
-        search = self.search_conversations
-        return [*found, Endpoint("GET", "/conversations/search", "read", search, CONVERSATIONS)]
+        talks = (
+            ("/conversations/search", self.search_conversations),
+            ("/conversations/{id}/messages", self.list_messages),
+            ("/conversations/messages/email/{id}", self.get_email),
+        )
+        heard = [Endpoint("GET", path, "read", handler, CONVERSATIONS) for path, handler in talks]
+        return [*found, *heard]
 
     # -- look-ups -----------------------------------------------------------------------------
 
@@ -72,6 +80,16 @@ class GhlLookups(GhlDoor):
 
     def get_contact(self, call: Call) -> Reply:
         return self.answer_with(call, 200, {"contact": self.contact(call)})
+
+    def list_notes(self, call: Call) -> Reply:
+        return self._of_contact(call, "notes", self.records.notes)
+
+    def list_tasks(self, call: Call) -> Reply:
+        return self._of_contact(call, "tasks", self.records.tasks)
+
+    def _of_contact(self, call: Call, name: str, held: list[Record]) -> Reply:
+        own = self.contact(call)["id"]
+        return self.answer_with(call, 200, {name: [r for r in held if r["contactId"] == own]})
 
     def get_location(self, call: Call) -> Reply:
         self.bind(call, call.params["id"])
@@ -136,6 +154,22 @@ class GhlLookups(GhlDoor):
         found = [c for c in held if wanted in (None, c["contactId"])]
         limit = _whole(call.query.get("limit"), 20)
         return self.answer_with(call, 200, {"conversations": found[:limit], "total": len(found)})
+
+    def list_messages(self, call: Call) -> Reply:
+        conversation = self.records.conversations.get(call.params["id"])
+        if conversation is None:
+            text = f"Conversation with id {call.params['id']} not found"
+            raise self.refuse(call, 400, text)
+        held = self.records.messages
+        own = [m for m in held if m["conversationId"] == conversation["id"]]
+        return self.answer_with(call, 200, page_of(own, call.query))
+
+    def get_email(self, call: Call) -> Reply:
+        wanted = call.params["id"]
+        for message in self.records.messages:
+            if message["id"] == wanted and message["type"] == "Email":
+                return self.answer_with(call, 200, whole(message))
+        raise self.refuse(call, 400, f"Email message with id {wanted} not found")
 
 
 def _whole(text: str | None, default: int) -> int:

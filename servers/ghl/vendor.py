@@ -1,9 +1,10 @@
-"""GoHighLevel over HTTP (LeadConnector API). Owns: its paths, pages and what is asked.
+"""GoHighLevel over HTTP (LeadConnector API): looking up a lead. Owns: what is asked, page by page.
 
-Two reads are declared and nothing else can leave. The search index is behind by seconds and its
-hits may omit DND, so each hit is read again by id. `contains` matches too much: exactness is ours
-to check. Refuses answers it does not understand (`VendorSchemaDrift`), and a hit that hides what
-it was found by: that is a renamed field, and a clean view of it would let a lead pass (P6).
+Two reads; those around a write stand in `vendor_records`, the writes in `vendor_writes`. The
+search index is behind by seconds and its hits may omit DND, so each hit is read again by id.
+`contains` matches too much: exactness is ours to check. Refuses answers it does not understand
+(`VendorSchemaDrift`), and a hit that hides what it was found by: that is a renamed field, and a
+clean view of it would let a lead pass (P6).
 """
 
 from __future__ import annotations

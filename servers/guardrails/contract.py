@@ -1,4 +1,4 @@
-"""Guardrails: decides, and keeps the record. Bank, policy, golden set, audit."""
+"""Guardrails: decides, and keeps the record. Bank, policy, golden set, audit; permits."""
 
 from __future__ import annotations
 
@@ -19,6 +19,14 @@ from guardrails.model import (
     Scope,
 )
 from servers.common.contract import Args, ResourceSpec, Result, ToolSpec
+from servers.guardrails.contract_authorize import (
+    AUTHORIZE_SEND,
+    AUTHORIZE_WRITE,
+    Authorization,
+    AuthorizeSend,
+    AuthorizeWrite,
+    send_key,
+)
 
 SERVER = "guardrails"
 
@@ -191,7 +199,40 @@ TOOLS = (
     CONSULT_BANK,
     EXPLAIN_DECISION,
     REPLAY_DECISION,
+    AUTHORIZE_SEND,
+    AUTHORIZE_WRITE,
     GET_STATUS,
 )
 BANK_RESOURCE = ResourceSpec("hive://reasoning-bank", "Reasoning bank", "The whole bank as JSON.")
 POLICY_RESOURCE = ResourceSpec("config://policy", "Policy", "The policy in force as JSON.")
+__all__ = [
+    "AUTHORIZE_SEND",
+    "AUTHORIZE_WRITE",
+    "BANK_RESOURCE",
+    "CONSULT_BANK",
+    "EXPLAIN_DECISION",
+    "GET_STATUS",
+    "POLICY_RESOURCE",
+    "RECORD_INTAKE",
+    "REPLAY_DECISION",
+    "REVIEW_LEAD",
+    "SERVER",
+    "TOOLS",
+    "Authorization",
+    "AuthorizeSend",
+    "AuthorizeWrite",
+    "BankConsulted",
+    "ConsultBank",
+    "ExplainDecision",
+    "Explanation",
+    "GetStatus",
+    "IntakeRow",
+    "RecordIntake",
+    "Recorded",
+    "RecordedRow",
+    "Replay",
+    "ReplayDecision",
+    "ReviewLead",
+    "Status",
+    "send_key",
+]

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from guardrails.audit import AuditLog
+from guardrails.authorize import Authorizer
 from guardrails.bank import Bank, Pattern
 from guardrails.brakes.stop import UNKNOWN_EPOCH, StopSwitch
 from guardrails.clock import parse
@@ -25,6 +26,9 @@ from guardrails.policy import PolicyDocument
 from guardrails.replay import find_record, replay
 from guardrails.store import Store
 from servers.guardrails.contract import (
+    Authorization,
+    AuthorizeSend,
+    AuthorizeWrite,
     BankConsulted,
     ConsultBank,
     ExplainDecision,
@@ -54,6 +58,7 @@ class GuardrailsService:
         bank: Bank,
         stop: StopSwitch,
         gate: Gate,
+        authorizer: Authorizer,
     ) -> None:
         self._config = config
         self._hive = hive
@@ -62,10 +67,19 @@ class GuardrailsService:
         self._bank = bank
         self._stop = stop
         self._gate = gate
+        self._authorizer = authorizer
 
     async def review_lead(self, args: ReviewLead) -> Decision:
         """Decide, on record first. Raises what `Gate.review` raises."""
         return await self._gate.review(args)
+
+    async def authorize_send(self, args: AuthorizeSend) -> Authorization:
+        """Leave to send, on record first. Raises what `Authorizer.send` raises."""
+        return await self._authorizer.send(args)
+
+    async def authorize_write(self, args: AuthorizeWrite) -> Authorization:
+        """Leave to write, on record first. Raises what `Authorizer.write` raises."""
+        return await self._authorizer.write(args)
 
     async def record_intake(self, args: RecordIntake) -> Recorded:
         """Put rejected rows on record."""

@@ -8,14 +8,20 @@ from typing import Any
 
 from mcp.server.lowlevel import Server
 
-from servers.common.http import open_client
+from guardrails.config.models import Production
+from guardrails.ledger import Ledger
+from servers.common.http import VendorClient, open_client
 from servers.common.http_keys import bearer
 from servers.common.main import run
-from servers.common.safety import open_safety
+from servers.common.safety import Safety, open_safety
+from servers.instantly.book import LedgerBook, NoBook
+from servers.instantly.ports import Book
 from servers.instantly.service import InstantlyService
 from servers.instantly.settings import InstantlySettings
-from servers.instantly.tools import build_server
-from servers.instantly.vendor import OPERATIONS, InstantlyOutreach
+from servers.instantly.tools import Services, build_server, services
+from servers.instantly.vendor import InstantlyOutreach
+from servers.instantly.vendor_operations import OPERATIONS
+from servers.instantly.vendor_writes import InstantlyPlatform
 
 
 @asynccontextmanager
@@ -35,7 +41,25 @@ async def open_server() -> AsyncIterator[Server[Any]]:
             safety,
             keys={"Authorization": bearer(key)},
         ) as client:
-            yield build_server(InstantlyService(InstantlyOutreach(client)))
+            yield build_server(_services(production, safety, client))
+
+
+def _services(production: Production, safety: Safety, client: VendorClient) -> Services:
+    return services(
+        InstantlyService(InstantlyOutreach(client)),
+        InstantlyPlatform(client),
+        _book(production, safety),
+        production.sending_window,
+        production.sending_limits,
+        safety.clock,
+    )
+
+
+def _book(production: Production, safety: Safety) -> Book:
+    if safety.writes is None:
+        return NoBook()
+    salt = safety.writes.salt
+    return LedgerBook(Ledger.of(production, safety.store, safety.clock, salt), safety.store, salt)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,44 @@
-"""Instantly: campaign e-mail. Look-ups; the write tools come with the send path."""
+"""Instantly: campaign e-mail. Owns: the tools' names, and what each may do to the world."""
 
 from __future__ import annotations
+
+from typing import TypeVar
 
 from pydantic import Field
 
 from guardrails.model import OutreachView
 from servers.common.contract import Args, Result, ToolSpec
+from servers.instantly.contract_reads import (
+    Analytics,
+    CampaignAnalytics,
+    CampaignPage,
+    FindCampaign,
+    FoundCampaign,
+    LeadPage,
+    ListCampaigns,
+    ListLeads,
+    ListRunning,
+    Reconciled,
+    ReconcileEnrol,
+    RunningCampaigns,
+)
+from servers.instantly.contract_writes import (
+    VENDOR,
+    ActivateCampaign,
+    BlockAddress,
+    EnrolLead,
+    EnsureCampaign,
+    EnsuredCampaign,
+    PauseAll,
+    PauseCampaign,
+    PausedAll,
+    ReplyEmail,
+    WriteResult,
+)
 
-SERVER = "instantly"
+SERVER = VENDOR
+A = TypeVar("A", bound=Args)
+R = TypeVar("R", bound=Result)
 
 
 class LookUpAddress(Args):
@@ -22,46 +53,138 @@ class AddressStatus(Result):
     outreach: OutreachView
 
 
-class ListCampaigns(Args):
-    """Which page."""
-
-    cursor: str | None = Field(default=None, description="`next_cursor` of the previous page.")
-    limit: int = Field(default=50, ge=1, le=100, description="Campaigns per page.")
+def _read(name: str, title: str, text: str, args: type[A], result: type[R]) -> ToolSpec[A, R]:
+    return ToolSpec(name, title, text, args, result, open_world=True)
 
 
-class Campaign(Result):
-    """One campaign."""
-
-    id: str
-    name: str
-    status: str = Field(
-        description="draft, active, paused, completed, running_subsequences, "
-        "accounts_unhealthy, bounce_protect, suspended, or unknown(<number>)."
+def _write(
+    name: str, title: str, text: str, args: type[A], result: type[R], *, destructive: bool = False
+) -> ToolSpec[A, R]:
+    """Idempotent by its key: called again, it answers with what the first call did."""
+    return ToolSpec(
+        name, title, text, args, result, read_only=False, destructive=destructive, open_world=True
     )
 
 
-class CampaignPage(Result):
-    """One page of campaigns."""
-
-    campaigns: tuple[Campaign, ...]
-    next_cursor: str | None
-
-
-LOOK_UP_ADDRESS = ToolSpec(
+LOOK_UP_ADDRESS = _read(
     "look_up_address",
     "Look up an address at Instantly",
     "Whether the address or its domain is on the block list, and its status and interest in any "
     "campaign.",
     LookUpAddress,
     AddressStatus,
-    open_world=True,
 )
-LIST_CAMPAIGNS = ToolSpec(
+LIST_CAMPAIGNS = _read(
     "list_campaigns",
     "List campaigns",
     "Campaigns of the workspace with their status.",
     ListCampaigns,
     CampaignPage,
-    open_world=True,
 )
-TOOLS = (LOOK_UP_ADDRESS, LIST_CAMPAIGNS)
+FIND_CAMPAIGN = _read(
+    "find_campaign",
+    "Find a campaign by its exact name",
+    "The one campaign of that name and in what it differs from what it shall be: text, sender, "
+    "schedule, tracking, unsubscribe header. Refused when there are two of that name.",
+    FindCampaign,
+    FoundCampaign,
+)
+LIST_RUNNING = _read(
+    "list_running",
+    "List running campaigns",
+    "Every campaign of the workspace that sends or may begin to by itself: what pause_all has to "
+    "be given a permit for.",
+    ListRunning,
+    RunningCampaigns,
+)
+CAMPAIGN_ANALYTICS = _read(
+    "campaign_analytics",
+    "Count what a campaign did",
+    "Leads, e-mails, replies, bounces and unsubscribes of one campaign.",
+    CampaignAnalytics,
+    Analytics,
+)
+LIST_LEADS = _read(
+    "list_leads",
+    "List a campaign's leads",
+    "One page of the leads of a campaign, with status, interest and the send each came by.",
+    ListLeads,
+    LeadPage,
+)
+RECONCILE_ENROL = _read(
+    "reconcile_enrol",
+    "Find out whether a lead was enrolled",
+    "For an enrol_lead whose fate is unknown: read the campaign for exactly this lead and content. "
+    "Records it as sent when it is there; enrols nobody.",
+    ReconcileEnrol,
+    Reconciled,
+)
+ENSURE_CAMPAIGN = _write(
+    "ensure_campaign",
+    "Find or create the swarm's campaign",
+    "Find the campaign by its exact name, or create it as a draft: one step that renders the "
+    "approved texts and nothing else. Refused with the differences when one of that name renders "
+    "anything else. It sends nothing until it is activated.",
+    EnsureCampaign,
+    EnsuredCampaign,
+)
+ACTIVATE_CAMPAIGN = _write(
+    "activate_campaign",
+    "Start a campaign",
+    "Start one of the swarm's campaigns; read back before it is called active. Refused when it "
+    "renders anything but approved texts or holds leads that the swarm did not enrol.",
+    ActivateCampaign,
+    WriteResult,
+    destructive=True,
+)
+PAUSE_CAMPAIGN = _write(
+    "pause_campaign",
+    "Hold a campaign",
+    "Pause any campaign of the workspace; read back before it is called paused.",
+    PauseCampaign,
+    WriteResult,
+)
+PAUSE_ALL = _write(
+    "pause_all",
+    "Hold every running campaign",
+    "Pause the named campaigns, then read all pages again. Says which could not be verified, "
+    "campaigns that nobody named among them.",
+    PauseAll,
+    PausedAll,
+)
+ENROL_LEAD = _write(
+    "enrol_lead",
+    "Send one approved e-mail by a campaign",
+    "Enrol one person with the approved subject and body; Instantly sends it within the campaign's "
+    "hours, and it cannot be called back. `sent` only after the lead was read back in this "
+    "campaign with this content. Refused when the address is in it with other content. If the "
+    "answer is `unknown`, do not enrol again: call reconcile_enrol.",
+    EnrolLead,
+    WriteResult,
+    destructive=True,
+)
+BLOCK_ADDRESS = _write(
+    "block_address",
+    "Block an address or a domain",
+    "Put an address or a domain on the workspace's block list, unless it is on it.",
+    BlockAddress,
+    WriteResult,
+)
+REPLY_EMAIL = _write(
+    "reply_email",
+    "Answer an e-mail",
+    "Answer one e-mail that came in, to who wrote it and nobody else. Refused when the e-mail is "
+    "from somebody else than `to`. If the answer is `unknown`, a person looks at the thread.",
+    ReplyEmail,
+    WriteResult,
+    destructive=True,
+)
+READS = (
+    LOOK_UP_ADDRESS, LIST_CAMPAIGNS, FIND_CAMPAIGN, LIST_RUNNING, CAMPAIGN_ANALYTICS, LIST_LEADS,
+    RECONCILE_ENROL,
+)  # fmt: skip
+WRITES = (
+    ENSURE_CAMPAIGN, ACTIVATE_CAMPAIGN, PAUSE_CAMPAIGN, PAUSE_ALL, ENROL_LEAD, BLOCK_ADDRESS,
+    REPLY_EMAIL,
+)  # fmt: skip
+TOOLS = (*READS, *WRITES)

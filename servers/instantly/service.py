@@ -12,12 +12,8 @@ from typing import Protocol
 from guardrails.errors import BadInput
 from guardrails.identity import domain_matches, normalise_email, registrable
 from guardrails.model import OutreachView
-from servers.instantly.contract import (
-    AddressStatus,
-    CampaignPage,
-    ListCampaigns,
-    LookUpAddress,
-)
+from servers.instantly.contract import AddressStatus, LookUpAddress
+from servers.instantly.contract_reads import CampaignPage, ListCampaigns
 
 # The gravest first: an address that unsubscribed from one campaign did so for all of them.
 STATUS_ORDER = ("unsubscribed", "bounced", "active", "paused", "completed", "skipped")

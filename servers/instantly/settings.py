@@ -9,7 +9,7 @@ from servers.common.settings import ServerSettings
 
 KEY = KeyHelp(
     "INSTANTLY_API_KEY",
-    "read campaigns, lead status and the block list at Instantly",
+    "read and, with a permit, write campaigns, leads and the block list at Instantly",
     "Instantly: Settings → Integrations → API keys (API v2).",
 )
 

@@ -2,8 +2,8 @@
 
 True to the vendor: bodies without additional properties, time zones from its own short list, the
 two meanings of `skip_if_in_campaign`, 200 for a bulk add that added nothing. What a single add
-answers for a skipped lead is not documented: here it is the lead held already. Not true on
-purpose: activation sends nothing.
+answers for a skipped lead is not documented: here it is the lead held already, and for a blocked
+one a lead that is held nowhere. What an active campaign sends stands in `twin_sending`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from servers.instantly import twin_rules as rules
 from servers.instantly.twin_lookups import V2, InstantlyLookups
 from servers.instantly.twin_records import CAMPAIGN_STATUS, Record
+from servers.instantly.twin_sending import send_due, send_to
 from servers.sandbox.asgi import Reply, reply
 from servers.sandbox.wire import Call, Endpoint
 
@@ -55,7 +56,9 @@ class InstantlyTwin(InstantlyLookups):
         record = self.campaign(call, call.params["id"])
         if not record.get("sequences"):
             raise self.refuse(call, 400, "Campaign has no sequences")
-        return self._set_status(record, "active")
+        answer = self._set_status(record, "active")
+        send_due(self.workspace, record)
+        return answer
 
     def pause(self, call: Call) -> Reply:
         return self._set_status(self.campaign(call, call.params["id"]), "paused")
@@ -72,9 +75,20 @@ class InstantlyTwin(InstantlyLookups):
             self.campaign(call, campaign)
             if not body.get("email"):
                 raise self.refuse(call, 400, "email is required when campaign is given")
+        if offence := rules.variables_offence(body.get("custom_variables", {})):
+            raise self.refuse(call, 400, offence)
         if held := self._skipped(body, campaign, any_campaign=False):
             return reply(200, held)
-        return reply(200, self.workspace.add_lead(body, campaign))
+        if self.workspace.is_blocked(str(body.get("email") or "").lower()):
+            return reply(200, self.workspace.lead_of(body, campaign))
+        lead = self.workspace.add_lead(body, campaign)
+        answer = reply(200, lead)
+        self._send(lead)
+        return answer
+
+    def _send(self, lead: Record) -> None:
+        if campaign := self.workspace.campaigns.get(lead["campaign"] or ""):
+            send_to(self.workspace, campaign, lead)
 
     def _skipped(
         self, body: Record, campaign: str | None, *, any_campaign: bool, email: str | None = None
@@ -114,6 +128,7 @@ class InstantlyTwin(InstantlyLookups):
             else:
                 added = self.workspace.add_lead(lead, campaign)
                 made.append({"index": at, "id": added["id"], "email": email})
+                self._send(added)
             seen.add(email)
         counts |= {"total_sent": len(body["leads"]), "leads_uploaded": len(made)}
         return {"status": "success", **counts, "blocklist_used": None, "created_leads": made}
@@ -139,4 +154,5 @@ class InstantlyTwin(InstantlyLookups):
         body = self.body(call, rules.REPLY)
         if not isinstance(body["body"], dict) or not {"html", "text"} & body["body"].keys():
             raise self.refuse(call, 400, "body/body must have html or text")
-        return reply(200, self.workspace.add_email(body))
+        received = self.email(call, str(body["reply_to_uuid"]))
+        return reply(200, self.workspace.answer(received, body))

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from servers.instantly import twin_queries as queries
 from servers.instantly import twin_rules as rules
 from servers.instantly.twin_records import Record, Workspace
 from servers.sandbox.asgi import Reply, reply
@@ -41,7 +42,8 @@ class InstantlyLookups(Twin):
         super().__init__(site)
 
     def reset(self) -> None:
-        self.workspace = Workspace(self.site.world, self.site.clock)
+        # Asked each time: the sandbox's clock may be set off while it runs.
+        self.workspace = Workspace(self.site.world, lambda: self.site.clock())
 
     def endpoints(self) -> Sequence[Endpoint]:
         reads = (
@@ -53,6 +55,7 @@ class InstantlyLookups(Twin):
             ("GET", "/block-lists-entries", self.list_blocked),
             ("GET", "/webhooks", self.list_webhooks),
             ("GET", "/webhooks/{id}", self.get_webhook),
+            ("GET", "/emails/{id}", self.get_email),
         )
         return [Endpoint(m, V2 + path, "read", handler) for m, path, handler in reads]
 
@@ -112,7 +115,10 @@ class InstantlyLookups(Twin):
             for campaign in self.workspace.campaigns.values()
             if search in campaign["name"].lower() and status in (None, str(campaign["status"]))
         ]
-        return self.page(call, found, dict(call.query))
+        return self.page(call, self._shown(found), dict(call.query))
+
+    def _shown(self, found: list[Record]) -> list[Record]:
+        return queries.listed(self.workspace, found, self.site.behaviour.instantly_list_lag_s)
 
     def get_campaign(self, call: Call) -> Reply:
         return reply(200, self.campaign(call, call.params["id"]))
@@ -121,11 +127,11 @@ class InstantlyLookups(Twin):
         wanted = [*call.repeated("ids"), *call.repeated("id")]
         campaigns = self.workspace.campaigns.values()
         shown = [c for c in campaigns if not wanted or c["id"] in wanted]
-        return reply(200, [self.workspace.analytics(campaign) for campaign in shown])
+        return reply(200, [queries.analytics(self.workspace, one) for one in shown])
 
     def list_leads(self, call: Call) -> Reply:
         asked = self.body(call, rules.LIST_LEADS)
-        return self.page(call, self.workspace.find_leads(asked), asked)
+        return self.page(call, self._shown(queries.find_leads(self.workspace, asked)), asked)
 
     def get_lead(self, call: Call) -> Reply:
         return reply(200, self.lead(call))
@@ -151,6 +157,17 @@ class InstantlyLookups(Twin):
         if webhook["id"] != call.params["id"]:
             raise self.refuse(call, 404, "Webhook not found")
         return reply(200, webhook)
+
+    def get_email(self, call: Call) -> Reply:
+        return reply(200, self.email(call, call.params["id"]))
+
+    def email(self, call: Call, email_id: str) -> Record:
+        """The named e-mail, or 404."""
+        self._check_id(call, email_id)
+        record = self.workspace.emails.get(email_id)
+        if record is None:
+            raise self.refuse(call, 404, "Email not found")
+        return record
 
     def _webhook(self) -> Record:
         """The workspace's one webhook, as the switch has it."""

@@ -14,15 +14,9 @@ from servers.sandbox.world import World
 
 Record = dict[str, Any]
 
+MAILBOX = "sender@swarm-sandbox.example"
 CAMPAIGN_STATUS = {"draft": 0, "active": 1, "paused": 2, "completed": 3}
 _CAMPAIGNS = (("Agencies Q3", "active"), ("Consulting Q3", "paused"), ("Law Q2", "completed"))
-_FILTERS = {
-    "FILTER_VAL_ACTIVE": 1,
-    "FILTER_VAL_COMPLETED": 3,
-    "FILTER_VAL_BOUNCED": -1,
-    "FILTER_VAL_UNSUBSCRIBED": -2,
-    "FILTER_VAL_SKIPPED": -3,
-}
 
 
 class Workspace:
@@ -36,7 +30,9 @@ class Workspace:
         self.leads: dict[str, Record] = {}
         self.by_email: dict[str, list[str]] = {}
         self.blocked: dict[str, Record] = {}
-        self.emails: list[Record] = []
+        self.emails: dict[str, Record] = {}
+        self.outbox: list[Record] = []
+        self.made_at: dict[str, float] = {}  # id to epoch seconds, of what was made here
         morning = clock().astimezone(UTC).replace(hour=8, minute=0, second=0, microsecond=0)
         self._started = _stamp(morning - timedelta(days=120))
         seeded = [self._seed_campaign(name, status) for name, status in _CAMPAIGNS]
@@ -63,26 +59,6 @@ class Workspace:
         values = {entry["bl_value"] for entry in self.blocked.values()}
         return email in values or email.rpartition("@")[2] in values
 
-    def find_leads(self, asked: Record) -> list[Record]:
-        """Leads that match the given filters; an absent filter matches all."""
-        if contacts := asked.get("contacts"):
-            found = [lead for email in contacts for lead in self.leads_of(str(email))]
-        else:
-            found = list(self.leads.values())
-        if ids := asked.get("ids"):
-            found = [lead for lead in found if lead["id"] in ids]
-        if campaign := asked.get("campaign"):
-            found = [lead for lead in found if lead["campaign"] == campaign]
-        if asked.get("list_id"):
-            found = [lead for lead in found if lead["list_id"] == asked["list_id"]]
-        if "in_campaign" in asked:
-            found = [lead for lead in found if bool(lead["campaign"]) == asked["in_campaign"]]
-        if (status := _FILTERS.get(str(asked.get("filter")))) is not None:
-            found = [lead for lead in found if lead["status"] == status]
-        if search := str(asked.get("search") or "").lower():
-            found = [lead for lead in found if search in _searchable(lead)]
-        return found
-
     def add_campaign(self, body: Record) -> Record:
         """A new campaign in draft."""
         campaign_id = self.identify("campaign", body["name"], len(self.campaigns))
@@ -95,10 +71,19 @@ class Workspace:
             "timestamp_updated": self.now(),
         }
         self.campaigns[campaign_id] = record
+        self.made_at[campaign_id] = self.clock().timestamp()
         return record
 
     def add_lead(self, body: Record, campaign: str | None) -> Record:
-        """A new lead in a campaign or list, in the vendor's form."""
+        """A new lead in a campaign or list."""
+        record = self.lead_of(body, campaign)
+        self.leads[record["id"]] = record
+        self.by_email.setdefault(record["email"], []).append(record["id"])
+        self.made_at[record["id"]] = self.clock().timestamp()
+        return record
+
+    def lead_of(self, body: Record, campaign: str | None) -> Record:
+        """A lead in the vendor's form, held nowhere."""
         email = str(body.get("email") or "").lower()
         lead_id = self.identify("lead", email, campaign, len(self.leads))
         record = {
@@ -127,8 +112,6 @@ class Workspace:
         }
         if body.get("lt_interest_status") is not None:
             record["lt_interest_status"] = body["lt_interest_status"]
-        self.leads[lead_id] = record
-        self.by_email.setdefault(email, []).append(lead_id)
         return record
 
     def block(self, value: str, at: str | None = None) -> Record:
@@ -144,21 +127,45 @@ class Workspace:
         }
         return self.blocked.setdefault(entry_id, entry)
 
-    def add_email(self, body: Record) -> Record:
-        """A reply that was sent."""
+    def receive(self, sender: str, mailbox: str, subject: str, text: str) -> Record:
+        """An e-mail that somebody wrote to one of our mailboxes."""
+        return self._keep_email(sender, mailbox, mailbox, subject, {"text": text}, 2)
+
+    def answer(self, received: Record, body: Record) -> Record:
+        """Our answer to it: to who wrote it, from the mailbox that the request names."""
+        to, mailbox = received["from_address_email"], body["eaccount"]
+        made = self._keep_email(mailbox, to, mailbox, body["subject"], body["body"], 3)
+        shown = body["body"].get("html") or body["body"].get("text")
+        self.outbox.append(
+            {
+                "at": made["timestamp_email"],
+                "to": to,
+                "sender": mailbox,
+                "subject": body["subject"],
+                "html": shown,
+                "ref": made["id"],
+            }
+        )
+        return made
+
+    def _keep_email(
+        self, sender: str, to: str, mailbox: str, subject: str, body: Record, kind: int
+    ) -> Record:
+        email_id = self.identify("email", sender, to, len(self.emails))
         record = {
-            "id": self.identify("email", body["reply_to_uuid"], len(self.emails)),
+            "id": email_id,
             "timestamp_created": self.now(),
             "timestamp_email": self.now(),
             "message_id": f"<{self.identify('message', len(self.emails))}@sandbox.example>",
-            "to_address_email_list": "",
+            "from_address_email": sender,
+            "to_address_email_list": to,
             "organization_id": self.organization,
-            "eaccount": body["eaccount"],
-            "subject": body["subject"],
-            "body": body["body"],
-            "ue_type": 3,
+            "eaccount": mailbox,
+            "subject": subject,
+            "body": body,
+            "ue_type": kind,
         }
-        self.emails.append(record)
+        self.emails[email_id] = record
         return record
 
     def webhook(self, *, disabled: bool) -> Record:
@@ -174,27 +181,6 @@ class Workspace:
             "timestamp_error": self._started if disabled else None,
         } | dict.fromkeys(("campaign", "custom_interest_value", "headers"))
 
-    def analytics(self, campaign: Record) -> Record:
-        """Counts of one campaign."""
-        leads = [lead for lead in self.leads.values() if lead["campaign"] == campaign["id"]]
-        contacted = [lead for lead in leads if lead.get("timestamp_last_contact")]
-        counts = dict.fromkeys(
-            ("new_leads_contacted_count", "open_count", "reply_count", "reply_count_unique",
-             "link_click_count", "total_opportunities", "total_opportunity_value"), 0
-        )  # fmt: skip
-        return counts | {
-            "campaign_id": campaign["id"],
-            "campaign_name": campaign["name"],
-            "campaign_status": campaign["status"],
-            "campaign_is_evergreen": False,
-            "leads_count": len(leads),
-            "contacted_count": len(contacted),
-            "emails_sent_count": len(contacted),
-            "bounced_count": sum(lead["status"] == -1 for lead in leads),
-            "unsubscribed_count": sum(lead["status"] == -2 for lead in leads),
-            "completed_count": sum(lead["status"] == 3 for lead in leads),
-        }
-
     def _seed_campaign(self, name: str, status: str) -> Record:
         schedule = {
             "name": "Weekdays",
@@ -209,7 +195,7 @@ class Workspace:
                 "name": name,
                 "campaign_schedule": {"schedules": [schedule]},
                 "sequences": [{"steps": [step]}],
-                "email_list": ["sender@swarm-sandbox.example"],
+                "email_list": [MAILBOX],
                 "daily_limit": 25,
                 "stop_on_reply": True,
             }
@@ -238,12 +224,10 @@ class Workspace:
         if held.contacted_days_ago is not None:
             contacted = morning - timedelta(days=held.contacted_days_ago)
             record["timestamp_last_contact"] = _stamp(contacted)
+        if held.interest is not None:
+            self.receive(held.email, MAILBOX, "Re: A question", "Thank you for your e-mail.")
 
 
 def _stamp(moment: datetime) -> str:
     utc = moment.astimezone(UTC)
     return utc.strftime("%Y-%m-%dT%H:%M:%S.") + f"{utc.microsecond // 1000:03d}Z"
-
-
-def _searchable(lead: Record) -> str:
-    return " ".join(str(lead.get(n) or "") for n in ("email", "first_name", "last_name")).lower()

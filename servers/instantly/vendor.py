@@ -1,6 +1,6 @@
-"""Instantly API v2 over HTTP. Owns: its paths, shapes, cursors and the names of its numbers.
+"""Looking an address up at Instantly over HTTP. Owns: the shapes of leads and block-list entries.
 
-Three reads are declared and nothing else can leave. Filters and searches are the vendor's; that
+Filters and searches are the vendor's; that
 an item really concerns the address is checked here. Refuses answers it does not understand, and
 answers in which a safety field may go by another name or a page may be missing: read as "not
 set", they would let a lead pass (P6).
@@ -8,34 +8,25 @@ set", they would let a lead pass (P6).
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from guardrails.errors import VendorUnavailable
 from servers.common.http import Answer, VendorClient
-from servers.common.operations import Effect, Operation
-from servers.instantly.contract import Campaign, CampaignPage
+from servers.instantly.contract_reads import Campaign, CampaignPage
 from servers.instantly.service import LeadRecord
+from servers.instantly.vendor_operations import LIST_BLOCKED, LIST_CAMPAIGNS, LIST_LEADS
+from servers.instantly.vendor_pages import (
+    CAMPAIGN_STATUS,
+    INTEREST,
+    LEAD_STATUS,
+    Wire,
+    every,
+    named,
+    page_of,
+)
 
-LIST_LEADS = Operation("list_leads", "POST", "/api/v2/leads/list", Effect.READ)
-LIST_BLOCKED = Operation("list_block_list", "GET", "/api/v2/block-lists-entries", Effect.READ)
-LIST_CAMPAIGNS = Operation("list_campaigns", "GET", "/api/v2/campaigns", Effect.READ)
 OPERATIONS = (LIST_LEADS, LIST_BLOCKED, LIST_CAMPAIGNS)
-PAGE = 100
 MAX_PAGES = 20
-CAMPAIGN_STATUS = {
-    0: "draft", 1: "active", 2: "paused", 3: "completed", 4: "running_subsequences",
-    -1: "accounts_unhealthy", -2: "bounce_protect", -99: "suspended",
-}  # fmt: skip
-LEAD_STATUS = {
-    1: "active", 2: "paused", 3: "completed", -1: "bounced", -2: "unsubscribed", -3: "skipped",
-}  # fmt: skip
-INTEREST = {
-    0: "out_of_office", 1: "interested", 2: "meeting_booked", 3: "meeting_completed", 4: "won",
-    -1: "not_interested", -2: "wrong_person", -3: "lost", -4: "no_show",
-}  # fmt: skip
 _LEAD_PROPERTIES = frozenset({
     "assigned_to", "campaign", "company_domain", "company_name", "email", "email_click_count",
     "email_clicked_step", "email_clicked_variant", "email_open_count", "email_opened_step",
@@ -51,11 +42,7 @@ _LEAD_PROPERTIES = frozenset({
 })  # fmt: skip
 
 
-class _Wire(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class _Lead(_Wire):
+class _Lead(Wire):
     """A lead that was asked for by address. The vendor leaves an interest out that nobody set."""
 
     model_config = ConfigDict(extra="allow")
@@ -82,18 +69,15 @@ class _RatedLead(_Lead):
     interest: int = Field(alias="lt_interest_status")
 
 
-class _Entry(_Wire):
+class _Entry(Wire):
     id: str
     value: str = Field(alias="bl_value")
 
 
-class _Campaign(_Wire):
+class _Campaign(Wire):
     id: str
     name: str
     status: int
-
-
-W = TypeVar("W", bound=_Wire)
 
 
 class InstantlyOutreach:
@@ -104,31 +88,15 @@ class InstantlyOutreach:
 
     async def leads_with(self, email: str) -> tuple[LeadRecord, ...]:
         """Every lead with exactly this address, in any campaign or list."""
-        found: list[LeadRecord] = []
-        cursor: str | None = None
-        for _ in range(MAX_PAGES):
-            body: dict[str, Any] = {"contacts": [email], "limit": PAGE}
-            if cursor:
-                body["starting_after"] = cursor
-            answer = await self._client.request(LIST_LEADS, json=body)
-            leads, cursor = _whole_page(answer, _Lead)
-            found += [_record(answer, x) for x in leads if x.email.strip().casefold() == email]
-            if cursor is None:
-                return tuple(found)
-        raise _endless(LIST_LEADS)
+        asked = {"contacts": [email]}
+        found = every(self._client, LIST_LEADS, _Lead, asked, MAX_PAGES)
+        same = [each async for each in found if each[1].email.strip().casefold() == email]
+        return tuple(_record(answer, lead) for answer, lead in same)
 
     async def block_entries(self, search: str) -> tuple[str, ...]:
         """Values of the block list that the vendor finds for `search`."""
-        found: list[str] = []
-        params: dict[str, str | int] = {"search": search, "limit": PAGE}
-        for _ in range(MAX_PAGES):
-            answer = await self._client.request(LIST_BLOCKED, params=params)
-            entries, cursor = _whole_page(answer, _Entry)
-            found += [entry.value for entry in entries]
-            if cursor is None:
-                return tuple(found)
-            params["starting_after"] = cursor
-        raise _endless(LIST_BLOCKED)
+        found = every(self._client, LIST_BLOCKED, _Entry, {"search": search}, MAX_PAGES)
+        return tuple([entry.value async for _, entry in found])
 
     async def campaigns(self, cursor: str | None, limit: int) -> CampaignPage:
         """One page of campaigns with status names; an unknown number is `unknown(<number>)`."""
@@ -136,34 +104,14 @@ class InstantlyOutreach:
         if cursor:
             params["starting_after"] = cursor
         answer = await self._client.request(LIST_CAMPAIGNS, params=params)
-        campaigns, following = _page(answer, _Campaign)
+        campaigns, following = page_of(answer, _Campaign)
         return CampaignPage(
             campaigns=tuple(
-                Campaign(id=x.id, name=x.name, status=_named(CAMPAIGN_STATUS, x.status))
+                Campaign(id=x.id, name=x.name, status=named(CAMPAIGN_STATUS, x.status))
                 for x in campaigns
             ),
             next_cursor=following,
         )
-
-
-def _page(answer: Answer, model: type[W]) -> tuple[list[W], str | None]:
-    """The items of one page and the next cursor; an empty page is the last whatever it says."""
-    document = answer.document()
-    items, cursor = document.get("items"), document.get("next_starting_after")
-    if not isinstance(items, list):
-        raise answer.drift("no list of items")
-    if cursor is not None and not isinstance(cursor, str):
-        raise answer.drift("the cursor is not text")
-    parsed = [answer.parsed_as(model, item) for item in items]
-    return parsed, (cursor or None) if parsed else None
-
-
-def _whole_page(answer: Answer, model: type[W]) -> tuple[list[W], str | None]:
-    """A page of `PAGE` items at most; a full one has to say where the next one starts."""
-    parsed, cursor = _page(answer, model)
-    if cursor is None and len(parsed) >= PAGE:
-        raise answer.drift("a full page names no next one", "next_starting_after")
-    return parsed, cursor
 
 
 def _record(answer: Answer, lead: _Lead) -> LeadRecord:
@@ -171,20 +119,7 @@ def _record(answer: Answer, lead: _Lead) -> LeadRecord:
         said = lead.model_dump(by_alias=True, exclude_unset=True)
         lead = answer.parsed_as(_RatedLead, said, "items")
     return LeadRecord(
-        status=_named(LEAD_STATUS, lead.status),
-        interest=None if lead.interest is None else _named(INTEREST, lead.interest),
+        status=named(LEAD_STATUS, lead.status),
+        interest=None if lead.interest is None else named(INTEREST, lead.interest),
         campaign_id=lead.campaign,
-    )
-
-
-def _named(names: dict[int, str], number: int) -> str:
-    return names.get(number, f"unknown({number})")
-
-
-def _endless(operation: Operation) -> VendorUnavailable:
-    return VendorUnavailable(
-        f"instantly {operation.name}: more than {PAGE * MAX_PAGES} items",
-        vendor="instantly",
-        operation=operation.name,
-        remedy="Check that the vendor honours the filter; until then the lead cannot be cleared.",
     )

@@ -26,7 +26,7 @@ def main() -> None:
     if asked.rate_limits is not None:
         asked.behaviour.rate_limits = tuple(asked.rate_limits)
     try:
-        host(Options(asked.port, asked.seed, asked.behaviour, asked.watch_stdin))
+        host(Options(asked.port, asked.seed, asked.behaviour, asked.watch_stdin, asked.offset_s))
     except OSError as error:
         sys.stderr.write(f"The sandbox could not listen on port {asked.port}: {error}\n")
         raise SystemExit(2) from error
@@ -36,6 +36,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="servers.sandbox", description="The vendors' twins.")
     parser.add_argument("--port", type=int, default=0, help="0 takes any free port")
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="which world to invent")
+    parser.add_argument(
+        "--offset-s", type=float, default=0.0, help="seconds its clock is ahead of the wall's"
+    )
     parser.add_argument("--latency-ms", type=float, help="added to every answer")
     parser.add_argument(
         "--rate-limits",

@@ -63,6 +63,10 @@ class Behaviour(BaseModel):
     fail_next: dict[Vendor, Annotated[int, Field(ge=0, le=1_000_000)]] = Field(
         default_factory=dict, description="How many of the vendor's next answers are 503."
     )
+    act_and_fail: dict[Vendor, Annotated[int, Field(ge=0, le=1_000_000)]] = Field(
+        default_factory=dict,
+        description="How many of the vendor's next writes are done, and answered 502 all the same.",
+    )
     auth: dict[Vendor, Denial] = Field(
         default_factory=dict,
         description="What the vendor says of our key, instead of accepting it.",
@@ -99,6 +103,10 @@ class Behaviour(BaseModel):
         default=2, ge=0, description="Seconds before the search finds a new contact."
     )
 
+    instantly_list_lag_s: float = Field(
+        default=0, ge=0, description="Seconds before Instantly lists a new lead or campaign."
+    )
+
     @field_validator("auth")
     @classmethod
     def _sayable(cls, auth: dict[Vendor, Denial]) -> dict[Vendor, Denial]:
@@ -123,6 +131,13 @@ class Behaviour(BaseModel):
             self.fail_next[vendor] -= 1
             return 503
         return self.outage.get(vendor)
+
+    def fails_after_acting(self, vendor: Vendor) -> bool:
+        """Whether this write, done already, is answered as if it had failed. Counts down."""
+        left = self.act_and_fail.get(vendor, 0)
+        if left:
+            self.act_and_fail[vendor] = left - 1
+        return left > 0
 
 
 class Window:

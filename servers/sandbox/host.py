@@ -1,8 +1,8 @@
 """One process in which all twins answer. Owns: the mounts, the control paths, ready and end.
 
 `/ghl /instantly /clay /rb2b /gdelt /google_news` are the twins, `/_twin/...` is for whoever
-started the sandbox: counts, log, arrivals, reset, health, behaviour. Listens on 127.0.0.1 only;
-needs no key of anybody, and its own keys open nothing else.
+started the sandbox: counts, log, arrivals, outbox, reset, health, env, behaviour, clock. Listens
+on 127.0.0.1 only; needs no key of anybody, and its own keys open nothing else.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 
 import orjson
 import uvicorn
 from pydantic import ValidationError
 
+from guardrails.clock import Clock, utc_now
 from guardrails.config.loader import describe
 from servers.enricher import twin_clay, twin_rb2b
 from servers.enricher.twin_clay import ClayTwin
@@ -32,6 +33,7 @@ from servers.instantly import twin_lookups as twin_instantly
 from servers.instantly.twin import InstantlyTwin
 from servers.sandbox.asgi import Receive, Reply, Scope, Send, read_body, reply, send_reply
 from servers.sandbox.behaviour import Behaviour
+from servers.sandbox.outbox import outbox
 from servers.sandbox.wire import Call, Site, Twin
 from servers.sandbox.world import DEFAULT_SEED, World
 
@@ -60,20 +62,37 @@ def environment(port: int) -> dict[str, str]:
     }
 
 
+@dataclass
+class SandboxClock:
+    """A clock, set off. One object for good, since the twins keep it."""
+
+    clock: Clock
+    ahead: timedelta
+
+    def __call__(self) -> datetime:
+        """The sandbox's now."""
+        return self.clock() + self.ahead
+
+
 class Sandbox:
     """The ASGI app: a path's first segment names the twin."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, offset_s: float = 0.0) -> None:
         self.site = site
+        self._clock = site.clock = SandboxClock(site.clock, timedelta(seconds=offset_s))
+        self.port = 0  # where it listens, once it does
         self.twins = {twin.vendor: twin(site) for twin in TWINS}
         self._control: dict[tuple[str, str], Callable[[Call], Reply]] = {
             ("GET", "counts"): lambda call: reply(200, site.counters.report()),
             ("GET", "log"): self._log,
             ("GET", "arrivals"): lambda call: reply(200, site.arrivals.per_second()),
+            ("GET", "outbox"): lambda call: reply(200, outbox(self.twins.values())),
             ("GET", "health"): self._health,
+            ("GET", "env"): lambda call: reply(200, environment(self.port)),
             ("GET", "behaviour"): self._switches,
             ("POST", "reset"): self._reset,
             ("POST", "behaviour"): self._behave,
+            ("POST", "clock"): self._set_off,
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -112,6 +131,15 @@ class Sandbox:
             twin.reset()
         return reply(200, {"status": "reset"})
 
+    def _set_off(self, call: Call) -> Reply:
+        """`{"offset_s": SECONDS}`: how far ahead of the wall the sandbox's clock is from now on."""
+        try:
+            offset_s = float(call.json()["offset_s"])
+        except (ValueError, TypeError, KeyError):
+            return reply(422, {"error": "offset_s must be a number of seconds"})
+        self._clock.ahead = timedelta(seconds=offset_s)
+        return reply(200, {"offset_s": offset_s})
+
     def _switches(self, call: Call) -> Reply:
         """Every switch with its value and what it does."""
         values = self.site.behaviour.model_dump()
@@ -140,6 +168,7 @@ class Options:
     seed: int = DEFAULT_SEED
     behaviour: Behaviour = field(default_factory=Behaviour)
     watch_stdin: bool = False
+    offset_s: float = 0.0  # how far ahead of the wall its clock is
 
 
 class _Server(uvicorn.Server):
@@ -155,9 +184,9 @@ class _Server(uvicorn.Server):
             self._ready()
 
 
-def build(seed: int, behaviour: Behaviour) -> Sandbox:
-    """The app over a fresh world and the real clock."""
-    return Sandbox(Site(World(seed), lambda: datetime.now(UTC), behaviour))
+def build(seed: int, behaviour: Behaviour, offset_s: float = 0.0) -> Sandbox:
+    """The app over a fresh world and the wall clock, set off by so many seconds."""
+    return Sandbox(Site(World(seed), utc_now, behaviour), offset_s)
 
 
 def host(options: Options) -> None:
@@ -172,7 +201,8 @@ def host(options: Options) -> None:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", options.port))
         port = listener.getsockname()[1]
-        app = build(options.seed, options.behaviour)
+        app = build(options.seed, options.behaviour, options.offset_s)
+        app.port = port
         server = _Server(_config(app), lambda: _announce(port))
         asyncio.run(_serve(server, listener, watch_stdin=options.watch_stdin))
 

@@ -170,6 +170,8 @@ class Twin(ABC):
                     self._deny(call)
                 self.guard(call, endpoint)
                 answer = endpoint.handler(call)
+                if endpoint.kind == "write" and behaviour.fails_after_acting(self.vendor):
+                    answer = self.failure(call, 502, "Bad gateway")
         except Refused as refused:
             answer = refused.reply
         if behaviour.renames or behaviour.retypes:

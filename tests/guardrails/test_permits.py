@@ -23,14 +23,14 @@ from guardrails.brakes.stop import StopSwitch
 from guardrails.errors import Refused, Stopped, StoreUnavailable
 from guardrails.hive import Hive
 from guardrails.model import Mode
-from guardrails.permits import Bound, PermitCheck, PermitMint, PermitRequest
+from guardrails.permits import Bound, Permit, PermitCheck, PermitMint, PermitRequest
 from guardrails.store import Store
 from guardrails.store.tables import stop_state
 
 pytestmark = pytest.mark.anyio
 BOUND = Bound(
-    action="send_email", vendor="instantly", recipient_hash="a" * 64, content_hash="b" * 64,
-    mode=Mode.LIVE, policy_version="p-1",
+    action="send_email", vendor="instantly", key="send:d-1", recipient_hash="a" * 64,
+    content_hash="b" * 64, mode=Mode.LIVE, policy_version="p-1",
 )  # fmt: skip
 
 
@@ -85,6 +85,7 @@ async def test_a_permit_is_accepted_once_for_exactly_its_write(desk: Desk) -> No
     [
         ("action", "create_contact"),
         ("vendor", "ghl"),
+        ("key", "send:d-2"),
         ("recipient_hash", "c" * 64),
         ("content_hash", "c" * 64),
         ("mode", Mode.ASSISTED),
@@ -98,6 +99,34 @@ async def test_a_permit_for_something_else_is_refused_and_stays_unspent(
     with pytest.raises(Refused, match="another"):
         await desk.check.verify_and_spend(token, BOUND.model_copy(update={field: other}))
     assert await desk.check.verify_and_spend(token, BOUND)
+
+
+async def test_what_is_done_along_with_the_spending_is_done_or_undone_with_it(desk: Desk) -> None:
+    token, done = await desk.token(), []
+
+    def fail(_conn: Any, _permit: Permit) -> None:
+        raise Refused("the ledger says no")
+
+    with pytest.raises(Refused, match="ledger"):
+        await desk.check.verify_and_spend(token, BOUND, also=fail)
+    await desk.check.verify_and_spend(token, BOUND, also=lambda _, permit: done.append(permit.jti))
+    with pytest.raises(Refused, match="used"):
+        await desk.check.verify_and_spend(token, BOUND, also=lambda _, p: done.append(p.jti))
+    assert len(done) == 1
+
+
+async def test_a_permit_that_ends_while_it_waits_for_the_database_is_not_spent(desk: Desk) -> None:
+    class Slow:
+        """A store whose turn comes late."""
+
+        async def run(self, call: Any) -> Any:
+            desk.clock.step(30)
+            return await desk.store.run(call)
+
+    slow: Any = Slow()
+    check = PermitCheck(desk.hive, slow, StopSwitch(desk.hive, desk.store), desk.clock, "x")
+    with pytest.raises(Refused, match="expired"):
+        await check.verify_and_spend(await desk.token(), BOUND)
 
 
 async def test_a_permit_ends_to_the_second(desk: Desk) -> None:

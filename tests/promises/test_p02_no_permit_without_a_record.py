@@ -17,8 +17,8 @@ from guardrails.store import Store
 
 pytestmark = pytest.mark.anyio
 REQUEST = PermitRequest(
-    action="send_email", vendor="ghl", recipient_hash="a" * 64, content_hash="b" * 64,
-    mode=Mode.LIVE, policy_version="p", bank_version="b", stop_epoch=0,
+    action="send_email", vendor="ghl", key="send:d-1", recipient_hash="a" * 64,
+    content_hash="b" * 64, mode=Mode.LIVE, policy_version="p", bank_version="b", stop_epoch=0,
 )  # fmt: skip
 
 

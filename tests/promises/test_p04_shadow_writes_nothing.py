@@ -1,41 +1,62 @@
-"""P4, the HTTP layer: in shadow nothing but declared reads leaves a process that holds a key.
+"""P4: in shadow nothing but declared reads leaves a process that holds a key.
 
 Attacked where it would hurt: through the adapter's own client, below everything of ours that
-asks politely; through a real server process called directly; and on a real socket, where not one
-byte may arrive.
+asks politely; through a real server process called directly, with permits that are good in live;
+and on a real socket, where not one byte may arrive. There are two locks, the mint and the HTTP
+stack, and within the stack two again: each is tried with the other away.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import anyio
 import httpx
+import jwt
 import pytest
 from mcp import Client, StdioServerParameters
 from pydantic import SecretStr
 
+from guardrails.clock import utc_now
+from guardrails.config import load_config
+from guardrails.config.loader import policy_version
 from guardrails.errors import Refused
+from guardrails.hive import Hive
+from guardrails.keys import signing_key
 from guardrails.model import Mode
+from guardrails.store import Store, open_store
 from servers.common.http import open_client
-from servers.common.operations import Effect, Operation
+from servers.common.http_lock import OPERATION, PERMIT, WRITE_KEY, ModeLock
+from servers.common.http_permit import PermitLayer
+from servers.common.operations import Operation
 from servers.enricher import vendor_clay, vendor_news, vendor_rb2b
 from servers.ghl import vendor as ghl
-from servers.instantly import vendor as instantly
+from servers.ghl.contract_writes import AddTags
+from servers.ghl.vendor_operations import ADD_TAGS
+from servers.ghl.vendor_writes import OPERATIONS as GHL
+from servers.instantly.vendor_operations import OPERATIONS as INSTANTLY
 from servers.sandbox.host import Sandbox
-from tests.servers.wires import CONFIG, safety_with, sandbox, twin_client
+from tests.conftest import SteppableClock
+from tests.servers.permits import PermitOffice, claims_of, permit_office
+from tests.servers.served import served
+from tests.servers.wires import (
+    BASE,
+    CONFIG,
+    ScriptedWire,
+    answer,
+    safety_with,
+    sandbox,
+    twin_client,
+)
+from tests.servers.write_samples import ghl_samples, instantly_samples
 
 pytestmark = pytest.mark.anyio
 ADAPTERS: dict[str, Sequence[Operation]] = {
-    "ghl": ghl.OPERATIONS,
-    "instantly": instantly.OPERATIONS,
+    "ghl": GHL,
+    "instantly": INSTANTLY,
     "clay": vendor_clay.OPERATIONS,
     "rb2b": vendor_rb2b.OPERATIONS,
     "gdelt": (vendor_news.GDELT_SEARCH,),
@@ -69,11 +90,10 @@ def test_the_twins_know_the_writes_that_this_test_attempts() -> None:
 
 
 @pytest.mark.parametrize(("vendor", "operations"), ADAPTERS.items())
-def test_no_adapter_declares_a_write_and_each_read_is_one_for_the_vendor(
+def test_each_operation_does_to_the_vendor_what_its_adapter_says(
     vendor: str, operations: Sequence[Operation]
 ) -> None:
     for operation in operations:
-        assert operation.effect is not Effect.WRITE
         kinds = {
             endpoint.kind
             for endpoint in TWINS.twins[vendor].endpoints()
@@ -143,53 +163,85 @@ async def test_not_one_byte_of_a_refused_request_reaches_the_socket() -> None:
         assert connections == [b"POST /cont"]
 
 
-@contextmanager
-def running_twins() -> Iterator[tuple[dict[str, str], str]]:
-    """The sandbox as a process: the environment for servers, and its address."""
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "servers.sandbox", "--watch-stdin"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdin
-    assert process.stdout
-    try:
-        ready = json.loads(process.stdout.readline())
-        yield ready["env"], f"http://127.0.0.1:{ready['port']}"
-    finally:
-        process.stdin.close()
-        process.stdout.close()
-        process.wait(10)
+TAGS = {"tags": ["written-to"]}
+TAGGING = AddTags(key="k", permit="x", contact_id="c1", tags=("written-to",)).intent()
+
+
+@pytest.fixture
+def office(hive: Hive, sqlite_store: Store, clock: SteppableClock) -> Iterator[PermitOffice]:
+    with permit_office(hive, sqlite_store, clock) as opened:
+        yield opened
+
+
+def asking(permit: str) -> httpx.Request:
+    extensions = {PERMIT: permit, WRITE_KEY: "k", OPERATION: ADD_TAGS}
+    return httpx.Request("POST", f"{BASE}/contacts/c1/tags", json=TAGS, extensions=extensions)
+
+
+async def test_a_good_permit_opens_neither_lock_in_shadow(office: PermitOffice) -> None:
+    permit = await office.permit(TAGGING, "k")
+    wire, base = ScriptedWire(answer()), httpx.URL(BASE)
+    lock = ModeLock(wire, vendor="ghl", base=base, operations=(ADD_TAGS,), mode=Mode.SHADOW)
+    layer = PermitLayer(wire, vendor="ghl", base=base, mode=Mode.SHADOW, desk=office.desk())
+    for alone in (lock, layer):
+        with pytest.raises(Refused):
+            await alone.handle_async_request(asking(permit))
+        assert wire.seen == []
+    live = PermitLayer(wire, vendor="ghl", base=base, mode=Mode.LIVE, desk=office.desk())
+    await live.handle_async_request(asking(permit))
+    assert len(wire.seen) == 1  # it was good
+
+
+async def test_there_is_no_permit_for_shadow_and_a_signed_one_would_open_nothing(
+    office: PermitOffice,
+) -> None:
+    with pytest.raises(Refused, match="shadow"):
+        await office.permit(TAGGING, "k", mode=Mode.SHADOW)
+    payload = claims_of(await office.permit(TAGGING, "k")) | {"mode": "shadow"}
+    signed = jwt.encode(payload, signing_key(office.hive.keys_dir), "EdDSA", {"typ": "permit+jwt"})
+    wire = ScriptedWire(answer())
+    for mode in (Mode.SHADOW, Mode.LIVE):
+        layer = PermitLayer(wire, vendor="ghl", base=httpx.URL(BASE), mode=mode, desk=office.desk())
+        with pytest.raises(Refused, match="shadow"):
+            await layer.handle_async_request(asking(signed))
+    assert wire.seen == []
 
 
 @pytest.mark.processes
 @pytest.mark.parametrize("server", ["ghl", "instantly"])
-async def test_a_real_server_called_directly_writes_nothing(tmp_path: Path, server: str) -> None:
-    attacks: list[tuple[str, dict[str, Any]]] = [
-        (tool, {"email": "ana@firm.example", "confirm": True, "permit": "forged", "mode": "live"})
-        for tool in ("send_email", "upsert_contact", "add_lead", "pause_campaign", "request")
-    ]
+async def test_a_real_server_in_shadow_writes_nothing_against_good_permits(
+    tmp_path: Path, server: str
+) -> None:
+    samples = {"ghl": ghl_samples, "instantly": instantly_samples}[server]()
     lookups = {
         "ghl": ("look_up_lead", {"email": "ana@firm.example", "domains": ["firm.example"]}),
         "instantly": ("look_up_address", {"email": "ana@firm.example"}),
     }
     name, args = lookups[server]
-    attacks.append((name, {**args, "confirm": True, "method": "PUT", "path": "/contacts/upsert"}))
-    with running_twins() as (keys, address):
-        env = {**keys, "HIVE_MIND_DIR": str(tmp_path), "SWARM_SANDBOX": "1", "SWARM_MODE": "live"}
+    hive, app = Hive.open(tmp_path / "hive", sandbox=True), sandbox()
+    store, version = open_store(hive), policy_version(load_config())
+    with permit_office(hive, store, utc_now, policy_version=version) as office:
+        permits = await office.permits([sample.wanted(sample.tool) for sample in samples])
+        calls = [
+            (sample.tool, sample.arguments(sample.tool, permit))
+            for sample, permit in zip(samples, permits, strict=True)
+        ]
+    calls += [("request", {"method": "PUT", "path": "/contacts/upsert", "confirm": True})]
+    calls += [("pause_all", {"pauses": [pause]}) for tool, pause in calls if tool[:5] == "pause"]
+    async with served(app) as keys:
+        # The environment may lower the mode that config/production.json states, never raise it.
+        env = {**keys, "HIVE_MIND_DIR": str(hive.path), "SWARM_SANDBOX": "1", "SWARM_MODE": "live"}
         command = StdioServerParameters(
             command=sys.executable, args=["-P", "-m", f"servers.{server}"], env=env
         )
         with anyio.fail_after(60):
             async with Client(command) as client:
-                listed = (await client.list_tools()).tools
-                assert all(tool.annotations and tool.annotations.read_only_hint for tool in listed)
-                for tool, arguments in attacks:
-                    assert (await client.call_tool(tool, arguments)).is_error
+                for tool, arguments in calls:
+                    done = await client.call_tool(tool, arguments)
+                    assert done.is_error or tool == "pause_all", tool  # which tells of each
+                    assert app.site.counters.report()["by_kind"]["write"] == 0, tool
                 assert not (await client.call_tool(name, args)).is_error
-        async with httpx.AsyncClient(trust_env=False) as asking:
-            counts = (await asking.get(f"{address}/_twin/counts")).json()
-    assert counts["by_kind"]["write"] == 0
+    store.close()
+    counts = app.site.counters.report()
     assert counts["by_kind"]["read"] > 0
     assert counts["writes"] == []

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from guardrails.audit import AuditLog
+from guardrails.authorize import Authorizer
 from guardrails.bank import Bank
 from guardrails.bootstrap_hive import ensure_hive
 from guardrails.brakes.stop import StopSwitch
@@ -27,6 +28,7 @@ from guardrails.errors import (
 )
 from guardrails.gate import Gate
 from guardrails.hive import Hive
+from guardrails.ledger import Ledger
 from guardrails.model import Decision, Dossier, Draft, Qualification, Reason, Verdict
 from guardrails.policy.evaluate import verdict_of
 from guardrails.store import Store, open_store
@@ -72,7 +74,10 @@ class Parts:
         config = load_config(CONFIG)
         bank = Bank(self.hive.bank_file, config.policy.bank, self.clock)
         stop = StopSwitch(self.hive, self.store)
-        return GuardrailsService(config, self.hive, self.store, self.audit, bank, stop, self.gate())
+        parts = (config, self.hive, self.store, self.audit, bank, stop)
+        ledger = Ledger.of(config.production, self.store, self.clock, self.hive.salt())
+        authorizer = Authorizer(*parts, self.clock, ledger, sender=SENDER)
+        return GuardrailsService(*parts, self.gate(), authorizer)
 
     def records(self) -> int:
         files = self.hive.audit_dir.glob("*.jsonl")

@@ -18,10 +18,12 @@ from guardrails.brakes.vendor_state import Granted
 from guardrails.clock import utc_now
 from guardrails.config.models import VendorConfig
 from guardrails.hive import Hive
-from guardrails.model import Mode
+from guardrails.model import Mode, WriteIntent
+from guardrails.permits import Bound, Permit
 from guardrails.store import Store
 from servers.common.fault_plan import FaultPlan
 from servers.common.http import VendorClient, open_client
+from servers.common.http_permit import WriteDesk, intent_of
 from servers.common.operations import Operation
 from servers.common.safety import Safety
 from servers.sandbox.behaviour import Behaviour
@@ -90,14 +92,74 @@ class FreeBrakes:
 PRICES = {"clay": {"run_routine": 100_000}, "rb2b": {"lookup": 20_000}, "ghl": {"paid": 1000}}
 
 
+class FreeDesk:
+    """Stands for permits and ledger: every permit is good; remembers what was asked and told.
+
+    For tests of adapters. That bad permits are refused is tested over the real parts
+    (tests/promises/test_p01_*, tests/servers/common/test_http_permit.py).
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[Bound] = []
+        self.dispatched: list[str] = []
+        self.ended: list[tuple[str, str]] = []  # key, status
+        self.told: list[dict[str, Any]] = []  # vendor_ref, result, note
+
+    def desk(self) -> WriteDesk:
+        """What `Safety.writes` takes."""
+        own = cast(Any, self)
+        return WriteDesk(check=own, ledger=own, store=own, salt=b"s" * 32, policy_version="p-1")
+
+    async def verify_and_spend(self, token: str, expected: Bound, also: Any = None) -> Permit:
+        """See `PermitCheck`."""
+        self.asked.append(expected)
+        now = int(utc_now().timestamp())
+        permit = Permit(
+            **expected.model_dump(), bank_version="b-1", stop_epoch=0, jti="P-1",
+            audit_id="A-1", audit_hash="0" * 64, iat=now, exp=now + 300,
+        )  # fmt: skip
+        also(None, permit)
+        return permit
+
+    def require_unexpired(self, permit: Permit) -> None:
+        """It never is."""
+
+    async def run(self, call: Callable[[Any], Any]) -> Any:
+        """See `Store`."""
+        return call(None)
+
+    def dispatch(self, _conn: Any, key: str, _permit: Permit) -> None:
+        """See `Ledger`."""
+        self.dispatched.append(key)
+
+    def end(self, _conn: Any, key: str, status: str, **told: Any) -> None:
+        """See `Ledger`."""
+        self.ended.append((key, status))
+        self.told.append(told)
+
+
+def bound_intent(
+    operation: Operation, request: httpx.Request, vendor: str = "ghl", base: str = BASE
+) -> WriteIntent:
+    """What the permit layer reads from a request that left: must equal `args.intent()`.
+
+    Raises:
+        Refused: as the layer would.
+    """
+    return intent_of(vendor, httpx.URL(base), operation, request)
+
+
 def safety_with(
-    brakes: Gatekeeper | None = None, plan: FaultPlan | None = None, store: Store | None = None
+    brakes: Gatekeeper | None = None,
+    plan: FaultPlan | None = None,
+    store: Store | None = None,
+    writes: WriteDesk | None = None,
 ) -> Safety:
     """What a client is opened over; without a store nothing is written anywhere."""
     hive = Hive(Path("/nonexistent"), sandbox=True)
     some = cast(Store, store)
     tracker = FailureTracker(some, hive, utc_now, "test")
-    return Safety(hive, some, brakes or FreeBrakes(), tracker, PRICES, plan)
+    return Safety(hive, some, brakes or FreeBrakes(), tracker, PRICES, plan, writes=writes)
 
 
 def answer(status: int = 200, body: Any = None, **headers: str) -> httpx.Response:
@@ -139,9 +201,17 @@ def sandbox(**behaviour: Any) -> Sandbox:
 
 
 def twin_client(
-    app: Sandbox, vendor: str, operations: Sequence[Operation], *, mode: Mode = Mode.SHADOW
+    app: Sandbox,
+    vendor: str,
+    operations: Sequence[Operation],
+    *,
+    mode: Mode = Mode.SHADOW,
+    safety: Safety | None = None,
 ) -> VendorClient:
-    """A client of one twin, with the key that it accepts."""
+    """A client of one twin, with the key that it accepts.
+
+    To write: `mode=Mode.LIVE, safety=safety_with(writes=FreeDesk().desk())`.
+    """
     env = environment(1)
     header = {
         "ghl": ("Authorization", f"Bearer {env['GHL_PROD_API_KEY']}"),
@@ -156,4 +226,5 @@ def twin_client(
         base=f"http://127.0.0.1/{vendor}",
         vendor=vendor,
         keys=dict([header]) if header else {},
+        safety=safety,
     )

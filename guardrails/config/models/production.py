@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import time
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from guardrails.config.models.base import NonEmpty, Section
 from guardrails.model import FactName, Mode
@@ -137,16 +137,37 @@ class SendingWindow(Section):
 
 
 class SendingLimits(Section):
-    """How much may go out."""
+    """How much may go out. A day is cut in `spend.time_zone`; an hour is the last 60 minutes."""
 
     per_day: int = Field(gt=0)
     per_hour: int = Field(gt=0)
     per_recipient_domain_hour: int = Field(gt=0)
     per_mailbox_day: int = Field(gt=0)
-    per_mailbox_day_hard: int = Field(gt=0)
-    spacing_s: int = Field(ge=0)
-    ramp_per_day: int = Field(gt=0)
-    ramp_clean_days: int = Field(ge=0)
+    per_mailbox_day_hard: int = Field(gt=0, description="No mailbox may be set beyond this.")
+    spacing_s: int = Field(ge=0, description="Seconds between two e-mails of this swarm.")
+    ramp_per_day: int = Field(gt=0, description="A day's e-mails, tier 1 only, while ramping up.")
+    ramp_clean_days: int = Field(ge=0, description="Clean days that end the ramp; 0: no ramp.")
+
+    @model_validator(mode="after")
+    def _below_the_hard_cap(self) -> SendingLimits:
+        if self.per_mailbox_day > self.per_mailbox_day_hard:
+            raise ValueError("per_mailbox_day is above per_mailbox_day_hard")
+        return self
+
+
+class Delivery(Section):
+    """Where an e-mail goes out from, and what the CRM is told of it. Names, as the vendors show
+    them.
+    """
+
+    instantly_campaign: NonEmpty = Field(description="Campaign that carries first e-mails.")
+    ghl_pipeline: NonEmpty
+    ghl_stage: NonEmpty = Field(description="Stage of that pipeline for somebody written to.")
+    ghl_tags: tuple[NonEmpty, ...] = Field(description="Tags added to a contact written to.")
+    permit_seconds: int = Field(ge=5, le=300, description="How long a permit lives.")
+    decision_max_age_days: float = Field(
+        default=7, gt=0, le=90, description="An older decision lets nothing go out any more."
+    )
 
 
 class Work(Section):
@@ -178,4 +199,5 @@ class Production(Section):
     spend: Spend
     sending_window: SendingWindow
     sending_limits: SendingLimits
+    delivery: Delivery
     work: Work

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from guardrails.errors import Refused
-from guardrails.model import Mode
+from guardrails.model import Mode, WriteAction, WriteIntent
 from servers.common.http import VendorClient
 from servers.common.operations import Effect, Operation
 from tests.servers.wires import BASE, ScriptedWire, answer, client_over
@@ -15,8 +15,21 @@ pytestmark = pytest.mark.anyio
 SEARCH = Operation("search", "POST", "/contacts/search", Effect.READ)
 GET = Operation("get", "GET", "/contacts/{id}", Effect.READ)
 RUN = Operation("run", "POST", "/runs/{id}/start", Effect.PAID_READ, idempotent=False, price="paid")
-UPSERT = Operation("upsert", "POST", "/contacts/upsert", Effect.WRITE)
-DELETE = Operation("delete", "DELETE", "/contacts/{id}", Effect.WRITE)
+
+
+def writing(name: str, method: str, path: str) -> Operation:
+    """A declared write of which nobody looks at what it says."""
+    intent = WriteIntent(
+        vendor="ghl", action=WriteAction.UPSERT_CONTACT, recipient="a@b.example", content={}
+    )
+    return Operation(
+        name, method, path, Effect.WRITE,
+        actions=(WriteAction.UPSERT_CONTACT,), intent=lambda _path, _body: intent,
+    )  # fmt: skip
+
+
+UPSERT = writing("upsert", "POST", "/contacts/upsert")
+DELETE = writing("delete", "DELETE", "/contacts/{id}")
 
 
 def locked(*operations: Operation, mode: Mode = Mode.SHADOW) -> tuple[VendorClient, ScriptedWire]:
@@ -35,9 +48,7 @@ async def test_declared_reads_pass_in_every_mode(mode: Mode) -> None:
 
 
 @pytest.mark.parametrize("mode", list(Mode))
-async def test_a_declared_write_is_refused_in_every_mode_as_nothing_can_permit_it(
-    mode: Mode,
-) -> None:
+async def test_a_declared_write_without_a_permit_is_refused_in_every_mode(mode: Mode) -> None:
     client, wire = locked(SEARCH, UPSERT, DELETE, mode=mode)
     with pytest.raises(Refused, match="upsert writes"):
         await client.request(UPSERT, json={"email": "ana@firm.example"})

@@ -10,28 +10,48 @@ import pytest
 from mcp import Client, MCPError
 
 from guardrails.audit import AuditLog
+from guardrails.authorize import Authorizer
 from guardrails.brakes.stop import StopSwitch
-from guardrails.config import load_config
 from guardrails.gate import Gate
 from guardrails.hive import Hive
-from guardrails.model import Mode
+from guardrails.ledger import Ledger
+from guardrails.model import Mode, OutreachView
 from guardrails.store import Store
-from servers.guardrails.contract import TOOLS, ReviewLead
+from servers.guardrails.contract import (
+    TOOLS,
+    AuthorizeSend,
+    AuthorizeWrite,
+    ReviewLead,
+    send_key,
+)
 from servers.guardrails.service import GuardrailsService
 from servers.guardrails.tools import build_server
 from tests.conftest import SteppableClock
-from tests.decision_samples import CONFIG, DOSSIER, DRAFT, QUALIFICATION, SENDER, dossier, new_bank
+from tests.decision_samples import DOSSIER, DRAFT, QUALIFICATION, SENDER, dossier, new_bank
+from tests.guardrails.authorize_samples import KNOWN, conversation, in_mode, note
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def service(hive: Hive, sqlite_store: Store, clock: SteppableClock) -> Iterator[GuardrailsService]:
-    config = load_config(CONFIG)
+def mode() -> Mode:
+    """Of the server; a test may ask for another one."""
+    return Mode.SHADOW
+
+
+@pytest.fixture
+def service(
+    hive: Hive, sqlite_store: Store, clock: SteppableClock, mode: Mode
+) -> Iterator[GuardrailsService]:
+    config = in_mode(mode)
     audit = AuditLog(hive, sqlite_store, clock)
     bank, stop = new_bank(hive, clock), StopSwitch(hive, sqlite_store)
     gate = Gate(config, hive, sqlite_store, audit, bank, stop, clock, sender=SENDER)
-    yield GuardrailsService(config, hive, sqlite_store, audit, bank, stop, gate)
+    ledger = Ledger.of(config.production, sqlite_store, clock, hive.salt())
+    authorizer = Authorizer(
+        config, hive, sqlite_store, audit, bank, stop, clock, ledger, sender=SENDER
+    )
+    yield GuardrailsService(config, hive, sqlite_store, audit, bank, stop, gate, authorizer)
     audit.close()
 
 
@@ -113,6 +133,61 @@ async def test_the_mode_is_the_servers_and_not_the_callers(client: Client) -> No
     decision = await call(client, "review_lead", review())
     assert decision["mode"] == Mode.SHADOW.value
     assert decision["sandbox"] is True
+
+
+def asked(decision: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """Arguments of authorize_send as they travel."""
+    fields: dict[str, Any] = {
+        "decision_audit_id": decision["audit_id"],
+        "intent": conversation(),
+        "crm": KNOWN,
+        "outreach": OutreachView(),
+    }
+    return AuthorizeSend(**{**fields, **changes}).model_dump(mode="json")
+
+
+@pytest.mark.parametrize("mode", [Mode.LIVE])
+async def test_a_ready_email_and_what_follows_get_permits(client: Client) -> None:
+    decision = await call(client, "review_lead", review())
+    sent = await call(client, "authorize_send", asked(decision))
+    assert (sent["verdict"], sent["key"]) == ("permitted", send_key(decision["audit_id"]))
+    assert sent["permit"].count(".") == 2
+    told = await call(client, "explain_decision", {"id": sent["audit_id"]})
+    assert (told["kind"], told["verdict"], told["state"]) == ("authorize", "permitted", None)
+    wanted = AuthorizeWrite(
+        key="note:1", intent=note(), decision_audit_id=decision["audit_id"]
+    ).model_dump(mode="json")
+    written = await call(client, "authorize_write", wanted)
+    assert written["verdict"] == "permitted"
+
+
+async def test_in_shadow_a_permit_is_refused_and_not_an_error(client: Client) -> None:
+    decision = await call(client, "review_lead", review())
+    refused = await call(client, "authorize_send", asked(decision))
+    assert (refused["verdict"], refused["permit"]) == ("refused", None)
+    assert refused["reasons"][0]["code"] == "mode_shadow"
+
+
+@pytest.mark.parametrize("mode", [Mode.LIVE])
+@pytest.mark.parametrize(
+    "extra", [{"confirm": True}, {"mode": "live"}, {"permit_seconds": 300}, {"force": 1}], ids=str
+)
+async def test_no_argument_makes_a_permit(client: Client, extra: dict[str, Any]) -> None:
+    decision = await call(client, "review_lead", review())
+    found = await failure(client, "authorize_send", {**asked(decision), **extra})
+    assert found["code"] == "bad_input"
+    given = {**asked(decision), "approval_id": "yes", "decision_audit_id": "A-made-up"}
+    refused = await call(client, "authorize_send", given)
+    assert (refused["verdict"], refused["permit"]) == ("refused", None)
+
+
+@pytest.mark.parametrize("mode", [Mode.LIVE])
+async def test_a_stop_is_an_error_that_says_so(client: Client, hive: Hive) -> None:
+    decision = await call(client, "review_lead", review())
+    hive.stop_file.write_text("fire drill\n")
+    assert (await failure(client, "authorize_send", asked(decision)))["code"] == "stopped"
+    wanted = AuthorizeWrite(key="note:1", intent=note()).model_dump(mode="json")
+    assert (await failure(client, "authorize_write", wanted))["code"] == "stopped"
 
 
 async def test_rejected_rows_are_recorded_and_told(client: Client) -> None:

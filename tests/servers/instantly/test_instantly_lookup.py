@@ -9,7 +9,8 @@ import pytest
 
 from guardrails.errors import BadInput, VendorError, VendorSchemaDrift
 from guardrails.model import OutreachView
-from servers.instantly.contract import ListCampaigns, LookUpAddress
+from servers.instantly.contract import LookUpAddress
+from servers.instantly.contract_reads import ListCampaigns
 from servers.instantly.service import InstantlyService
 from servers.instantly.vendor import MAX_PAGES, OPERATIONS, InstantlyOutreach
 from servers.sandbox.host import Sandbox

@@ -9,9 +9,11 @@ import httpx
 import pytest
 
 from guardrails.errors import VendorSchemaDrift
-from servers.instantly.contract import ListCampaigns, LookUpAddress
+from servers.instantly.contract import LookUpAddress
+from servers.instantly.contract_reads import ListCampaigns
 from servers.instantly.service import InstantlyService
-from servers.instantly.vendor import OPERATIONS, PAGE, InstantlyOutreach
+from servers.instantly.vendor import OPERATIONS, InstantlyOutreach
+from servers.instantly.vendor_pages import PAGE
 from servers.sandbox.host import Sandbox
 from tests.servers.wires import ScriptedWire, answer, client_over, sandbox, twin_client
 

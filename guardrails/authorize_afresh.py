@@ -1,0 +1,140 @@
+"""A recorded decision, judged again as things are now. Owns: reading it back, and today's checks.
+
+The same rules as at the review, over the recorded inputs with what the vendors, the suppression
+list, the bank and the clock say now; the recipient's hours after them. Refuses to fill a gap:
+inputs that were erased, or a view that nobody could get, let nothing go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+
+from guardrails.audit import AuditLog
+from guardrails.authorize_checks import Decided, sending_window
+from guardrails.bank import Bank, consult_slice
+from guardrails.brakes.stop import StopSwitch
+from guardrails.clock import Clock
+from guardrails.coherence import other_ids
+from guardrails.config import Config
+from guardrails.documents import Document, load
+from guardrails.errors import BadInput, NotFound, Stopped
+from guardrails.gate import pattern_of
+from guardrails.gathering import snapshot, subjects
+from guardrails.hive import Hive
+from guardrails.model import BankAnswer, Check, CrmView, Dossier, OutreachView, Verdict
+from guardrails.policy import CompiledPolicy, GateInputs, PolicyDocument, evaluate, verdict_of
+from guardrails.schedule import next_send, window_zones
+from guardrails.store import Store
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Today's checks, what they were made from, and when the recipient's hours are next."""
+
+    checks: list[Check]
+    inputs: Document
+    bank_version: str
+    opens: datetime | None
+
+
+class Afresh:
+    """Reads decisions back and judges them again."""
+
+    def __init__(
+        self,
+        config: Config,
+        hive: Hive,
+        store: Store,
+        audit: AuditLog,
+        bank: Bank,
+        stop: StopSwitch,
+        clock: Clock,
+    ) -> None:
+        self._salt = hive.salt()
+        self._store = store
+        self._audit = audit
+        self._bank = bank
+        self._stop = stop
+        self._clock = clock
+        self._policy = CompiledPolicy(PolicyDocument.of(config))
+
+    @property
+    def recent_contact_days(self) -> int:
+        """Within so many days nobody gets another first e-mail."""
+        return self._policy.who.recent_contact_days
+
+    async def decided(self, audit_id: str | None) -> Decided:
+        """The review under this audit id (no other name will do), with its inputs.
+
+        Raises:
+            AuditBroken: record or inputs are not what was recorded.
+            BadInput: the inputs are of another version.
+            StoreUnavailable: they cannot be read.
+        """
+        return await asyncio.to_thread(self._read, audit_id)
+
+    async def judge(
+        self, recorded: GateInputs, crm: CrmView | None, outreach: OutreachView | None
+    ) -> Judged:
+        """Every policy check now; the window too, when they all pass.
+
+        Raises:
+            Stopped, StoreUnavailable, BankUnreadable: nothing can be judged.
+        """
+        views = {"crm": crm, "outreach": outreach}
+        inputs, answer = await self._inputs(recorded, recorded.dossier.model_copy(update=views))
+        checks, opens = evaluate(inputs, self._policy, answer), None
+        if verdict_of(checks) is Verdict.PASS:
+            opens = self._opens(inputs)
+            checks.append(sending_window(opens, inputs.now))
+        kept = Document.of("decision_inputs", inputs, inputs.dossier.lead.lead_id)
+        return Judged(checks, kept, inputs.bank_version, opens)
+
+    async def require_running(self) -> None:
+        """Raises Stopped, StoreUnavailable."""
+        state = await self._store.query(self._stop.state_in)
+        if state.stopped:
+            raise Stopped(f"the swarm is stopped: {state.reason}")
+
+    async def suppression(self, dossier: Dossier) -> str | None:
+        """Why person or company is suppressed, if it is. Raises Stopped, StoreUnavailable."""
+        hashes = subjects(dossier, self._salt)
+        known = await self._store.query(lambda conn: snapshot(conn, self._stop, hashes, ""))
+        if known.stopped is not None:
+            raise Stopped(f"the swarm is stopped: {known.stopped}")
+        return known.suppression
+
+    async def _inputs(
+        self, recorded: GateInputs, dossier: Dossier
+    ) -> tuple[GateInputs, BankAnswer]:
+        suppression = await self.suppression(dossier)
+        if recorded.draft is None:
+            raise BadInput("a decision without a draft lets nothing go out")
+        pattern = pattern_of(dossier, recorded.draft)
+        others = other_ids(dossier.lead, self._salt)
+        part = self._bank.slice_for(pattern.model_copy(update={"also_known_as": others}))
+        now = self._clock()
+        answer = consult_slice(part, pattern, self._policy.bank, now)
+        changed = {
+            "dossier": dossier,
+            "now": now,
+            "suppression": suppression,
+            "bank_slice": part,
+            "bank_version": answer.bank_version,
+        }
+        return recorded.model_copy(update=changed), answer
+
+    def _opens(self, inputs: GateInputs) -> datetime | None:
+        zones = window_zones(inputs.dossier.lead, inputs.dossier.facts, inputs.now)
+        return next_send(inputs.now, zones, self._policy.window) if zones else None
+
+    def _read(self, audit_id: str | None) -> Decided:
+        record = self._audit.find(audit_id) if audit_id else None
+        if record is None or record["kind"] != "review" or record["audit_id"] != audit_id:
+            return Decided(None, None)
+        try:
+            return Decided(record, load(self._store, record["body"]["inputs_digest"], GateInputs))
+        except NotFound:
+            return Decided(record, None)

@@ -1,0 +1,135 @@
+"""A run in the configured mode: decide, then deliver what may go now. Owns: what is tried when.
+
+Each attempt is a workflow of its own, named after where the lead stood before it. What may not go
+yet is left with its moment, for the same command later, unless it shall wait. Refuses to hurry
+anything that the ledger puts off, and to deliver in any mode but live.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import structlog
+
+from guardrails.clock import iso
+from guardrails.errors import StoreUnavailable
+from guardrails.model import Mode
+from orchestrator.bootstrap import Swarm
+from orchestrator.deliver import WORKFLOW
+from orchestrator.deliveries import Delivery, DeliveryState
+from orchestrator.intake import Progress
+from orchestrator.run_records import Run
+from orchestrator.shadow import ShadowRun
+from orchestrator.shadow_log import EmailLog, NoLog
+
+log = structlog.get_logger(__name__)
+_BATCH = 200
+# Caps and pauses that hold for whoever is written to. The others are one domain's, or one lead's.
+_FOR_EVERYBODY = frozenset({"cap_day", "cap_hour", "cap_mailbox_day", "spacing", "paused"})
+_NAP_S = 5.0  # a stop, or a Ctrl-C, is noticed within this
+
+
+class SendingRun(ShadowRun):
+    """One run over a running swarm that may send.
+
+    Args:
+        wait: stay until nothing waits any more, instead of leaving it for later.
+    """
+
+    def __init__(
+        self, swarm: Swarm, leads: Path, limit: int | None, progress: Progress, *, wait: bool
+    ) -> None:
+        super().__init__(swarm, leads, limit, progress)
+        self._wait = wait
+        self._full_until: datetime | None = None
+        self._in_hand: set[str] = set()
+
+    def _log(self, run: Run) -> EmailLog:
+        return super()._log(run) if self._swarm.mode is Mode.SHADOW else NoLog()
+
+    async def _deliver(self, run: Run) -> int:
+        deliveries = self._swarm.deliveries
+        if self._swarm.mode is Mode.LIVE:
+            while self._halted is None:
+                await self._round(run)
+                due = await deliveries.next_due(run.run_id)
+                if not self._wait or due is None or not await self._until(due):
+                    break
+        return await deliveries.open(run.run_id)
+
+    async def _round(self, run: Run) -> None:
+        """Try everything that is due, once each, at most N at a time."""
+        queue: asyncio.Queue[Delivery | None] = asyncio.Queue(maxsize=2 * self._swarm.concurrency)
+        self._done, self._full_until = 0, None
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._swarm.concurrency):
+                group.create_task(self._deliverer(run, queue))
+            await self._feed_due(run, queue)
+
+    async def _feed_due(self, run: Run, queue: asyncio.Queue[Delivery | None]) -> None:
+        after = 0
+        try:
+            while batch := await self._swarm.deliveries.due(run.run_id, after, _BATCH):
+                for delivery in batch:
+                    await queue.put(delivery)
+                after = batch[-1].row
+        except StoreUnavailable as error:
+            self._concerns_all(error)
+        for _ in range(self._swarm.concurrency):
+            await queue.put(None)
+
+    async def _deliverer(self, run: Run, queue: asyncio.Queue[Delivery | None]) -> None:
+        while (delivery := await queue.get()) is not None:
+            await self._check_stop()
+            if self._halted is None and not self._is_full(delivery):
+                self._in_hand.add(delivery.delivery_id)
+                await self._attempt(delivery)
+                self._in_hand.discard(delivery.delivery_id)
+                await self._look_for_room(run, delivery)
+                self._done += 1
+                self._progress(self._done, 0, "delivering")
+
+    def _is_full(self, delivery: Delivery) -> bool:
+        """Whether it would only be told again that there is no room yet."""
+        waits = delivery.state in {DeliveryState.QUEUED, DeliveryState.DEFERRED}
+        return waits and self._full_until is not None
+
+    async def _look_for_room(self, run: Run, delivery: Delivery) -> None:
+        """A cap that holds for everybody puts off everybody: nobody else needs to ask for it."""
+        deliveries = self._swarm.deliveries
+        try:
+            now = await deliveries.get(delivery.delivery_id)
+            codes = {reason.code for reason in now.reasons}
+            if now.state is not DeliveryState.DEFERRED or not codes & _FOR_EVERYBODY:
+                return
+            if now.not_before is None or now.not_before <= self._swarm.clock():
+                return
+            self._full_until = now.not_before
+            await deliveries.put_off(run.run_id, now.not_before, now.reasons, sorted(self._in_hand))
+        except StoreUnavailable as error:
+            self._concerns_all(error)
+
+    async def _attempt(self, delivery: Delivery) -> None:
+        """One lead. An attempt that broke stands in the ledger as far as it came: the next one
+        goes on from there, in this run once, then in the next."""
+        first = delivery.workflow_id
+        for name in (first, f"{first}:{self._session}"):
+            try:
+                await self._swarm.engine.run(WORKFLOW, name, delivery.delivery_id)
+                return
+            except Exception as error:  # noqa: BLE001 - the lead's edge: the others go on
+                log.warning("delivery_failed", lead=delivery.lead_id, error=repr(error)[:300])
+                if self._concerns_all(error):
+                    return
+
+    async def _until(self, due: datetime) -> bool:
+        """Wait for that moment. False when a stop came first."""
+        while (left := due - self._swarm.clock()) > timedelta():
+            self._progress(0, 0, f"waiting until {iso(due)[:19]}Z")
+            await asyncio.sleep(min(_NAP_S, left.total_seconds()))
+            await self._check_stop()
+            if self._halted is not None:
+                return False
+        return True

@@ -1,0 +1,143 @@
+"""Leads on their way out: queued with their row, due in time, ended once, never forgotten."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Connection
+
+from guardrails.clock import iso
+from guardrails.errors import NotFound
+from guardrails.model import LeadState, Mode, Reason
+from guardrails.store import Store
+from orchestrator.deliveries import Deliveries, DeliveryState, Ended, queue
+from orchestrator.run_records import Settled
+from orchestrator.runs import Runs
+from tests.conftest import SteppableClock
+from tests.orchestrator.test_runs import decision, lead, opened
+
+pytestmark = pytest.mark.anyio
+WHY = (Reason(code="spacing", text="45 s apart"),)
+
+
+async def queued(store: Store, clock: SteppableClock, number: int = 1) -> Deliveries:
+    def work(conn: Connection) -> None:
+        for row in range(1, number + 1):
+            queue(conn, f"A-{row}", f"L-{row}", "R-1", row, iso(clock()))
+
+    await store.run(work)
+    return Deliveries(store, clock)
+
+
+async def due(deliveries: Deliveries) -> list[str]:
+    return [one.delivery_id for one in await deliveries.due("R-1", 0, 10)]
+
+
+async def test_a_ready_decision_is_queued_with_its_row_and_any_other_is_not(
+    store: Store, clock: SteppableClock
+) -> None:
+    runs, deliveries = Runs(store, clock), Deliveries(store, clock)
+    await opened(runs)
+    await runs.add_page("R-1", [lead(1), lead(2)], [])
+    assert await runs.settle("R-1", Settled(1, decision(1, LeadState.READY), None, 0))
+    assert await runs.settle("R-1", Settled(2, decision(2, LeadState.AWAITING_APPROVAL), None, 0))
+    assert not await runs.settle("R-1", Settled(1, decision(1, LeadState.READY), None, 0))
+    (found,) = await deliveries.due("R-1", 0, 10)
+    assert (found.delivery_id, found.row, found.state) == ("A-1", 1, DeliveryState.QUEUED)
+
+
+async def test_what_is_put_off_is_due_at_its_moment_and_not_before(
+    store: Store, clock: SteppableClock
+) -> None:
+    deliveries = await queued(store, clock)
+    until = clock() + timedelta(seconds=45)
+    await deliveries.end("A-1", Ended(DeliveryState.DEFERRED, WHY, until))
+    assert await due(deliveries) == []
+    assert await deliveries.next_due("R-1") == until
+    assert await deliveries.open("R-1") == 1
+    clock.step(45)
+    assert await due(deliveries) == ["A-1"]
+    assert (await deliveries.get("A-1")).reasons == WHY
+
+
+async def test_each_attempt_has_a_name_of_its_own_and_the_same_one_until_it_ends(
+    store: Store, clock: SteppableClock
+) -> None:
+    deliveries = await queued(store, clock)
+    first = (await deliveries.get("A-1")).workflow_id
+    await deliveries.choose("A-1", "ghl")
+    assert (await deliveries.get("A-1")).workflow_id == first
+    clock.step(1)
+    await deliveries.end("A-1", Ended(DeliveryState.DEFERRED, WHY, clock()))
+    assert (await deliveries.get("A-1")).workflow_id != first
+
+
+async def test_the_channel_is_chosen_once(store: Store, clock: SteppableClock) -> None:
+    deliveries = await queued(store, clock)
+    assert await deliveries.choose("A-1", "instantly") == "instantly"
+    assert await deliveries.choose("A-1", "ghl") == "instantly"
+
+
+async def test_sent_stays_sent_whatever_a_late_attempt_says(
+    store: Store, clock: SteppableClock
+) -> None:
+    deliveries = await queued(store, clock)
+    await deliveries.end("A-1", Ended(DeliveryState.SENT))
+    await deliveries.end("A-1", Ended(DeliveryState.DEFERRED, WHY, clock()))
+    assert (await deliveries.get("A-1")).state is DeliveryState.SENT
+    assert await deliveries.open("R-1") == 0
+
+
+@pytest.mark.parametrize("state", ["refused", "failed"])
+async def test_what_has_ended_is_not_due_again(
+    store: Store, clock: SteppableClock, state: str
+) -> None:
+    deliveries = await queued(store, clock)
+    await deliveries.end("A-1", Ended(DeliveryState(state), WHY))
+    assert await due(deliveries) == []
+    assert await deliveries.open("R-1") == 0
+
+
+async def test_an_unknown_fate_and_an_open_follow_up_stay_open(
+    store: Store, clock: SteppableClock
+) -> None:
+    deliveries = await queued(store, clock, 2)
+    await deliveries.end("A-1", Ended(DeliveryState.UNKNOWN, WHY))
+    await deliveries.end("A-2", Ended(DeliveryState.SENT, WHY, clock() + timedelta(seconds=60)))
+    assert await due(deliveries) == ["A-1"]
+    assert await deliveries.open("R-1") == 2
+    assert await deliveries.next_due("R-1") is None  # nobody waits for a follow-up to send more
+    clock.step(60)
+    assert await due(deliveries) == ["A-1", "A-2"]
+
+
+async def test_a_cap_for_everybody_puts_off_who_is_due_and_nobody_else(
+    store: Store, clock: SteppableClock
+) -> None:
+    deliveries = await queued(store, clock, 5)
+    await deliveries.end("A-1", Ended(DeliveryState.SENT))
+    await deliveries.end("A-2", Ended(DeliveryState.UNKNOWN, WHY))
+    await deliveries.end("A-3", Ended(DeliveryState.DEFERRED, WHY, clock() + timedelta(days=1)))
+    until = clock() + timedelta(seconds=45)
+    assert await deliveries.put_off("R-1", until, WHY, except_for=["A-4"]) == 1
+    put_off = await deliveries.get("A-5")
+    assert (put_off.state, put_off.not_before) == (DeliveryState.DEFERRED, until)
+    assert await due(deliveries) == ["A-2", "A-4"]
+
+
+async def test_fresh_gives_up_what_waits_in_the_run_before_and_keeps_what_is_unknown(
+    store: Store, clock: SteppableClock
+) -> None:
+    runs = Runs(store, clock)
+    await opened(runs)
+    deliveries = await queued(store, clock, 3)
+    await deliveries.end("A-2", Ended(DeliveryState.UNKNOWN, WHY))
+    await deliveries.end("A-3", Ended(DeliveryState.SENT))
+    await runs.open("k", "R-2", Mode.SHADOW, True, "leads.csv", fresh=True)
+    states = [(await deliveries.get(f"A-{row}")).state for row in (1, 2, 3)]
+    assert states == [DeliveryState.REFUSED, DeliveryState.UNKNOWN, DeliveryState.SENT]
+    assert (await deliveries.get("A-1")).reasons[0].code == "given_up"
+
+
+async def test_what_was_never_queued_is_not_found(store: Store, clock: SteppableClock) -> None:
+    with pytest.raises(NotFound):
+        await Deliveries(store, clock).get("A-9")

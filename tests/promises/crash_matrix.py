@@ -1,0 +1,49 @@
+"""Crashes at every point of a send, whoever dies, by either channel, and every fault of a vendor.
+
+`make crash-matrix` plays every case of `crash_cases` and prints a table; the gate plays a few
+(`test_p03_at_most_one_send`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.promises.crash_cases import FAULTS, KILLS, Case, Verdict, line_of, table_of
+from tests.promises.crash_stage import Stage, opened_stage
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Play all cases, print a table. 1 when one of them broke the promise."""
+    parser = argparse.ArgumentParser(description="The crash matrix of P3.")
+    parser.add_argument("--only", default="", help="cases whose name contains this")
+    parser.add_argument("--markdown", type=Path, help="also write the table to this file")
+    asked = parser.parse_args(arguments)
+    cases = [case for case in (*FAULTS, *KILLS) if asked.only in case.name]
+    verdicts = []
+    with (
+        tempfile.TemporaryDirectory(prefix="crash-matrix-") as folder,
+        opened_stage(Path(folder)) as stage,
+    ):
+        for case in cases:
+            verdicts.append(_tried(stage, case))
+            sys.stderr.write(line_of(verdicts[-1]) + "\n")
+    table = table_of(verdicts)
+    sys.stdout.write(table + "\n")
+    if asked.markdown:
+        asked.markdown.write_text(table + "\n")
+    return 1 if any(verdict.wrong for verdict in verdicts) else 0
+
+
+def _tried(stage: Stage, case: Case) -> Verdict:
+    try:
+        return stage.play(case)
+    except Exception as error:  # noqa: BLE001 - the case's edge: the others are played
+        return Verdict(case, wrong=[f"{type(error).__name__}: {error}"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

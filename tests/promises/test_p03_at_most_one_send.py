@@ -1,0 +1,65 @@
+"""P3: at most one e-mail for each lead and touch, whatever crashes, whenever.
+
+Here a few cells of the crash matrix, one of each kind; `make crash-matrix` plays them all: seven
+points of a send, three victims, both channels, and each fault of a vendor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.processes.live import query
+from tests.processes.swarm import swarm
+from tests.promises.crash_cases import FAULTS, KILLS, Case, Point, Victim
+from tests.promises.crash_stage import Stage, opened_stage
+
+pytestmark = [pytest.mark.processes, pytest.mark.kill, pytest.mark.timeout(300)]
+# One of each kind: the vendor has acted and nobody knows; nothing has happened; a server dies.
+SHORT = (
+    Case("instantly", Point.ACTED, Victim.QUEEN),
+    Case("ghl", Point.CLAIMED, Victim.SENDER),
+    Case("ghl", fault="timeout_before"),
+)
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with opened_stage(tmp_path_factory.mktemp("crashes")) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("case", SHORT, ids=lambda case: case.name)
+def test_whoever_dies_wherever_nobody_gets_two_and_nothing_is_lost(
+    stage: Stage, case: Case
+) -> None:
+    verdict = stage.play(case)
+    assert verdict.wrong == []
+    assert verdict.emails <= 1
+    if case.fault == "timeout_before":
+        assert (verdict.emails, verdict.state) == (0, "unknown")  # nobody could tell
+        _resolve_by_hand(stage)
+
+
+def _resolve_by_hand(stage: Stage) -> None:
+    """What is unknown is listed, and a person's word ends it: on record, and never by sending."""
+    hive = stage.last_hive
+    code, found = swarm(hive, "sends", "unknown")
+    assert code == 1
+    (write,) = found["writes"]
+    sent = len(stage.sandbox.outbox())
+    word = ("--did-not-happen", "--reason", "the conversation does not show it")
+    code, resolved = swarm(hive, "sends", "resolve", write["key"], *word)
+    assert (code, resolved["status"]) == (0, "failed")
+    assert swarm(hive, "sends", "unknown")[0] == 0
+    assert [row["state"] for row in query(hive, "SELECT state FROM deliveries")] == ["failed"]
+    code, told = swarm(hive, "explain", resolved["audit_id"])
+    assert (code, told["record"]["body"]["send_resolved"]) == (0, write["key"])
+    assert len(stage.sandbox.outbox()) == sent
+
+
+def test_the_matrix_has_every_point_victim_channel_and_fault() -> None:
+    assert len(KILLS) == 7 * 3 * 2
+    assert len(FAULTS) == 11 * 2
+    assert len({case.name for case in (*KILLS, *FAULTS)}) == len(KILLS) + len(FAULTS)
