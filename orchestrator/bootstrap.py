@@ -172,6 +172,7 @@ async def running_swarm(options: Options, environment: Environment) -> AsyncIter
         stack.callback(audit.close)
         letters = Letters(audit, store)
         ledger = Ledger.of(config.production, store, clock, hive.salt())
+        await store.run(ledger.sweep)  # whose process died long ago: a person's, or the vendor's
         delivery = config.production.delivery
         writer = Writer(children, ledger, store, clock, permit_seconds=delivery.permit_seconds)
         deliver = DeliverLead(

@@ -45,6 +45,10 @@ class Sandbox:
             f"{self._control}/behaviour", json=switches, trust_env=False, timeout=10
         ).raise_for_status()
 
+    def reset(self) -> None:
+        """Back to the world as it was seeded; the switches stay."""
+        httpx.post(f"{self._control}/reset", trust_env=False, timeout=10).raise_for_status()
+
     def outbox(self) -> list[dict[str, Any]]:
         """Every e-mail that somebody got."""
         found: list[dict[str, Any]] = self.get("outbox")

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.promises.crash_cases import FAULTS, KILLS, Case, Verdict, line_of, table_of
+from tests.promises.crash_cases import CHANNELS, FAULTS, KILLS, Case, Verdict, line_of, table_of
 from tests.promises.crash_stage import Stage, opened_stage
 
 
@@ -23,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--markdown", type=Path, help="also write the table to this file")
     asked = parser.parse_args(arguments)
     cases = [case for case in (*FAULTS, *KILLS) if asked.only in case.name]
+    cases.sort(key=lambda case: CHANNELS.index(case.channel))
     verdicts = []
     with (
         tempfile.TemporaryDirectory(prefix="crash-matrix-") as folder,

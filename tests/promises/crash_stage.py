@@ -50,6 +50,7 @@ class Stage:
         fit = {item["email"] for item in report["items"] if item["state"] == "ready"} - written
         for channel, people in self._people.items():
             self._people[channel] = [person for person in people if person["Email"] in fit]
+        self._everybody = {channel: tuple(people) for channel, people in self._people.items()}
 
     def left(self) -> dict[str, int]:
         """How many people there still are."""
@@ -57,6 +58,11 @@ class Stage:
 
     def next(self, channel: str) -> tuple[Path, Row]:
         """A directory of its own, and a person whom nobody has written to."""
+        if not self._people[channel]:
+            # Everybody of this channel was written to: the twins forget, and it begins anew. The
+            # campaign is forgotten as well, so the matrix plays the CRM's cases last.
+            self.sandbox.reset()
+            self._people[channel] = list(self._everybody[channel])
         self._number += 1
         folder = self._folder / f"{self._number:03d}"
         folder.mkdir()
@@ -83,7 +89,7 @@ def opened_stage(folder: Path) -> Iterator[Stage]:
 def _strangers() -> list[Row]:
     """People in one time zone whom no vendor knows and who fit."""
     rows = []
-    for row in lead_rows(900, 11):
+    for row in lead_rows(1300, 11):
         fits = row["State"] in {"Illinois", "Texas"} and row["Industry"] and row["Job Title"]
         staff = int(row["Number of Employees"] or 0)
         senior = any(word in row["Job Title"] for word in ("CEO", "Founder", "Chief", "VP"))
