@@ -7,7 +7,7 @@ HIVE ?= .hive-mind
 # Certificates of the system, too: a company's proxy has its own.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: demo test test-kill crash-matrix check bench clean setup
+.PHONY: demo test test-long test-kill crash-matrix check bench clean setup
 
 setup: $(READY)
 
@@ -30,7 +30,10 @@ check: $(READY)
 	$(BIN)/lint-imports
 
 test: check
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-long: $(READY)
+	$(BIN)/pytest -m long -n 2 --dist loadfile
 
 test-kill: $(READY)
 	SWARM_KILL_MOMENTS=50 $(BIN)/pytest -m kill -n 0

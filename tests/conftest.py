@@ -35,6 +35,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.allow_unix_socket = True
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that start processes come first: begun last, one would keep its worker for minutes
+    after the others have gone home.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("processes") is None)
+
+
 class SteppableClock:
     """A clock that stands still until told otherwise. Starts on a Tuesday, 14:00 UTC."""
 

@@ -103,6 +103,7 @@ def write_behind_its_back(process: subprocess.Popen[str], deadline: float) -> No
     assert answer.status_code in (401, 422)
 
 
+@pytest.mark.long
 def test_one_write_at_a_vendor_and_the_campaign_fails(tmp_path: Path) -> None:
     extra = ("--duration", "1s", "--rate", "0", "--faults", "slow")
     process = subprocess.Popen(

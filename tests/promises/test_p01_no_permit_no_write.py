@@ -163,7 +163,8 @@ class Front:
 @asynccontextmanager
 async def front(tmp_path: Path, server: str) -> AsyncIterator[Front]:
     """A live server over twins, and the offices of its hive and of another one."""
-    config, app = live_config(tmp_path), sandbox()
+    # The search finds what was made at once: how it lags is tested at its adapter.
+    config, app = live_config(tmp_path), sandbox(ghl_search_lag_s=0)
     hive = Hive.open(tmp_path / "hive", sandbox=True)
     store = open_store(hive)
     told: dict[str, Any] = {"policy_version": policy_version(load_config(config))}

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.kill, pytest.mark.timeout(300)]
 SHORT = (
     Case("instantly", Point.ACTED, Victim.QUEEN),
     Case("ghl", Point.CLAIMED, Victim.SENDER),
-    Case("ghl", fault="timeout_before"),
+    pytest.param(Case("ghl", fault="timeout_before"), marks=pytest.mark.long),
 )
 
 
