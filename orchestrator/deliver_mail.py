@@ -28,6 +28,7 @@ from servers.instantly import contract_reads as instantly_reads
 from servers.instantly import contract_writes as instantly_writes
 
 Channel = Literal["ghl", "instantly"]
+_STARTABLE = frozenset({"draft", "completed"})  # paused is a person's, or the stop's
 _NO_CAMPAIGN_S = 900.0
 
 
@@ -146,9 +147,11 @@ class Post:
         campaign: instantly_reads.Campaign,
         whose: Whose,
     ) -> str | Fate:
-        if campaign.status == "draft":
+        if campaign.status in _STARTABLE:
+            # A key is done once: one that ran out of people is started again under another.
+            again = f":{whose.decision_audit_id}" if campaign.status == "completed" else ""
             activate = instantly_writes.ActivateCampaign(
-                key=f"activate:{campaign.id}", permit="", campaign_id=campaign.id
+                key=f"activate:{campaign.id}{again}", permit="", campaign_id=campaign.id
             )
             started = await self._writer.write(
                 instantly.SERVER, instantly.ACTIVATE_CAMPAIGN, activate, whose
