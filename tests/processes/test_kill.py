@@ -1,4 +1,4 @@
-"""SIGKILL of the queen, of a server, or of both, at seeded moments of a 200-lead run (P3, P7).
+"""SIGKILL of the queen, of a server, or of both, at seeded moments of a 120-lead run (P3, P7).
 
 A few moments in the everyday gate; SWARM_KILL_MOMENTS=50 (`make test-kill`) runs the long form.
 The moment is a number of settled leads, so that a seed means the same on a fast and a slow
@@ -27,7 +27,7 @@ from tests.processes.swarm import (
     swarm,
 )
 
-LEADS = 200
+LEADS = 120
 MOMENTS = int(os.environ.get("SWARM_KILL_MOMENTS", "2"))
 SERVERS = ("hunter", "enricher", "crafter", "guardrails", "ghl", "instantly")
 

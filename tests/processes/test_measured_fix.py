@@ -30,6 +30,7 @@ def hive_with(path: Path, kind: str, detail: str) -> Hive:
     return hive
 
 
+@pytest.mark.long
 def test_a_renamed_field_fails_leads_before_the_patch_and_none_after(tmp_path: Path) -> None:
     detail = "field contacts: missing; beside it: people, total"
     hive = hive_with(tmp_path / "hive", "schema_drift", detail)

@@ -107,6 +107,7 @@ def test_one_earlier_rejection_is_cited_and_does_not_block(
     assert mail["decision"] == "shadow_logged"
 
 
+@pytest.mark.long  # the gate has the same of P7, by tests/promises
 def test_every_lead_can_be_explained_and_replayed_and_the_audit_holds(
     demo: tuple[Path, dict[str, Any]],
 ) -> None:
