@@ -28,7 +28,7 @@ from tests.processes.swarm import (
 )
 
 LEADS = 120
-MOMENTS = int(os.environ.get("SWARM_KILL_MOMENTS", "2"))
+MOMENTS = int(os.environ.get("SWARM_KILL_MOMENTS", "1"))
 SERVERS = ("hunter", "enricher", "crafter", "guardrails", "ghl", "instantly")
 
 pytestmark = [pytest.mark.processes, pytest.mark.kill, pytest.mark.timeout(600)]

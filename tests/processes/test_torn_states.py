@@ -167,6 +167,7 @@ def test_a_hive_of_real_use_is_not_opened_for_the_sandbox(tmp_path: Path) -> Non
     assert "was made for real use" in told["error"]["message"]
 
 
+@pytest.mark.long
 def test_a_run_survives_a_lock_and_stops_in_its_middle_and_resumes_under_a_changed_policy(
     tmp_path: Path,
 ) -> None:
@@ -199,6 +200,7 @@ def test_a_run_survives_a_lock_and_stops_in_its_middle_and_resumes_under_a_chang
     assert swarm(hive, "audit", "verify")[1]["ok"] is True
 
 
+@pytest.mark.long
 def test_when_the_twins_die_nobody_passes_unseen_and_no_count_is_invented(tmp_path: Path) -> None:
     hive, leads = tmp_path / "hive", tmp_path / "leads.csv"
     write_leads_csv(leads, 40, 5)

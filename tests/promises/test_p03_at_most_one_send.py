@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.kill, pytest.mark.timeout(300)]
 # One of each kind: the vendor has acted and nobody knows; nothing has happened; a server dies.
 SHORT = (
     Case("instantly", Point.ACTED, Victim.QUEEN),
-    Case("ghl", Point.CLAIMED, Victim.SENDER),
+    pytest.param(Case("ghl", Point.CLAIMED, Victim.SENDER), marks=pytest.mark.long),
     pytest.param(Case("ghl", fault="timeout_before"), marks=pytest.mark.long),
 )
 
