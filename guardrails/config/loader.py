@@ -5,6 +5,7 @@ Look-up order: the argument, `SWARM_CONFIG`, the copy inside the wheel, the chec
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -39,6 +40,24 @@ FILES: dict[str, type[BaseModel]] = {
     "golden_set": GoldenSet,
     "approvers": Approvers,
 }
+# What an edit may change without turning away what was decided before it: how vendors are reached,
+# paced and paid, how much runs at once, chaos, how events arrive. An approval binds its approver
+# and its expiry by itself. Whatever is not named here decides; a sending day is cut in
+# `spend.time_zone`, so that does.
+UNDECIDING: dict[str, Any] = {
+    "approvers": True,
+    "production": {
+        "failure_injection": True,
+        "vendors": True,
+        "breaker": True,
+        "retry_budget": True,
+        "spend": {"daily_cap_micros", "vendor_daily_cap_micros", "prices_micros"},
+        "delivery": {"permit_seconds"},
+        "approvals": True,
+        "gateway": True,
+        "work": True,
+    },
+}
 
 
 def config_dir(given: Path | None = None) -> Path:
@@ -70,12 +89,16 @@ def load_config(given: Path | None = None) -> Config:
         ConfigError: names file, path in it, the value found and what is allowed.
     """
     sections = {name: _section(_file(name, given), model) for name, model in FILES.items()}
-    return Config(**sections)
+    return Config(**sections, wording=_wording(given))
 
 
 def policy_version(config: Config) -> str:
-    """Name and digest of everything that decides: a changed rule is another version."""
-    parts = config.model_dump(mode="json", exclude={"production": {"failure_injection"}})
+    """Name and digest of everything that decides: a changed rule is another version.
+
+    A decision and a permit hold under the version they name and no other, in every process. See
+    `UNDECIDING` for what is not part of it.
+    """
+    parts = config.model_dump(mode="json", exclude=UNDECIDING)
     return f"{config.policy.version}+{digest(parts)[:12]}"
 
 
@@ -107,6 +130,18 @@ def _file(name: str, given: Path | None) -> Path:
 
 def _stated(given: Path | None) -> Path | None:
     return given or (Path(os.environ["SWARM_CONFIG"]) if "SWARM_CONFIG" in os.environ else None)
+
+
+def _wording(given: Path | None) -> str:
+    folder, whole = config_path("templates", given), hashlib.sha256()
+    try:
+        files = sorted(file for file in folder.iterdir() if file.suffix in (".j2", ".json"))
+        for path in (*files, config_path("tone_corpus.json", given)):
+            content = path.read_bytes()
+            whole.update(f"{path.name} {len(content)}\n".encode() + content)
+    except OSError as error:
+        raise ConfigError(f"{error.filename}: cannot be read ({error.strerror})") from error
+    return whole.hexdigest()
 
 
 def _section(path: Path, model: type[BaseModel]) -> Any:

@@ -243,6 +243,18 @@ async def test_a_decision_of_another_mode_or_policy_lets_nothing_go(desk: Desk) 
     assert codes(await stricter.send(decision)) == ["policy_changed"]
 
 
+async def test_an_edit_of_how_vendors_are_called_lets_what_waits_go(desk: Desk) -> None:
+    decision = await desk.decided()
+    edited = desk.config.production.model_dump(mode="json")
+    edited["vendors"]["ghl"]["timeouts"]["total"] += 5
+    edited["work"]["concurrency"] -= 1
+    production = type(desk.config.production).model_validate(edited)
+    later = desk.under(desk.config.model_copy(update={"production": production}))
+    given = await later.send(decision)
+    assert given.verdict == "permitted"
+    await desk.spend(given, conversation())  # a server that was not started again yet takes it
+
+
 async def test_a_decision_that_did_not_pass_lets_nothing_go(desk: Desk) -> None:
     review = await desk.decided(dossier=dossier({"title": "Intern"}))
     assert codes(await desk.send(review)) == ["not_ready"]

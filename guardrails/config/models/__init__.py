@@ -6,6 +6,8 @@ never "no limit". Unknown keys are errors.
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from guardrails.config.models.base import Domain, NonEmpty, Section
 from guardrails.config.models.icp import Icp, IndustryGroup, SizeBand, TitleGroup
 from guardrails.config.models.policy import (
@@ -96,3 +98,7 @@ class Config(Section):
     templates: Templates
     golden_set: GoldenSet
     approvers: Approvers
+    wording: str = Field(
+        description="SHA-256 over the templates, their phrases and the tone corpus: what e-mails "
+        "are written from and how they are measured. The crafter validates them."
+    )
