@@ -23,7 +23,11 @@ _STORE_SERVERS = ("guardrails", "enricher", "ghl", "instantly")
 
 @dataclass(frozen=True)
 class Variable:
-    """One variable: what it is for, where it is found, and the processes that receive it."""
+    """One variable: what it is for, where it is found, and the processes that receive it.
+
+    Args:
+        servers: MCP servers, and `gateway`, `monitor`, `stop` (the emergency stop).
+    """
 
     name: str
     service: str
@@ -85,7 +89,18 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable(
         "RB2B_WEBHOOK_SECRET", "RB2B", "recommended", "Validates incoming visitor leads.",
-        "Invent a long random text; it becomes part of the webhook's URL.",
+        "Invent a long random text; it becomes part of the webhook's URL.", ("gateway",),
+    ),
+    Variable(
+        "INSTANTLY_WEBHOOK_SECRET", "Instantly", "recommended",
+        "Validates replies, bounces and unsubscribes that Instantly reports.",
+        "Invent a long random text; it becomes part of the webhook's URL.", ("gateway",),
+    ),
+    Variable(
+        "GHL_WEBHOOK_PUBLIC_KEY", "GoHighLevel", "recommended",
+        "Proves that a webhook of your Marketplace app comes from GoHighLevel.",
+        "The Ed25519 public key in HighLevel's webhook guide, as one line of base64.",
+        ("gateway",),
     ),
     Variable(
         "RB2B_API_KEY", "RB2B", "recommended", "Fetches visitor profiles.",
@@ -93,29 +108,50 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable(
         "SLACK_WEBHOOK_URL", "Slack", "recommended", "Alerts to your team.",
-        "Slack app > Incoming Webhooks.",
+        "Slack app > Incoming Webhooks.", ("monitor", "stop"),
     ),
     Variable(
         "SLACK_BOT_TOKEN", "Slack", "recommended", "Click to approve from Slack.",
         "Slack app > OAuth & Permissions > Bot User OAuth Token (xoxb-...).",
+        ("gateway", "monitor", "stop"),
     ),
     Variable(
         "SLACK_SIGNING_SECRET", "Slack", "recommended", "Proves that a click comes from Slack.",
-        "Slack app > Basic Information > Signing Secret.",
+        "Slack app > Basic Information > Signing Secret.", ("gateway",),
     ),
     Variable(
         "SLACK_APP_TOKEN", "Slack", "recommended",
         "Socket Mode, for teams without a public URL.",
         "Slack app > Basic Information > App-Level Tokens (xapp-..., connections:write).",
+        ("gateway",),
+    ),
+    Variable(
+        "SLACK_APP_ID", "Slack", "recommended", "Clicks of another app are refused.",
+        "Slack app > Basic Information > App ID (A...).", ("gateway",),
+    ),
+    Variable(
+        "SLACK_TEAM_ID", "Slack", "recommended", "Clicks from another workspace are refused.",
+        "Slack in a browser: app.slack.com/client/T...", ("gateway",),
     ),
     Variable(
         "SLACK_CHANNEL_ID", "Slack", "recommended", "Channel for approval cards and alerts.",
-        "Slack > channel > details, at the bottom (C...).",
+        "Slack > channel > details, at the bottom (C...).", ("gateway", "monitor", "stop"),
     ),
     Variable(
         "SLACK_APPROVER_IDS", "Slack", "recommended",
         "Slack user ids that may approve, separated by commas.",
-        "Slack > profile > Copy member ID (U...).",
+        "Slack > profile > Copy member ID (U...).", ("gateway", "guardrails"),
+    ),
+    Variable(
+        "GATEWAY_PUBLIC_URL", "Gateway", "recommended",
+        "Where the world reaches the gateway: webhooks, unsubscribe links.",
+        "Your reverse proxy's or tunnel's https address.", ("gateway", "crafter"),
+    ),
+    Variable(
+        "HEARTBEAT_URL", "Monitoring", "recommended",
+        "Dead man's switch: the health monitor calls it while all is well.",
+        "A check of an outside watcher (healthchecks.io, Better Stack, Uptime Kuma ...).",
+        ("monitor",),
     ),
     Variable(
         "GHL_CUSTOMER_TAGS",
@@ -170,11 +206,12 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     *(
         Variable(f"{vendor}_BASE_URL", service, "optional", "Another address for this vendor.",
-                 "A proxy, recorder or twin; default: the vendor's own.", (server,))
-        for vendor, service, server in (
-            ("GHL", "GoHighLevel", "ghl"), ("INSTANTLY", "Instantly", "instantly"),
-            ("CLAY", "Clay", "enricher"), ("RB2B", "RB2B", "enricher"),
-            ("GDELT", "GDELT", "enricher"), ("GOOGLE_NEWS", "Google News", "enricher"),
+                 "A proxy, recorder or twin; default: the vendor's own.", servers)
+        for vendor, service, servers in (
+            ("GHL", "GoHighLevel", ("ghl",)), ("INSTANTLY", "Instantly", ("instantly",)),
+            ("CLAY", "Clay", ("enricher",)), ("RB2B", "RB2B", ("enricher",)),
+            ("SLACK", "Slack", ("gateway", "monitor", "stop")),
+            ("GDELT", "GDELT", ("enricher",)), ("GOOGLE_NEWS", "Google News", ("enricher",)),
         )
     ),
 )  # fmt: skip
@@ -229,7 +266,7 @@ class Environment:
             raise MissingVariables(missing)
 
     def for_server(self, server: str) -> dict[str, str]:
-        """The variables of one server, and nothing else."""
+        """The variables of one process, and nothing else; names as in `Variable.servers`."""
         return {
             variable.name: self.values[variable.name]
             for variable in VARIABLES

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from guardrails.config.models.base import NonEmpty, Section
+from guardrails.config.models.people import ApprovalRules, AutoPause, GatewayRules
 from guardrails.model import FactName, Mode
 from guardrails.zones import zone
 
@@ -200,4 +201,7 @@ class Production(Section):
     sending_window: SendingWindow
     sending_limits: SendingLimits
     delivery: Delivery
+    approvals: ApprovalRules
+    gateway: GatewayRules
+    auto_pause: AutoPause
     work: Work
