@@ -1,4 +1,4 @@
-"""config/production.json: people in the loop: approvals, the gateway, sending that pauses itself."""
+"""config/production.json: approvals, the gateway, and what pauses sending by itself."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class GatewayRules(Section):
     body_timeout_s: float = Field(gt=0, le=14, description="RB2B gives up at 15 s.")
     per_source_per_minute: int = Field(
         gt=0,
-        description="Unauthenticated requests of one address; what is authentic always enters.",
+        description="Refused requests of one address; what is authentic always enters.",
     )
 
 
