@@ -41,9 +41,9 @@ FILES: dict[str, type[BaseModel]] = {
     "approvers": Approvers,
 }
 # What an edit may change without turning away what was decided before it: how vendors are reached,
-# paced and paid, how much runs at once, chaos, how events arrive. An approval binds its approver
-# and its expiry by itself. Whatever is not named here decides; a sending day is cut in
-# `spend.time_zone`, so that does.
+# paced and paid, how much runs at once, chaos, how events arrive, what is watched. An approval
+# binds its approver and its expiry by itself. Whatever is not named here decides; a sending day is
+# cut in `spend.time_zone`, so that does.
 UNDECIDING: dict[str, Any] = {
     "approvers": True,
     "production": {
@@ -55,6 +55,7 @@ UNDECIDING: dict[str, Any] = {
         "delivery": {"permit_seconds"},
         "approvals": True,
         "gateway": True,
+        "monitor": True,
         "work": True,
     },
 }

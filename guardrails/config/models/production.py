@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from guardrails.config.models.base import NonEmpty, Section
+from guardrails.config.models.monitor import MonitorRules
 from guardrails.config.models.people import ApprovalRules, AutoPause, GatewayRules
 from guardrails.model import FactName, Mode
 from guardrails.zones import zone
@@ -204,4 +205,5 @@ class Production(Section):
     approvals: ApprovalRules
     gateway: GatewayRules
     auto_pause: AutoPause
+    monitor: MonitorRules
     work: Work
