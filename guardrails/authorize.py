@@ -17,8 +17,10 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
+from guardrails.approvers import ApproverList
 from guardrails.audit import AuditLog
 from guardrails.authorize_afresh import Afresh
+from guardrails.authorize_approval import PersonsWord
 from guardrails.authorize_checks import (
     Decided,
     InForce,
@@ -55,7 +57,6 @@ from guardrails.model import (
     WriteIntent,
 )
 from guardrails.permits import PermitMint
-from guardrails.policy import GateInputs
 from guardrails.store import Store
 
 _SENDS = send_key("")
@@ -68,6 +69,7 @@ class Authorizer:
     Args:
         config: its mode and policy are those of every permit.
         sender: the configured one; an e-mail of anybody else is refused.
+        approvers: whose yes counts.
     """
 
     def __init__(
@@ -82,11 +84,12 @@ class Authorizer:
         ledger: Ledger,
         *,
         sender: Sender | None,
+        approvers: ApproverList,
     ) -> None:
         self._campaign = config.production.delivery.instantly_campaign
         self._clock = clock
         self._ledger = ledger
-        self._afresh = Afresh(config, hive, store, audit, bank, stop, clock)
+        self._afresh = Afresh(config, hive, store, audit, bank, stop, clock, approvers)
         seconds = config.production.delivery.permit_seconds
         mint = PermitMint(hive, audit, stop, clock)
         self._desk = PermitDesk(store, audit, ledger, mint, stop, clock, seconds)
@@ -116,15 +119,18 @@ class Authorizer:
         if said is not None:
             return said
         checks = [mode_check(force.mode), *on_record(decided, None, None)]
+        persons: PersonsWord | None = None
         if decided.inputs is not None and answer_of(checks[1:]) == "permitted":
-            checks += still_holds(decided, force)
+            persons = await self._afresh.persons_word(decided)
+            basis = replace(basis, approver=persons.approver if persons else None)
+            checks += still_holds(decided, force, persons.check if persons else None)
             checks += says_the_draft(
                 request.intent, entry.key, decided.inputs, request.crm, force.sender
             )
         answer = answer_of(checks)
         if decided.inputs is None or answer != "permitted":
             return await self._desk.refuse(entry, checks, basis, answer)
-        return await self._as_things_are(request, decided.inputs, entry, checks, basis)
+        return await self._as_things_are(request, decided, entry, checks, basis)
 
     async def write(self, request: WriteRequest) -> Authorization:
         """Leave to do any other write, now.
@@ -163,13 +169,15 @@ class Authorizer:
     async def _as_things_are(
         self,
         request: SendRequest,
-        recorded: GateInputs,
+        decided: Decided,
         entry: WriteEntry,
         checks: Sequence[Check],
         basis: Basis,
     ) -> Authorization:
         """The rest of `send`: what can have changed since the review."""
-        judged = await self._afresh.judge(recorded, request.crm, request.outreach)
+        judged = await self._afresh.judge(
+            decided, request.crm, request.outreach, approved=basis.approver is not None
+        )
         basis = replace(basis, bank_version=judged.bank_version)
         checks = [*checks, *judged.checks]
         answer = answer_of(checks)

@@ -8,10 +8,14 @@ inputs that were erased, or a view that nobody could get, let nothing go.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from guardrails.approvers import ApproverList
 from guardrails.audit import AuditLog
+from guardrails.authorize_approval import PersonsWord, covered, read_word
 from guardrails.authorize_checks import Decided, sending_window
 from guardrails.bank import Bank, consult_slice
 from guardrails.brakes.stop import StopSwitch
@@ -51,7 +55,9 @@ class Afresh:
         bank: Bank,
         stop: StopSwitch,
         clock: Clock,
+        approvers: ApproverList,
     ) -> None:
+        self._approvers = approvers
         self._salt = hive.salt()
         self._store = store
         self._audit = audit
@@ -75,17 +81,37 @@ class Afresh:
         """
         return await asyncio.to_thread(self._read, audit_id)
 
+    async def persons_word(self, decided: Decided) -> PersonsWord | None:
+        """A person's word on this decision; None when it needs none.
+
+        Raises:
+            StoreUnavailable, AuditBroken: nobody can tell.
+        """
+        return await asyncio.to_thread(
+            read_word, self._store, self._audit, self._approvers, decided
+        )
+
     async def judge(
-        self, recorded: GateInputs, crm: CrmView | None, outreach: OutreachView | None
+        self,
+        decided: Decided,
+        crm: CrmView | None,
+        outreach: OutreachView | None,
+        *,
+        approved: bool,
     ) -> Judged:
         """Every policy check now; the window too, when they all pass.
+
+        Args:
+            approved: a person said yes: the reasons for review that they saw are answered.
 
         Raises:
             Stopped, StoreUnavailable, BankUnreadable: nothing can be judged.
         """
         views = {"crm": crm, "outreach": outreach}
-        inputs, answer = await self._inputs(recorded, recorded.dossier.model_copy(update=views))
+        inputs, answer = await self._inputs(decided.inputs, views)
         checks, opens = evaluate(inputs, self._policy, answer), None
+        if approved:
+            checks = covered(checks, decided)
         if verdict_of(checks) is Verdict.PASS:
             opens = self._opens(inputs)
             checks.append(sending_window(opens, inputs.now))
@@ -107,11 +133,12 @@ class Afresh:
         return known.suppression
 
     async def _inputs(
-        self, recorded: GateInputs, dossier: Dossier
+        self, recorded: GateInputs | None, views: Mapping[str, Any]
     ) -> tuple[GateInputs, BankAnswer]:
-        suppression = await self.suppression(dossier)
-        if recorded.draft is None:
+        if recorded is None or recorded.draft is None:
             raise BadInput("a decision without a draft lets nothing go out")
+        dossier = recorded.dossier.model_copy(update=views)
+        suppression = await self.suppression(dossier)
         pattern = pattern_of(dossier, recorded.draft)
         others = other_ids(dossier.lead, self._salt)
         part = self._bank.slice_for(pattern.model_copy(update={"also_known_as": others}))

@@ -107,14 +107,17 @@ def on_record(decided: Decided, lead_id: str | None, run_id: str | None) -> list
     return [passed("decision", f"Decision {record['audit_id']} is on record.")]
 
 
-def still_holds(decided: Decided, force: InForce) -> Iterator[Check]:
-    """The decision lets an e-mail go, here, in this mode, under this policy, and is not old."""
+def still_holds(decided: Decided, force: InForce, persons: Check | None = None) -> Iterator[Check]:
+    """The decision lets an e-mail go, here, in this mode, under this policy, and is not old.
+
+    Args:
+        persons: what a person's word on it comes to, where only a person could let it go.
+    """
     body = decided.body
     if body.get("mode") != force.mode.value or body.get("sandbox") is not force.sandbox:
         yield blocked("decision", "other_mode", "It was made in another mode.", _AGAIN)
-    elif body["state"] == LeadState.AWAITING_APPROVAL:
-        text = "No person has approved this e-mail."
-        yield blocked("approval", "approval_missing", text, "an approver approves it")
+    elif persons is not None:
+        yield persons
     elif (body["verdict"], body["state"]) != (Verdict.PASS, LeadState.READY):
         yield blocked("decision", "not_ready", f"The decision was {body['state']}.")
     else:

@@ -89,6 +89,7 @@ class Basis:
     bank_version: str | None
     inputs_digest: str | None
     at: datetime
+    approver: str | None = None  # salted id of the person who said yes
 
 
 def send_key(decision_audit_id: str) -> str:
@@ -131,6 +132,7 @@ def authorize_body(
         "sandbox": basis.sandbox,
         "policy_version": basis.policy_version,
         "bank_version": basis.bank_version,
+        "approver": basis.approver,
         "inputs_digest": basis.inputs_digest,
         "decided_at": iso(basis.at),
         "permit": permit.model_dump(mode="json") if permit is not None else None,

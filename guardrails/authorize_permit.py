@@ -108,6 +108,7 @@ class PermitDesk:
             mode=basis.mode,
             policy_version=basis.policy_version,
             bank_version=basis.bank_version or "",
+            approver=basis.approver,
             stop_epoch=epoch,
         )
         said = [*checks, passed("ledger", "Claimed: its place under every cap is held.")]

@@ -87,6 +87,11 @@ def subject_hash(salt: bytes, email_or_domain: str) -> str:
     return _keyed(salt, "subject", normal(email_or_domain))
 
 
+def person_id(salt: bytes, name: str) -> str:
+    """`U-` and 16 hex digits: one of our own people, by Slack user id or configured name."""
+    return "U-" + _keyed(salt, "person", name.strip().casefold())[:16]
+
+
 def recipient_hash(salt: bytes, recipient: str) -> str:
     """64 hex digits: whom a write concerns, as ledger and permit name it.
 

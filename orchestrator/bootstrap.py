@@ -25,7 +25,7 @@ from guardrails.ledger import Ledger
 from guardrails.model import Mode
 from guardrails.store import Store, open_store
 from orchestrator.arenas import share_arenas
-from orchestrator.children import Children, ServerSpec
+from orchestrator.children import Children
 from orchestrator.deliver import WORKFLOW as DELIVER
 from orchestrator.deliver import DeliverLead
 from orchestrator.deliver_crm import FollowUp
@@ -37,7 +37,9 @@ from orchestrator.environment import Environment
 from orchestrator.incidents import Incidents
 from orchestrator.letters import Letters
 from orchestrator.logs import logging_to
+from orchestrator.nursery import Nursery
 from orchestrator.prepare import WORKFLOW, PrepareLead
+from orchestrator.processes import ServerSpec
 from orchestrator.runs import Runs
 from orchestrator.triage import Triage
 from orchestrator.twins import Twins, joined_twins, running_twins, sandbox_offset
@@ -142,6 +144,7 @@ async def running_swarm(options: Options, environment: Environment) -> AsyncIter
     async with contextlib.AsyncExitStack() as stack:
         hive = open_hive(options, config, clock)
         stack.enter_context(logging_to(hive.logs_dir / "queen.log"))
+        nursery = await stack.enter_async_context(_nursery(hive))  # it imports meanwhile
         twins = await _twins(stack, options, offset_s)
         if twins is not None:
             environment = environment.with_values(twins.env)
@@ -149,7 +152,8 @@ async def running_swarm(options: Options, environment: Environment) -> AsyncIter
         store = open_store(hive, database_url)
         stack.callback(store.close)
         await asyncio.to_thread(require_whole_audit, hive, store, clock)
-        runs, deliveries = Runs(store, clock), Deliveries(store, clock)
+        runs = Runs(store, clock, config.production.approvals)
+        deliveries = Deliveries(store, clock)
         concurrency = options.concurrency or config.production.work.concurrency
         quarantine = Quarantine(store, clock)
         tracker = FailureTracker(store, hive, clock, "queen")
@@ -161,6 +165,7 @@ async def running_swarm(options: Options, environment: Environment) -> AsyncIter
             hive.logs_dir,
             config.production.work.call_timeout_s,
             incidents,
+            nursery,
         )
         engine = Engine(hive, database_url)
         triage = Triage(config, clock, sandbox=options.sandbox)
@@ -207,6 +212,12 @@ async def running_swarm(options: Options, environment: Environment) -> AsyncIter
             concurrency=concurrency,
             deliveries=deliveries,
         )
+
+
+def _nursery(hive: Hive) -> Nursery:
+    """It names its hive, so that whoever looks at processes sees whose they are."""
+    modules = [ServerSpec(name, {}).module for name in SERVERS]
+    return Nursery(modules, hive.logs_dir / "nursery.log", {"HIVE_MIND_DIR": str(hive.path)})
 
 
 async def _twins(

@@ -2,8 +2,9 @@
 
 Look again (DND and what else the vendors know) → the channel, once → leave, and the e-mail under
 it → what the CRM is told. A step may run twice after a crash: what must not be done twice stands
-in the ledger, and the ledger is asked, not this workflow's memory. Refuses to deliver in any mode
-but live, on a look-up that failed, and to try anything again whose fate is unknown.
+in the ledger, and the ledger is asked, not this workflow's memory. Refuses to deliver in shadow, on a
+look-up that failed, and to try anything again whose fate is unknown; that assisted needs a
+person's yes is guardrails' to see.
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ class DeliverLead:
         if delivery.state is DeliveryState.SENT:
             return seen_of(Fate(outcome=Outcome.DONE))
         unknown = delivery.state is DeliveryState.UNKNOWN
-        if self._mode is not Mode.LIVE and not unknown:
+        if self._mode is Mode.SHADOW and not unknown:
             return seen_of(left=True)
         known = Fate(outcome=Outcome.UNKNOWN, reasons=delivery.reasons) if unknown else None
         with working_on(delivery):

@@ -41,8 +41,8 @@ def fate_of(found: Json) -> Fate | None:
 
 
 def lowered() -> Reason:
-    text = "It was decided in live mode, and the mode is lower now: it waits."
-    return Reason(code="mode_lowered", text=text, remedy="It goes on in mode live.")
+    text = "Nothing goes out in shadow: it waits."
+    return Reason(code="mode_lowered", text=text, remedy="It goes on in the mode of its decision.")
 
 
 def died(reasons: Sequence[Reason]) -> bool:

@@ -2,7 +2,7 @@
 
 Each attempt is a workflow of its own, named after where the lead stood before it. What may not go
 yet is left with its moment, for the same command later, unless it shall wait. Refuses to hurry
-anything that the ledger puts off, and to deliver in any mode but live.
+anything that the ledger puts off, and to deliver in shadow.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ class SendingRun(ShadowRun):
 
     async def _deliver(self, run: Run) -> int:
         deliveries = self._swarm.deliveries
-        if self._swarm.mode is Mode.LIVE:
+        if self._swarm.mode is not Mode.SHADOW:
             while self._halted is None:
                 await self._round(run)
                 due = await deliveries.next_due(run.run_id)
                 if not self._wait or due is None or not await self._until(due):
                     break
-        return await deliveries.open(run.run_id)
+        return await deliveries.open(run.run_id) + await self._swarm.runs.awaiting(run.run_id)
 
     async def _round(self, run: Run) -> None:
         """Try everything that is due, once each, at most N at a time."""

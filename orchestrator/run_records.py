@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from guardrails.approval_rows import Asked
 from guardrails.model import Decision, Lead, LeadState, Mode, Reason
 
 
@@ -50,6 +51,25 @@ class Settled:
     decision: Decision
     email: dict[str, Any] | None
     cost_micros: int
+
+
+def asked_of(run_id: str, settled: Settled) -> Asked | None:
+    """The person that this decision needs; None when it needs none, or nothing could go out."""
+    decision = settled.decision
+    needs = decision.state in {LeadState.AWAITING_APPROVAL, LeadState.REVIEW}
+    if not needs or decision.mode is Mode.SHADOW or decision.content_hash is None:
+        return None
+    found = decision.qualification
+    return Asked(
+        decision_audit_id=decision.audit_id,
+        lead_id=decision.lead_id,
+        run_id=run_id,
+        row=settled.row,
+        verdict=decision.verdict,
+        segment=found.segment if found else "",
+        tier=found.tier if found else None,
+        content_hash=decision.content_hash,
+    )
 
 
 def run_of(row: Any, *, resumed: bool = False) -> Run:

@@ -13,21 +13,33 @@ from dataclasses import replace
 import orjson
 from sqlalchemy import Connection, func, select, update
 
+from guardrails.approval_rows import count_waiting, request
 from guardrails.clock import Clock, iso
+from guardrails.config.models import ApprovalRules
 from guardrails.errors import NotFound
 from guardrails.model import Lead, LeadState, Mode
 from guardrails.store import Store, insert_if_absent
 from guardrails.store.tables import run_items, runs, shadow_emails, spent_permits
 from orchestrator.deliveries import give_up, queue
-from orchestrator.run_records import Mark, Rejected, Run, Settled, lead_row, rejected_row, run_of
+from orchestrator.run_records import (
+    Mark,
+    Rejected,
+    Run,
+    Settled,
+    asked_of,
+    lead_row,
+    rejected_row,
+    run_of,
+)
 
 
 class Runs:
     """Everything the queen writes about runs. All methods are short transactions."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, approvals: ApprovalRules) -> None:
         self._store = store
         self._clock = clock
+        self._approvals = approvals
 
     async def open(
         self, run_key: str, run_id: str, mode: Mode, sandbox: bool, source: str, *, fresh: bool
@@ -149,7 +161,8 @@ class Runs:
     async def settle(self, run_id: str, settled: Settled) -> bool:
         """End a row, once. False when it had ended before.
 
-        A decision `ready` is queued for delivery in the same transaction.
+        A decision `ready` is queued for delivery in the same transaction, and one that only a
+        person can let go asks for that person in it.
         """
         decision = settled.decision
         result = {
@@ -188,9 +201,15 @@ class Runs:
             if decision.state is LeadState.READY:
                 now = iso(self._clock())
                 queue(conn, decision.audit_id, decision.lead_id, run_id, settled.row, now)
+            elif (asked := asked_of(run_id, settled)) is not None:
+                request(conn, asked, self._approvals, self._clock())
             return True
 
         return await self._store.run(work)
+
+    async def awaiting(self, run_id: str) -> int:
+        """How many of the run wait for a person."""
+        return await self._store.query(lambda conn: count_waiting(conn, run_id))
 
     async def count_ended(self, run_id: str) -> int:
         """How many rows have ended."""

@@ -37,7 +37,16 @@ async def open_server() -> AsyncIterator[Server[Any]]:
         gate = Gate(config, hive, store, audit, bank, stop, clock, sender=sender)
         ledger = Ledger.of(config.production, store, clock, hive.salt())
         authorizer = Authorizer(
-            config, hive, store, audit, bank, stop, clock, ledger, sender=sender
+            config,
+            hive,
+            store,
+            audit,
+            bank,
+            stop,
+            clock,
+            ledger,
+            sender=sender,
+            approvers=settings.approvers(config, hive.salt()),
         )
         service = GuardrailsService(config, hive, store, audit, bank, stop, gate, authorizer)
         yield build_server(service)

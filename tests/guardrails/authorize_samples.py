@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from guardrails.approvers import ApproverList
 from guardrails.audit import AuditLog
 from guardrails.authorize import Authorizer
 from guardrails.authorize_model import Authorization
@@ -145,8 +146,18 @@ class Desk:
         self.gate = Gate(
             self.config, hive, store, audit, bank, self.stop, clock, sender=sender or SENDER
         )
+        self.approvers = ApproverList.of(self.config.approvers, (), hive.salt())
         self.authorizer = Authorizer(
-            self.config, hive, store, audit, bank, self.stop, clock, self.ledger, sender=sender
+            self.config,
+            hive,
+            store,
+            audit,
+            bank,
+            self.stop,
+            clock,
+            self.ledger,
+            sender=sender,
+            approvers=self.approvers,
         )
 
     def under(self, config: Config, sender: Sender | None = SENDER) -> Desk:

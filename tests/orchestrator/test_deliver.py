@@ -306,11 +306,10 @@ async def test_a_stop_halts_and_leaves_the_lead_as_it_was(
     assert (await here.deliveries.get("A-1")).state is DeliveryState.QUEUED
 
 
-@pytest.mark.parametrize("mode", [Mode.SHADOW, Mode.ASSISTED])
-async def test_in_a_lower_mode_nobody_is_asked_and_it_waits(
-    sqlite_store: Store, clock: SteppableClock, config: Config, mode: Mode
+async def test_in_shadow_nobody_is_asked_and_it_waits(
+    sqlite_store: Store, clock: SteppableClock, config: Config
 ) -> None:
-    here = await world(sqlite_store, clock, config, mode)
+    here = await world(sqlite_store, clock, config, Mode.SHADOW)
     ended = await here.go()
     assert (ended.state, ended.reasons[0].code) == (DeliveryState.QUEUED, "mode_lowered")
     assert here.servers.calls == []

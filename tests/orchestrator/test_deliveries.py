@@ -13,7 +13,7 @@ from orchestrator.deliveries import Deliveries, DeliveryState, Ended, queue
 from orchestrator.run_records import Settled
 from orchestrator.runs import Runs
 from tests.conftest import SteppableClock
-from tests.orchestrator.test_runs import decision, lead, opened
+from tests.orchestrator.test_runs import RULES, decision, lead, opened
 
 pytestmark = pytest.mark.anyio
 WHY = (Reason(code="spacing", text="45 s apart"),)
@@ -35,7 +35,7 @@ async def due(deliveries: Deliveries) -> list[str]:
 async def test_a_ready_decision_is_queued_with_its_row_and_any_other_is_not(
     store: Store, clock: SteppableClock
 ) -> None:
-    runs, deliveries = Runs(store, clock), Deliveries(store, clock)
+    runs, deliveries = Runs(store, clock, RULES), Deliveries(store, clock)
     await opened(runs)
     await runs.add_page("R-1", [lead(1), lead(2)], [])
     assert await runs.settle("R-1", Settled(1, decision(1, LeadState.READY), None, 0))
@@ -127,7 +127,7 @@ async def test_a_cap_for_everybody_puts_off_who_is_due_and_nobody_else(
 async def test_fresh_gives_up_what_waits_in_the_run_before_and_keeps_what_is_unknown(
     store: Store, clock: SteppableClock
 ) -> None:
-    runs = Runs(store, clock)
+    runs = Runs(store, clock, RULES)
     await opened(runs)
     deliveries = await queued(store, clock, 3)
     await deliveries.end("A-2", Ended(DeliveryState.UNKNOWN, WHY))

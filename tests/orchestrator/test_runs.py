@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from guardrails.config import load_config
 from guardrails.errors import NotFound
 from guardrails.hive import Hive
 from guardrails.model import Decision, Lead, LeadState, Mode, Reason, Verdict
@@ -16,6 +17,7 @@ from tests.conftest import SteppableClock
 
 pytestmark = pytest.mark.anyio
 AT = datetime(2026, 3, 10, tzinfo=UTC)
+RULES = load_config().production.approvals
 
 
 def lead(row: int) -> Lead:
@@ -38,7 +40,7 @@ async def opened(runs: Runs, key: str = "k", run_id: str = "R-1", *, fresh: bool
 async def test_the_same_key_finds_the_unfinished_run_and_not_a_finished_one(
     store: Store, clock: SteppableClock
 ) -> None:
-    runs = Runs(store, clock)
+    runs = Runs(store, clock, RULES)
     assert not (await opened(runs)).resumed
     again = await opened(runs, run_id="R-2")
     assert (again.run_id, again.resumed) == ("R-1", True)
@@ -50,14 +52,14 @@ async def test_the_same_key_finds_the_unfinished_run_and_not_a_finished_one(
 
 
 async def test_fresh_gives_the_unfinished_run_up(store: Store, clock: SteppableClock) -> None:
-    runs = Runs(store, clock)
+    runs = Runs(store, clock, RULES)
     await opened(runs)
     assert (await opened(runs, run_id="R-2", fresh=True)).run_id == "R-2"
     assert (await opened(runs, run_id="R-9")).run_id == "R-2"
 
 
 async def test_a_row_is_written_once_and_settled_once(store: Store, clock: SteppableClock) -> None:
-    runs = Runs(store, clock)
+    runs = Runs(store, clock, RULES)
     await opened(runs)
     await runs.add_page("R-1", [lead(1)], [])
     changed = lead(1).model_copy(update={"company": "Other"})
@@ -73,7 +75,7 @@ async def test_a_row_is_written_once_and_settled_once(store: Store, clock: Stepp
 async def test_pending_rows_come_in_order_and_rejected_rows_never(
     store: Store, clock: SteppableClock
 ) -> None:
-    runs = Runs(store, clock)
+    runs = Runs(store, clock, RULES)
     await opened(runs)
     reason = Reason(code="bad_email", text="no @", field="email", remedy="correct it")
     rejected = Rejected(2, "L-x", LeadState.INVALID, (reason,), "A-2")
@@ -87,7 +89,7 @@ async def test_pending_rows_come_in_order_and_rejected_rows_never(
 async def test_what_another_row_says_of_a_person_is_added_to_the_first(
     store: Store, clock: SteppableClock
 ) -> None:
-    runs = Runs(store, clock)
+    runs = Runs(store, clock, RULES)
     await opened(runs)
     await runs.add_page("R-1", [lead(1)], [])
     await runs.mark("R-1", [Mark(1, "customer"), Mark(1, "bounced"), Mark(7, "opted_out")])
@@ -98,7 +100,7 @@ async def test_what_another_row_says_of_a_person_is_added_to_the_first(
 async def test_the_shadow_log_is_whole_after_every_write_and_keeps_former_runs(
     store: Store, hive: Hive, clock: SteppableClock
 ) -> None:
-    runs = Runs(store, clock)
+    runs = Runs(store, clock, RULES)
     await opened(runs)
     log = ShadowLog(hive, store, "R-1")
     await log.begin(None)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from guardrails.approvers import ApproverList
 from guardrails.audit import AuditLog
 from guardrails.authorize import Authorizer
 from guardrails.bank import Bank
@@ -76,7 +77,9 @@ class Parts:
         stop = StopSwitch(self.hive, self.store)
         parts = (config, self.hive, self.store, self.audit, bank, stop)
         ledger = Ledger.of(config.production, self.store, self.clock, self.hive.salt())
-        authorizer = Authorizer(*parts, self.clock, ledger, sender=SENDER)
+        authorizer = Authorizer(
+            *parts, self.clock, ledger, sender=SENDER, approvers=ApproverList(())
+        )
         return GuardrailsService(*parts, self.gate(), authorizer)
 
     def records(self) -> int:

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from guardrails.config.models.base import Domain, NonEmpty, Section
 from guardrails.config.models.icp import Icp, IndustryGroup, SizeBand, TitleGroup
+from guardrails.config.models.people import ApprovalRules, AutoPause, GatewayRules
 from guardrails.config.models.policy import (
     BankPolicy,
     Competitors,
@@ -47,8 +48,10 @@ from guardrails.config.models.writing import (
 )
 
 __all__ = [
+    "ApprovalRules",
     "Approver",
     "Approvers",
+    "AutoPause",
     "BankPolicy",
     "BreakerRules",
     "ClayConfig",
@@ -60,6 +63,7 @@ __all__ = [
     "FailureInjection",
     "Fault",
     "FaultTarget",
+    "GatewayRules",
     "GhlConfig",
     "GoldenItem",
     "GoldenSet",
