@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 
 from guardrails.clock import iso
 from guardrails.config.models import SendingLimits
-from guardrails.ledger import HELD
+from guardrails.ledger import HELD, Status
 from guardrails.store.write_tables import writes
 from orchestrator.deliveries import Delivery, DeliveryState, rows_of
 from orchestrator.report import Json
@@ -42,6 +42,7 @@ def deliveries_document(
             for channel in sorted({row.channel for row in rows if row.channel})
         },
         "next_at": iso(min(moments)) if moments else None,
+        "unknown_writes": _unknown(conn),
         "caps": {
             "last_hour": {"held": _held(conn, now - timedelta(hours=1)), "cap": limits.per_hour},
             "last_24_hours": {"held": _held(conn, now - timedelta(days=1)), "cap": limits.per_day},
@@ -66,6 +67,15 @@ def _held(conn: Connection, since: datetime) -> int:
     return held
 
 
+def _unknown(conn: Connection) -> int:
+    """Writes of any run and kind whose fate nobody can tell: e-mails may wait for one of them."""
+    counted = (
+        select(func.count()).select_from(writes).where(writes.c.status == Status.UNKNOWN.value)
+    )
+    found: int = conn.execute(counted).scalar_one()
+    return found
+
+
 def _item(row: Delivery) -> Json:
     return {
         "row": row.row,
@@ -87,6 +97,8 @@ def render_run(report: Json, audit_dir: str) -> RenderableType:
     head.append(f"{leads['processed']}/{leads['total']} leads decided ({states})\n", style="bold")
     if (halted := report.get("error")) is not None:
         head.append(f"STOPPED HERE: {halted['message']}. {halted['remedy']}\n", style="bold red")
+    if (count := sent["unknown_writes"]) > 0:
+        head.append(f"Done at a vendor, or not: {count}. See `swarm sends unknown`.\n", "bold red")
     return Group(head, *_deliveries(report, sent), Text(f"Why, for every lead: {audit_dir}"))
 
 
@@ -103,8 +115,6 @@ def _deliveries(report: Json, sent: Json) -> list[RenderableType]:
         told.append(f"{name.replace('_', ' ')}: {cap['held']} of {cap['cap']} e-mails\n")
     if sent["next_at"] is not None:
         told.append(f"The next may go out {sent['next_at'][:19]}Z: the same command goes on.\n")
-    if sent["by_state"].get("unknown"):
-        told.append("Some may have gone out, or not: `swarm sends unknown`.\n", style="bold red")
     return [_table(sent["items"]), told]
 
 

@@ -74,9 +74,10 @@ def exit_code(report: Json) -> int:
     """What the report means to a script."""
     if report.get("error", {}).get("code") == Stopped.code:
         return 3
-    leads, states = report["leads"], report["deliveries"]["by_state"]
+    leads, deliveries = report["leads"], report["deliveries"]
     decided = leads["processed"] == leads["total"] and not leads["crashed"]
-    troubled = states.get("unknown", 0) or states.get("failed", 0)
+    states = deliveries["by_state"]
+    troubled = states.get("unknown") or states.get("failed") or deliveries["unknown_writes"]
     return 0 if decided and not troubled and "error" not in report else 1
 
 

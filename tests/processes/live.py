@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
+from psycopg.rows import dict_row
 
 from guardrails.config import config_path
 from servers.sandbox.leads import HEADER
@@ -162,8 +164,14 @@ def append_rows(file: Path, rows: list[dict[str, str]]) -> None:
         writer.writerows(rows)
 
 
-def query(hive: Path, statement: str, *values: Any) -> list[dict[str, Any]]:
-    """Rows of the hive's database, from outside; none while it is not there."""
+def query(hive: Path, statement: str, *values: Any, url: str | None = None) -> list[dict[str, Any]]:
+    """Rows of the hive's database, from outside; none while it is not there.
+
+    Args:
+        url: PostgreSQL, instead of the hive's own file.
+    """
+    if url is not None:
+        return _query_postgres(url, statement.replace("?", "%s"), values)
     try:
         with contextlib.closing(
             sqlite3.connect(f"file:{hive / 'swarm.db'}?mode=ro", uri=True, timeout=30)
@@ -171,6 +179,14 @@ def query(hive: Path, statement: str, *values: Any) -> list[dict[str, Any]]:
             conn.row_factory = sqlite3.Row
             return [dict(row) for row in conn.execute(statement, values)]
     except sqlite3.OperationalError:
+        return []
+
+
+def _query_postgres(url: str, statement: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
+    try:
+        with psycopg.connect(url, row_factory=dict_row, autocommit=True) as conn:
+            return conn.execute(statement.encode(), values or None).fetchall()
+    except psycopg.errors.UndefinedTable:
         return []
 
 

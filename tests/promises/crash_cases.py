@@ -1,4 +1,4 @@
-"""The cells of the crash matrix (P3). Owns: which points, victims and faults there are."""
+"""The cells of the crash matrix (P3). Owns: which writes, points, victims and faults there are."""
 
 from __future__ import annotations
 
@@ -7,16 +7,29 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 
+class Step(StrEnum):
+    """The write that a point is about."""
+
+    CAMPAIGN = "campaign"
+    ACTIVATE = "campaign's start"
+    EMAIL = "e-mail"
+    CONTACT = "contact"
+    TAGS = "tags"
+    NOTE = "note"
+    OPPORTUNITY = "opportunity"
+
+
 class Point(StrEnum):
-    """Where the blow falls, by the ledger's row of the e-mail."""
+    """Where the blow falls, by the ledger's row of the write."""
 
     QUEUED = "decided, nothing claimed"
+    CLAIMING = "claimed, not on record"
     CLAIMED = "claimed, permit bound"
     DISPATCHING = "dispatching, vendor has not acted"
     ACTED = "dispatching, vendor has acted"
-    SENT = "sent, queen not told"
+    ANSWERED = "vendor has answered, ledger not told"
+    ENDED = "ended, queen not told"
     CRM_OPEN = "sent, CRM not told"
-    NOTE_ACTED = "note dispatching, vendor has acted"
 
 
 class Victim(StrEnum):
@@ -35,12 +48,22 @@ class Case:
     point: Point | None = None
     victim: Victim | None = None
     fault: str | None = None
+    step: Step = Step.EMAIL
 
     @property
     def name(self) -> str:
         """For a person."""
-        what = self.fault or f"{self.point}; {self.victim} killed"
-        return f"{self.channel}: {what}"
+        if self.point is None:
+            return f"{self.channel}: {self.fault}"
+        after = f" after {self.fault}" if self.fault else ""
+        return f"{self.channel}: {self.step} {self.point}{after}; {self.victim} killed"
+
+    @property
+    def sender(self) -> str:
+        """The server that does this write."""
+        if self.step is not Step.EMAIL:
+            return "instantly" if self.step in CAMPAIGN_STEPS else "ghl"
+        return "ghl" if self.point is Point.CRM_OPEN else self.channel
 
 
 @dataclass
@@ -60,10 +83,38 @@ HTTP_FAULTS = (
     "truncated_json", "malformed_json", "created_422", "acted_then_502",
 )  # fmt: skip
 CHANNELS = ("instantly", "ghl")
+CAMPAIGN_STEPS = (Step.CAMPAIGN, Step.ACTIVATE)
+_CRM_STEPS = (Step.CONTACT, Step.TAGS, Step.NOTE, Step.OPPORTUNITY)
+# The transitions of any other write than the e-mail; what is between its claim and its permit is
+# the same code.
+_TRANSITIONS = (Point.CLAIMED, Point.DISPATCHING, Point.ACTED, Point.ENDED)
+_LEAVE_OPEN = ("timeout_before", "timeout_after", "reset", "acted_then_502")
+
+FAULTS = tuple(Case(channel, fault=fault) for channel in CHANNELS for fault in HTTP_FAULTS)
 KILLS = tuple(
     Case(channel, point, victim) for channel in CHANNELS for point in Point for victim in Victim
 )
-FAULTS = tuple(Case(channel, fault=fault) for channel in CHANNELS for fault in HTTP_FAULTS)
+# The fate is on record as the fault left it, and whoever asked for the write has not heard of it.
+FAULTY_KILLS = tuple(
+    Case(channel, Point.ENDED, victim, fault)
+    for channel in CHANNELS
+    for fault in _LEAVE_OPEN
+    for victim in Victim
+)
+CRM_KILLS = tuple(
+    Case(channel, point, victim, step=step)
+    for channel in CHANNELS
+    for step in _CRM_STEPS
+    for point in _TRANSITIONS
+    for victim in Victim
+)
+CAMPAIGN_KILLS = tuple(
+    Case("instantly", point, victim, step=step)
+    for step in CAMPAIGN_STEPS
+    for point in _TRANSITIONS
+    for victim in Victim
+)
+CASES = (*FAULTS, *KILLS, *FAULTY_KILLS, *CRM_KILLS, *CAMPAIGN_KILLS)
 
 
 def line_of(verdict: Verdict) -> str:

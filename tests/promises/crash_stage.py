@@ -17,7 +17,7 @@ from tests.processes.live import (
     run_live,
     twins,
 )
-from tests.promises.crash_cases import Case, Verdict
+from tests.promises.crash_cases import CAMPAIGN_STEPS, Case, Verdict
 from tests.promises.crash_play import Play
 
 Row = dict[str, str]
@@ -52,25 +52,36 @@ class Stage:
             self._people[channel] = [person for person in people if person["Email"] in fit]
         self._everybody = {channel: tuple(people) for channel, people in self._people.items()}
 
-    def left(self) -> dict[str, int]:
-        """How many people there still are."""
-        return {channel: len(people) for channel, people in self._people.items()}
-
     def next(self, channel: str) -> tuple[Path, Row]:
         """A directory of its own, and a person whom nobody has written to."""
         if not self._people[channel]:
-            # Everybody of this channel was written to: the twins forget, and it begins anew. The
-            # campaign is forgotten as well, so the matrix plays the CRM's cases last.
-            self.sandbox.reset()
-            self._people[channel] = list(self._everybody[channel])
+            self._renew(channel == "instantly")
+        return self._directory(), self._people[channel].pop(0)
+
+    def _directory(self) -> Path:
         self._number += 1
         folder = self._folder / f"{self._number:03d}"
         folder.mkdir()
         self.last_hive = folder / "hive"
-        return folder, self._people[channel].pop(0)
+        return folder
+
+    def _renew(self, campaign: bool) -> None:
+        """The twins forget everybody, and the campaign, which one more person has made anew."""
+        self.sandbox.reset()
+        self._people = {channel: list(people) for channel, people in self._everybody.items()}
+        if campaign:
+            folder, person = self._directory(), self._people["instantly"].pop(0)
+            append_rows(folder / "leads.csv", [person])
+            config = live_config(folder)
+            code, report = run_live(
+                folder / "hive", folder / "leads.csv", config, self.sandbox, self.offset_s
+            )
+            assert (code, report["deliveries"]["by_state"]["sent"]) == (0, 1), report
 
     def play(self, case: Case) -> Verdict:
         """One case, from the start to the end of everything that was open."""
+        if case.step in CAMPAIGN_STEPS:
+            self._renew(campaign=False)
         folder, person = self.next(case.channel)
         append_rows(folder / "leads.csv", [person])
         one = Play(self.sandbox, self.offset_s, case, folder, person["Email"])

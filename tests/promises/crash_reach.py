@@ -1,0 +1,155 @@
+"""Reaching a point of a send from outside, and holding everybody there.
+
+Servers are stopped and woken, the twins answer late, the swarm's own failure injection loses or
+delays one request, and locks are held that the swarm waits for: nothing in the swarm knows that it
+is being tested.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.processes.live import Sandbox
+from tests.promises.crash_book import Book
+from tests.promises.crash_cases import Case, Point, Step
+from tests.promises.crash_servers import Servers
+
+LATENCY_MS = 350.0
+ENOUGH_S = 60.0
+# Whose dispatching says that this step comes next; the contact may need no change.
+_BEFORE = {
+    Step.ACTIVATE: (Step.CAMPAIGN,),
+    Step.CONTACT: (Step.EMAIL,),
+    Step.TAGS: (Step.CONTACT, Step.EMAIL),
+    Step.NOTE: (Step.TAGS,),
+    Step.OPPORTUNITY: (Step.NOTE,),
+}
+
+
+class Reach:
+    """One run under way, to be brought to a case's point.
+
+    Args:
+        locks: what is held at the point; closing it lets go.
+        out: what the queen says, for the message when the point is never reached.
+    """
+
+    def __init__(
+        self,
+        case: Case,
+        queen: subprocess.Popen[bytes],
+        book: Book,
+        sandbox: Sandbox,
+        email: str,
+        out: Path,
+    ) -> None:
+        self.servers = Servers(queen.pid)
+        self.locks = contextlib.ExitStack()
+        self._case = case
+        self._queen = queen
+        self._book = book
+        self._sandbox = sandbox
+        self._email = email
+        self._out = out
+
+    def point(self) -> None:
+        """Come to the point; who must not go on is stopped there."""
+        step = self._case.step
+        match self._case.point:
+            case Point.QUEUED:
+                self._decided()
+            case Point.CLAIMING:
+                self._decided()
+                self.locks.enter_context(self._book.unrecorded())
+                self.servers.of("guardrails").resume()
+                self.until("the claim", lambda: self._book.status(step) == "claimed")
+            case Point.CLAIMED:
+                self._claimed()
+            case Point.DISPATCHING:
+                self._dispatching()
+            case Point.ACTED:
+                self._dispatching()
+                self._acted()
+            case Point.ANSWERED:
+                self._dispatching()
+                self._acted()
+                self.locks.enter_context(self._book.locked())
+                self.settle()  # the answer has come, and there is no way to say so
+                assert self._book.status(step) == "dispatching", "the answer was before us"
+            case Point.ENDED:
+                self._claimed()
+                self.settle()  # the queen has asked the sender
+                self._queen.send_signal(signal.SIGSTOP)
+                self.servers.of(self._case.sender).resume()
+                self.until("its end", lambda: self._book.status(step) not in _OPEN)
+            case _:
+                self.until("sent", lambda: self._book.status(Step.EMAIL) == "sent")
+
+    def let_go(self) -> None:
+        """Whoever is alive goes on."""
+        self.locks.close()
+        self.servers.wake()
+        if self._queen.poll() is None:
+            self._queen.send_signal(signal.SIGCONT)
+
+    def _decided(self) -> None:
+        """Guardrails is stopped, and the queen waits for its leave to do the step."""
+        before = _BEFORE.get(self._case.step)
+        if before is None:
+            self.until("the decision", lambda: bool(self._book.deliveries()))
+        else:
+            self.until(
+                f"the step before the {self._case.step}",
+                lambda: any(self._book.status(one) == "dispatching" for one in before),
+            )
+        self.servers.of("guardrails").suspend()
+        self.settle()  # the look-ups end; then the queen waits for guardrails
+
+    def _claimed(self) -> None:
+        """The sender is stopped, and its permit lies in its hands."""
+        step = self._case.step
+        self._decided()
+        self.servers.of(self._case.sender).suspend()
+        self.servers.of("guardrails").resume()
+        self.until(
+            "the claim", lambda: self._book.status(step) == "claimed" and self._book.bound(step)
+        )
+
+    def _dispatching(self) -> None:
+        step = self._case.step
+        self.until("dispatching", lambda: self._book.status(step) == "dispatching")
+
+    def _acted(self) -> None:
+        if self._case.step is Step.EMAIL:
+            self.until("the e-mail", self._mailed)
+        else:
+            self.settle()  # it has arrived by then, and its answer is lost
+
+    def settle(self) -> None:
+        """Wait until the twins have been asked nothing for several answers' time."""
+        seen, since = -1, time.monotonic()
+        while time.monotonic() - since < 4 * LATENCY_MS / 1000:
+            total = self._sandbox.get("counts")["total"]
+            if total != seen:
+                seen, since = total, time.monotonic()
+            time.sleep(0.05)
+
+    def until(self, what: str, holds: Callable[[], bool]) -> None:
+        """Wait for it, bounded."""
+        deadline = time.monotonic() + ENOUGH_S
+        while not holds():
+            if time.monotonic() > deadline or self._queen.poll() is not None:
+                told = self._out.read_text()[-500:]
+                raise AssertionError(f"{self._case.name}: never came to {what}: {told}")
+            time.sleep(0.003)
+
+    def _mailed(self) -> bool:
+        return any(one["to"] == self._email for one in self._sandbox.outbox())
+
+
+_OPEN = {"", "pending", "claimed", "dispatching"}
