@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from pydantic import ValidationError
 
 from guardrails.bank.consult import consult_slice
 from guardrails.bank.file import (
+    Lines,
     Signature,
     backup_of,
     collector_paused,
@@ -38,17 +40,24 @@ from guardrails.errors import BadInput, BankUnreadable, NotFound
 from guardrails.model import BankAnswer
 
 _Change = Callable[[Mapping[str, Item]], dict[str, Item]]
-_CLOCK_SKEW = timedelta(minutes=5)
+CLOCK_SKEW = timedelta(minutes=5)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _State:
     """One version of the file, read; swapped as a whole."""
 
     signature: Signature
     version: Version
     items: Mapping[str, Item]
-    index: Index
+    policy: BankPolicy
+    as_of: datetime
+
+    @cached_property
+    def index(self) -> Index:
+        """Made at the first question: whoever only learns needs none."""
+        with collector_paused():
+            return Index(self.items.values(), self.policy, self.as_of)
 
 
 class Bank:
@@ -63,6 +72,7 @@ class Bank:
         self._policy = policy
         self._clock = clock
         self._state: _State | None = None
+        self._lines = Lines()
         self._bad: tuple[Signature, BankUnreadable] | None = None
 
     @classmethod
@@ -114,7 +124,7 @@ class Bank:
         Raises:
             BadInput: a lesson is dated in the future; nothing was learned.
         """
-        latest = self._clock() + _CLOCK_SKEW
+        latest = self._clock() + CLOCK_SKEW
         for lesson in lessons:
             if lesson.at > latest:
                 raise BadInput(f"lesson {lesson.event_id} is dated in the future ({lesson.at})")
@@ -154,7 +164,9 @@ class Bank:
             touched = tuple(i for i, item in items.items() if _differs(state.items.get(i), item))
             if touched:
                 counter = state.version.counter + 1
-                version, signature = write_document(self._path, items.values(), counter)
+                version, signature = write_document(
+                    self._path, items.values(), counter, self._lines
+                )
                 self._take(signature, version, items)
             return touched
 
@@ -180,8 +192,7 @@ class Bank:
             return self._take(read_under, document.version, items)
 
     def _take(self, signature: Signature, version: Version, items: Mapping[str, Item]) -> _State:
-        index = Index(items.values(), self._policy, self._clock())
-        state = _State(signature, version, items, index)
+        state = _State(signature, version, items, self._policy, self._clock())
         self._state, self._bad = state, None
         return state
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from guardrails.bank.models import SCHEMA_VERSION, Document, Item, Version
 from guardrails.errors import BankUnreadable
@@ -27,7 +27,6 @@ from guardrails.errors import BankUnreadable
 LOCK_WAIT_S = 30.0
 _LOCK_POLL_S = 0.01
 _SEPARATOR = b",\n"
-_ITEMS = TypeAdapter(tuple[Item, ...])
 
 
 class Signature(NamedTuple):
@@ -37,6 +36,24 @@ class Signature(NamedTuple):
     ctime_ns: int  # changes even when somebody puts the modification time back
     size: int
     inode: int
+
+
+class Lines:
+    """What items look like in the file, kept from one write to the next: most stay as they are."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[Item, bytes]] = {}
+
+    def of(self, items: Iterable[Item]) -> list[bytes]:
+        """The lines of `items`; what was written before and is the same object is not made anew."""
+        former, self._known = self._known, {}
+        lines = []
+        for item in items:
+            known = former.get(item.id)
+            line = known[1] if known is not None and known[0] is item else _fresh_line(item)
+            self._known[item.id] = (item, line)
+            lines.append(line)
+        return lines
 
 
 def backup_of(path: Path) -> Path:
@@ -75,15 +92,20 @@ def read_document(path: Path) -> tuple[Document, Signature]:
     return _validated(path, data), signature
 
 
-def write_document(path: Path, items: Iterable[Item], counter: int) -> tuple[Version, Signature]:
+def write_document(
+    path: Path, items: Iterable[Item], counter: int, known: Lines | None = None
+) -> tuple[Version, Signature]:
     """Replace the bank atomically; the caller holds `exclusive(path)`.
+
+    Args:
+        known: the lines of the caller's former write.
 
     Returns the new version and the new file's signature.
 
     Raises:
         BankUnreadable: the disk refused; the old file stands.
     """
-    lines = [_line(item) for item in _ITEMS.dump_python(tuple(items), mode="json")]
+    lines = (known or Lines()).of(items)
     version = Version(counter=counter, digest=_digest(lines))
     head = orjson.dumps({"schema_version": SCHEMA_VERSION, "version": version.model_dump()})
     text = head[:-1] + b',"items":[\n' + _SEPARATOR.join(lines) + b"\n]}\n"
@@ -185,6 +207,10 @@ def _validated(path: Path, data: Any) -> Document:
     if len({item.id for item in document.items}) != len(document.items):
         raise _unreadable(path, "two items share one id")
     return document
+
+
+def _fresh_line(item: Item) -> bytes:
+    return _line(item.model_dump(mode="json"))
 
 
 def _line(item: dict[str, Any]) -> bytes:
