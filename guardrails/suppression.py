@@ -40,8 +40,21 @@ def suppress(
         BadInput: not an address, or not a domain.
     """
     normal = dedupe_key if kind == "email" else normalise_domain
+    hashed = subject_hash(salt, normal(email_or_domain))
+    return suppress_hash(conn, hashed, kind, reason, source, at)
+
+
+def suppress_hash(
+    conn: Connection,
+    hashed: str,
+    kind: Literal["email", "domain"],
+    reason: str,
+    source: str,
+    at: datetime,
+) -> bool:
+    """The same for somebody of whom only the `subject_hash` of the dedupe key is known."""
     row = {
-        "subject_hash": subject_hash(salt, normal(email_or_domain)),
+        "subject_hash": hashed,
         "kind": kind,
         "reason": reason,
         "source": source,
