@@ -17,6 +17,7 @@ from guardrails.bank.models import Lesson
 from guardrails.clock import parse
 from guardrails.documents import Document, load
 from guardrails.errors import AuditBroken, NotFound
+from guardrails.lessons import Happened, lesson_of
 from guardrails.model import Frozen
 from guardrails.policy import GateInputs
 from guardrails.store import Store
@@ -40,8 +41,8 @@ def words_of(approval: Approval, text: str) -> Document | None:
     return Document.of("approval_words", model, approval.lead_id)
 
 
-def lesson_from(store: Store, audit: AuditLog, record: dict[str, Any]) -> tuple[str, Lesson | None]:
-    """Words and lesson of a recorded rejection; no lesson when the person was erased since.
+def lesson_from(store: Store, audit: AuditLog, record: dict[str, Any]) -> tuple[str, Lesson]:
+    """Words and lesson of a recorded rejection.
 
     Raises:
         AuditBroken: the decision it is about is not on record.
@@ -54,24 +55,17 @@ def lesson_from(store: Store, audit: AuditLog, record: dict[str, Any]) -> tuple[
     try:
         inputs = load(store, decision["body"]["inputs_digest"], GateInputs)
     except NotFound:
-        return words, None
-    if inputs.draft is None:
-        raise AuditBroken(f"{body['approval_id']} is about a decision without a draft")
-    lesson = Lesson(
+        inputs = None  # erased: the pattern is still on record
+    what = Happened(
         event_id=f"rejection:{body['approval_id']}",
-        at=parse(body["ended_at"]),
         outcome="rejection",
-        reason_code=body["reason_code"],
-        text=words,
+        at=parse(body["ended_at"]),
         actor=body["by"],
         trust="human",
-        lead_id=record["lead_id"],
-        scope=inputs.draft.scope,
-        template_hash=inputs.draft.template_hash,
-        content_hash=body["content_hash"],
-        features=inputs.draft.features,
+        reason_code=body["reason_code"],
+        text=words,
     )
-    return words, lesson
+    return words, lesson_of(decision, inputs, what)
 
 
 def _words(store: Store, digest: str | None) -> str:

@@ -188,7 +188,8 @@ class Approvals:
         if found.state is not ApprovalState.WAITING:
             return self.told(found)
         if self._clock() >= found.expires_at:
-            return await self._end(found, ApprovalState.EXPIRED, SWARM, "swarm")
+            ended = await self._end(found, ApprovalState.EXPIRED, SWARM, "swarm")
+            return self.told(ended.approval or found)
         if found.content_hash != content_hash:
             text = "The text that waits is another one than this: look at it again."
             return Answer(AnswerKind.CONTENT_CHANGED, text, found)
@@ -230,8 +231,6 @@ class Approvals:
         (ref,) = await self._audit.record([entry])
         ended = await self._follow(found.approval_id)
         if ref.existing:
-            return self.told(ended)
-        if state is ApprovalState.EXPIRED:
             return self.told(ended)
         return Answer(AnswerKind.DONE, self._done(state), ended)
 
