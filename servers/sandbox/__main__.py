@@ -12,8 +12,7 @@ from typing import get_args
 from pydantic import ValidationError
 
 from guardrails.config.loader import describe
-from guardrails.config.models import Vendor
-from servers.sandbox.behaviour import Behaviour
+from servers.sandbox.behaviour import Behaviour, TwinName
 from servers.sandbox.host import Options, host
 from servers.sandbox.world import DEFAULT_SEED
 
@@ -43,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--rate-limits",
         nargs="*",
-        choices=("all", *get_args(Vendor)),
+        choices=("all", *get_args(TwinName)),
         metavar="VENDOR",
         help="vendors whose published limit is enforced, or `all`; none by default",
     )

@@ -15,8 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from guardrails.config.models import Vendor
 
-Limited = Vendor | Literal["all"]
-Outages = dict[Vendor, Annotated[int, Field(ge=400, le=599)]]
+TwinName = Literal[Vendor, "slack"]  # Slack is nobody's data source, so no `Vendor`
+Limited = TwinName | Literal["all"]
+Outages = dict[TwinName, Annotated[int, Field(ge=400, le=599)]]
 Milliseconds = Annotated[float, Field(ge=0, le=60_000)]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 Denial = Literal[
@@ -29,11 +30,12 @@ Denial = Literal[
 ]
 Retype = Literal["string", "null", "list"]
 
-DENIALS: dict[Vendor, frozenset[Denial]] = {
+DENIALS: dict[TwinName, frozenset[Denial]] = {
     "ghl": frozenset({"revoked", "no_scope", "wrong_location", "agency_key", "company_key"}),
     "instantly": frozenset({"revoked", "no_scope", "no_plan"}),
     "clay": frozenset({"revoked", "no_scope"}),
     "rb2b": frozenset({"revoked"}),
+    "slack": frozenset({"revoked", "no_scope"}),
 }
 
 
@@ -43,7 +45,7 @@ class Behaviour(BaseModel):
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
     latency_ms: Milliseconds = Field(default=0, description="Added to every answer.")
-    vendor_latency_ms: dict[Vendor, Milliseconds] = Field(
+    vendor_latency_ms: dict[TwinName, Milliseconds] = Field(
         default_factory=dict,
         description="Added to every answer of that vendor, e.g. to be slower than our timeout.",
     )
@@ -60,14 +62,14 @@ class Behaviour(BaseModel):
     outage: Outages = Field(
         default_factory=dict, description="Vendor to the status of every answer, e.g. 503."
     )
-    fail_next: dict[Vendor, Annotated[int, Field(ge=0, le=1_000_000)]] = Field(
+    fail_next: dict[TwinName, Annotated[int, Field(ge=0, le=1_000_000)]] = Field(
         default_factory=dict, description="How many of the vendor's next answers are 503."
     )
-    act_and_fail: dict[Vendor, Annotated[int, Field(ge=0, le=1_000_000)]] = Field(
+    act_and_fail: dict[TwinName, Annotated[int, Field(ge=0, le=1_000_000)]] = Field(
         default_factory=dict,
         description="How many of the vendor's next writes are done, and answered 502 all the same.",
     )
-    auth: dict[Vendor, Denial] = Field(
+    auth: dict[TwinName, Denial] = Field(
         default_factory=dict,
         description="What the vendor says of our key, instead of accepting it.",
     )
@@ -81,14 +83,20 @@ class Behaviour(BaseModel):
         description='The location\'s setting "Allow Duplicate Contact": a second contact with '
         "the same address is created instead of refused.",
     )
-    renames: dict[Vendor, dict[Name, Name]] = Field(
+    renames: dict[TwinName, dict[Name, Name]] = Field(
         default_factory=dict,
         description="Field to its new name, wherever it stands in the vendor's 2xx JSON answers.",
     )
-    retypes: dict[Vendor, dict[Name, Retype]] = Field(
+    retypes: dict[TwinName, dict[Name, Retype]] = Field(
         default_factory=dict,
         description="Field, by its documented name, to what its value has become: its text, "
         "null, or a list of it. In the vendor's 2xx JSON answers.",
+    )
+    slack_request_url: str = Field(
+        default="",
+        pattern=r"^(http://(127\.0\.0\.1|localhost)(:\d+)?(/.*)?)?$",
+        description="Where Slack posts clicks and submitted forms: the app's interactivity "
+        "request URL. Loopback only.",
     )
     webhook_disabled: tuple[Literal["instantly"], ...] = Field(
         default=(),
@@ -109,7 +117,7 @@ class Behaviour(BaseModel):
 
     @field_validator("auth")
     @classmethod
-    def _sayable(cls, auth: dict[Vendor, Denial]) -> dict[Vendor, Denial]:
+    def _sayable(cls, auth: dict[TwinName, Denial]) -> dict[TwinName, Denial]:
         for vendor, denial in auth.items():
             known = sorted(DENIALS.get(vendor, ()))
             if denial not in known:
@@ -117,22 +125,22 @@ class Behaviour(BaseModel):
                 raise ValueError(f"{vendor} cannot say {denial} of a key: {can}")
         return auth
 
-    def limits(self, vendor: Vendor) -> bool:
+    def limits(self, vendor: TwinName) -> bool:
         """Whether this vendor's rate limit is enforced."""
         return vendor in self.rate_limits or "all" in self.rate_limits
 
-    def latency_s(self, vendor: Vendor) -> float:
+    def latency_s(self, vendor: TwinName) -> float:
         """Seconds that an answer of this vendor is held back."""
         return (self.latency_ms + self.vendor_latency_ms.get(vendor, 0)) / 1000
 
-    def down(self, vendor: Vendor) -> int | None:
+    def down(self, vendor: TwinName) -> int | None:
         """The status of an outage that this request meets, or None. Counts down `fail_next`."""
         if self.fail_next and self.fail_next.get(vendor):
             self.fail_next[vendor] -= 1
             return 503
         return self.outage.get(vendor)
 
-    def fails_after_acting(self, vendor: Vendor) -> bool:
+    def fails_after_acting(self, vendor: TwinName) -> bool:
         """Whether this write, done already, is answered as if it had failed. Counts down."""
         left = self.act_and_fail.get(vendor, 0)
         if left:

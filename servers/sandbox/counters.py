@@ -9,7 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Literal, TypedDict
 
-Kind = Literal["read", "paid_read", "write"]
+Kind = Literal[
+    "read",
+    "paid_read",
+    "write",
+    "tell",  # a message to our own team: no lead and no CRM ever sees it
+]
 KINDS: tuple[Kind, ...] = ("read", "paid_read", "write")
 _KEPT_WRITES = 10_000
 
@@ -50,19 +55,20 @@ class Counters:
 
         `by_vendor` maps a vendor to `{total, by_kind, endpoints: [{method, path, kind, status,
         count}]}`; `writes` lists at most 10,000 requests, `by_kind.write` counts all.
+        `by_kind` names `tell` only where there was one.
         """
-        by_kind = dict.fromkeys(KINDS, 0)
+        by_kind: dict[str, int] = dict.fromkeys(KINDS, 0)
         by_vendor: dict[str, dict[str, Any]] = {}
         for (vendor, method, path, kind, status), count in sorted(self._counts.items()):
             entry = by_vendor.setdefault(
                 vendor, {"total": 0, "by_kind": dict.fromkeys(KINDS, 0), "endpoints": []}
             )
             entry["total"] += count
-            entry["by_kind"][kind] += count
+            entry["by_kind"][kind] = entry["by_kind"].get(kind, 0) + count
             entry["endpoints"].append(
                 {"method": method, "path": path, "kind": kind, "status": status, "count": count}
             )
-            by_kind[kind] += count
+            by_kind[kind] = by_kind.get(kind, 0) + count
         return {
             "total": sum(by_kind.values()),
             "by_kind": by_kind,

@@ -31,9 +31,11 @@ from servers.ghl.twin import GhlTwin
 from servers.ghl.twin_records import LOCATION_ID
 from servers.instantly import twin_lookups as twin_instantly
 from servers.instantly.twin import InstantlyTwin
+from servers.sandbox import twin_slack_records as twin_slack
 from servers.sandbox.asgi import Receive, Reply, Scope, Send, read_body, reply, send_reply
 from servers.sandbox.behaviour import Behaviour
 from servers.sandbox.outbox import outbox
+from servers.sandbox.twin_slack import SlackTwin
 from servers.sandbox.wire import Call, Site, Twin
 from servers.sandbox.world import DEFAULT_SEED, World
 
@@ -44,6 +46,7 @@ TWINS: tuple[type[Twin], ...] = (
     Rb2bTwin,
     GdeltTwin,
     GoogleNewsTwin,
+    SlackTwin,
 )
 _GRACE_S = 1
 
@@ -59,6 +62,13 @@ def environment(port: int) -> dict[str, str]:
         "CLAY_API_KEY": twin_clay.KEY,
         "CLAY_ROUTINE_ID": twin_clay.ROUTINE_ID,
         "RB2B_API_KEY": twin_rb2b.KEY,
+        "SLACK_WEBHOOK_URL": f"{urls['SLACK_BASE_URL']}{twin_slack.WEBHOOK_PATH}",
+        "SLACK_BOT_TOKEN": twin_slack.BOT_TOKEN,
+        "SLACK_SIGNING_SECRET": twin_slack.SIGNING_SECRET,
+        "SLACK_APP_ID": twin_slack.APP_ID,
+        "SLACK_TEAM_ID": twin_slack.TEAM_ID,
+        "SLACK_CHANNEL_ID": twin_slack.CHANNEL_ID,
+        "SLACK_APPROVER_IDS": ",".join(twin_slack.APPROVER_IDS),
     }
 
 

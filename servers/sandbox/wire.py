@@ -19,10 +19,9 @@ from urllib.parse import parse_qsl, unquote
 
 import orjson
 
-from guardrails.config.models import Vendor
 from servers.sandbox.arrivals import Arrivals
 from servers.sandbox.asgi import JSON, Receive, Reply, Scope, Send, read_body, send_reply
-from servers.sandbox.behaviour import Behaviour, Denial
+from servers.sandbox.behaviour import Behaviour, Denial, TwinName
 from servers.sandbox.counters import Counters, Kind
 from servers.sandbox.dice import fingerprint, invented_uuid
 from servers.sandbox.drift import drifted
@@ -100,7 +99,7 @@ class Site:
 class Twin(ABC):
     """A vendor's stand-in. Subclasses name the endpoints, the guard and the error form."""
 
-    vendor: Vendor
+    vendor: TwinName
     denials: Mapping[Denial, tuple[int, str]] = {}  # status and text, in the vendor's words
 
     def __init__(self, site: Site) -> None:
@@ -170,7 +169,7 @@ class Twin(ABC):
                     self._deny(call)
                 self.guard(call, endpoint)
                 answer = endpoint.handler(call)
-                if endpoint.kind == "write" and behaviour.fails_after_acting(self.vendor):
+                if endpoint.kind in ("write", "tell") and behaviour.fails_after_acting(self.vendor):
                     answer = self.failure(call, 502, "Bad gateway")
         except Refused as refused:
             answer = refused.reply

@@ -38,6 +38,8 @@ def test_it_prints_one_line_answers_and_ends_when_stdin_closes():
             "GHL_BASE_URL", "INSTANTLY_BASE_URL", "CLAY_BASE_URL", "RB2B_BASE_URL",
             "GDELT_BASE_URL", "GOOGLE_NEWS_BASE_URL", "GHL_PROD_API_KEY", "GHL_LOCATION_ID",
             "INSTANTLY_API_KEY", "CLAY_API_KEY", "CLAY_ROUTINE_ID", "RB2B_API_KEY",
+            "SLACK_BASE_URL", "SLACK_WEBHOOK_URL", "SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET",
+            "SLACK_APP_ID", "SLACK_TEAM_ID", "SLACK_CHANNEL_ID", "SLACK_APPROVER_IDS",
         }  # fmt: skip
         assert set(ready["env"]) == names
         health = get(f"http://127.0.0.1:{ready['port']}/_twin/health")

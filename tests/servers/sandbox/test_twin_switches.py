@@ -7,9 +7,8 @@ from typing import get_args
 import orjson
 import pytest
 
-from guardrails.config.models import Vendor
 from servers.ghl.twin_records import LOCATION_ID as LOCATION
-from servers.sandbox.behaviour import DENIALS, Behaviour
+from servers.sandbox.behaviour import DENIALS, Behaviour, TwinName
 from servers.sandbox.drift import drifted
 from servers.sandbox.host import TWINS
 
@@ -29,7 +28,7 @@ def said(answer) -> str:
 
 
 def test_every_twin_has_words_for_each_denial_it_may_be_told_to_make():
-    assert {twin.vendor for twin in TWINS} == set(get_args(Vendor))
+    assert {twin.vendor for twin in TWINS} == set(get_args(TwinName))
     for twin in TWINS:
         assert twin.denials.keys() == DENIALS.get(twin.vendor, frozenset())
 

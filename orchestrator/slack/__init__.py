@@ -1,0 +1,1 @@
+"""Slack: cards to approve, clicks taken in, alerts to the team."""
