@@ -146,7 +146,7 @@ class Desk:
         self.gate = Gate(
             self.config, hive, store, audit, bank, self.stop, clock, sender=sender or SENDER
         )
-        self.approvers = ApproverList.of(self.config.approvers, (), hive.salt())
+        self.approvers = self.approvers_of(hive)
         self.authorizer = Authorizer(
             self.config,
             hive,
@@ -159,6 +159,10 @@ class Desk:
             sender=sender,
             approvers=self.approvers,
         )
+
+    def approvers_of(self, hive: Hive) -> ApproverList:
+        """Who may approve here."""
+        return ApproverList.of(self.config.approvers, (), hive.salt())
 
     def under(self, config: Config, sender: Sender | None = SENDER) -> Desk:
         """The same hive under another configuration."""

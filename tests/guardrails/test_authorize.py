@@ -257,7 +257,7 @@ async def test_an_edit_of_how_vendors_are_called_lets_what_waits_go(desk: Desk) 
 
 async def test_a_decision_that_did_not_pass_lets_nothing_go(desk: Desk) -> None:
     review = await desk.decided(dossier=dossier({"title": "Intern"}))
-    assert codes(await desk.send(review)) == ["not_ready"]
+    assert codes(await desk.send(review)) == ["approval_missing"]
     none = await desk.decided(draft=None)
     assert codes(await desk.send(none)) == ["not_ready", "not_this_email"]
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from mcp import Client, MCPError
 
+from guardrails.approvers import ApproverList
 from guardrails.audit import AuditLog
 from guardrails.authorize import Authorizer
 from guardrails.brakes.stop import StopSwitch
@@ -49,7 +50,16 @@ def service(
     gate = Gate(config, hive, sqlite_store, audit, bank, stop, clock, sender=SENDER)
     ledger = Ledger.of(config.production, sqlite_store, clock, hive.salt())
     authorizer = Authorizer(
-        config, hive, sqlite_store, audit, bank, stop, clock, ledger, sender=SENDER
+        config,
+        hive,
+        sqlite_store,
+        audit,
+        bank,
+        stop,
+        clock,
+        ledger,
+        sender=SENDER,
+        approvers=ApproverList(()),
     )
     yield GuardrailsService(config, hive, sqlite_store, audit, bank, stop, gate, authorizer)
     audit.close()
