@@ -1,17 +1,28 @@
-"""Which write needs what. Owns: the one small table of it.
+"""Which write needs what. Owns: the one small table of it, and what a stop leaves of it.
 
 E-mails are not in it: they need a decision, fresh look-ups, a window and room under the caps, and
-go by `Authorizer.send` alone. What protects people or holds sending needs nobody's decision.
+go by `Authorizer.send` alone. What protects people or holds sending needs nobody's decision. While
+the swarm is stopped nothing is done but that, and only by the emergency stop itself.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal
 
+from guardrails.brakes.stop import UNKNOWN_EPOCH, StopState
+from guardrails.errors import Refused, Stopped
 from guardrails.model import WriteAction
 
 Needs = Literal["decision", "nothing"]
+
+
+class Purpose(StrEnum):
+    """What a permit is made and spent for. A process serves one purpose for all of its life."""
+
+    WORK = "work"  # the swarm's own; void while it is stopped
+    EMERGENCY_STOP = "emergency_stop"  # holding what runs at a vendor; void unless it is stopped
 
 
 @dataclass(frozen=True)
@@ -52,11 +63,26 @@ RULES: dict[WriteAction, WriteRule] = {
 }
 
 
-def allowed_during_stop(action: WriteAction) -> bool:
-    """Whether a stopped swarm may still do it: what only makes less go out.
+_HOLDS = frozenset(action.value for action, rule in RULES.items() if rule.protects)
 
-    The mint and every `PermitCheck` refuse it all the same while the stop is in force; the stop
-    itself, which pauses campaigns at the vendor, is what asks here.
+
+def allowed_during_stop(action: str) -> bool:
+    """Whether the emergency stop may do it in a stopped swarm: what only makes less go out."""
+    return action in _HOLDS
+
+
+def require_leave(state: StopState, action: str, purpose: Purpose) -> None:
+    """Whether the stop, as it stands, leaves room for this action.
+
+    Raises:
+        Stopped: the swarm is stopped, and this is not the emergency stop holding something; or
+            nobody can tell what was stopped when.
+        Refused: an emergency's leave while there is no emergency.
     """
-    rule = RULES.get(action)
-    return rule is not None and rule.protects
+    emergency = purpose is Purpose.EMERGENCY_STOP
+    if not state.stopped:
+        if emergency:
+            raise Refused("this is leave for the emergency stop, and the swarm is not stopped")
+        return
+    if not emergency or not allowed_during_stop(action) or state.epoch == UNKNOWN_EPOCH:
+        raise Stopped(f"the swarm is stopped: {state.reason}")

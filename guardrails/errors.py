@@ -81,7 +81,7 @@ class Stopped(SwarmError):
     """The emergency stop is in force, or its state cannot be read (which counts as in force)."""
 
     code = "stopped"
-    default_remedy = "Find out why; a person lifts it by removing the hive's STOP file."
+    default_remedy = "Find out why; a person lifts it at a terminal: `swarm resume --reason TEXT`."
 
 
 class Refused(SwarmError):

@@ -2,8 +2,9 @@
 
 A permit is an Ed25519-signed token that names the action, the recipient, the content, the row of
 the send ledger and the audit record that allows it. It is minted only when that record is on disk
-and says the very same (P2), never in shadow (P4), and void after a stop (P5). It is spent in the
-database by the process that performs the write; a second use finds it spent.
+and says the very same (P2), never in shadow (P4), and void after a stop (P5); what the emergency
+stop itself does is void without one. It is spent in the database by the process that performs the
+write; a second use finds it spent.
 """
 
 from __future__ import annotations
@@ -15,18 +16,18 @@ from typing import Any
 
 import jwt
 from jwt.types import Options
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 from sqlalchemy import Connection
 
 from guardrails.audit import AuditLog, AuditRef
-from guardrails.brakes.stop import StopSwitch
+from guardrails.authorize_rules import Purpose, require_leave
+from guardrails.brakes.stop import StopState, StopSwitch
 from guardrails.clock import Clock, iso
-from guardrails.errors import Refused, Stopped
+from guardrails.errors import Refused, Stopped, StoreUnavailable
 from guardrails.hive import Hive
-from guardrails.identity import recipient_hash
 from guardrails.keys import checking_key, published_key, signing_key
-from guardrails.model import Frozen, Mode
-from guardrails.model.writes import WriteIntent
+from guardrails.model import Mode
+from guardrails.permit_model import Bound, Permit, PermitRequest
 from guardrails.store import Store, insert_if_absent
 from guardrails.store.tables import spent_permits
 
@@ -34,51 +35,6 @@ MAX_SECONDS = 300
 CLOCK_SKEW_S = 5
 _ALGORITHM = "EdDSA"
 _TYPE = "permit+jwt"
-
-
-class Bound(Frozen):
-    """What a permit is for. The process that writes states the same from what it is about to do."""
-
-    action: str = Field(description="A WriteAction, e.g. send_email.")
-    vendor: str
-    key: str = Field(description="Row of the send ledger that it may dispatch.")
-    recipient_hash: str = Field(description="identity.recipient_hash of the intent's recipient.")
-    content_hash: str = Field(description="WriteIntent.content_hash of exactly what goes out.")
-    mode: Mode
-    policy_version: str
-
-    @classmethod
-    def to(
-        cls, intent: WriteIntent, key: str, mode: Mode, policy_version: str, salt: bytes
-    ) -> Bound:
-        """What a permit for `intent` is bound to."""
-        return cls(
-            action=intent.action.value,
-            vendor=intent.vendor,
-            key=key,
-            recipient_hash=recipient_hash(salt, intent.recipient),
-            content_hash=intent.content_hash,
-            mode=mode,
-            policy_version=policy_version,
-        )
-
-
-class PermitRequest(Bound):
-    """What is asked for; `model_dump(mode="json")` stands as `permit` in the audit record."""
-
-    bank_version: str
-    approver: str | None = Field(default=None, description="Salted id of the approving person.")
-    stop_epoch: int = Field(ge=0, description="Epoch in which the decision was made.")
-
-
-class Permit(PermitRequest):
-    """A permit whose signature holds. Times are seconds since 1970, UTC."""
-
-    jti: str = Field(description="Permit id.")
-    audit_id: str
-    audit_hash: str
-    iat: int
-    exp: int
 
 
 AlongWith = Callable[[Connection, Permit], None]
@@ -117,7 +73,9 @@ class PermitMint:
         if not 1 <= seconds <= MAX_SECONDS:
             raise Refused(f"a permit lives 1 to {MAX_SECONDS} seconds, not {seconds}")
         self._require_record(claims, record)
-        if self._stop.require_running().epoch != claims.stop_epoch:
+        state = self._stop.state()
+        require_leave(state, claims.action, claims.purpose)
+        if state.epoch != claims.stop_epoch:
             raise Stopped("the swarm was stopped after this decision was made")
         now = int(self._clock().timestamp())
         permit = Permit(
@@ -146,16 +104,24 @@ class PermitCheck:
 
     Args:
         spent_by: name of this process, for the record.
+        purpose: what it is there for; permits for anything else are refused.
     """
 
     def __init__(
-        self, hive: Hive, store: Store, stop: StopSwitch, clock: Clock, spent_by: str
+        self,
+        hive: Hive,
+        store: Store,
+        stop: StopSwitch,
+        clock: Clock,
+        spent_by: str,
+        purpose: Purpose = Purpose.WORK,
     ) -> None:
         self._keys = hive.keys_dir
         self._store = store
         self._stop = stop
         self._clock = clock
         self._spent_by = spent_by
+        self._purpose = purpose
 
     async def verify_and_spend(
         self, token: str, expected: Bound, also: AlongWith | None = None
@@ -190,6 +156,8 @@ class PermitCheck:
         for name in Bound.model_fields:
             if getattr(permit, name) != getattr(expected, name):
                 raise Refused(f"the permit is for another {name.replace('_', ' ')}")
+        if permit.purpose is not self._purpose:
+            raise Refused("the permit is for another purpose")
         self.require_unexpired(permit)
         if permit.exp - permit.iat > MAX_SECONDS:
             raise Refused("the permit would live too long")
@@ -207,11 +175,29 @@ class PermitCheck:
         if self._clock().timestamp() >= permit.exp:
             raise Refused("the permit has expired")
 
+    async def require_still_good(self, permit: Permit) -> None:
+        """For the last moment before its first byte leaves, however long ago it was spent.
+
+        Raises:
+            Stopped: the swarm was stopped meanwhile, or nobody can tell.
+            Refused: its seconds are over.
+        """
+        try:
+            state = await self._store.query(self._stop.state_in)
+        except StoreUnavailable as error:
+            raise Stopped(f"the stop state cannot be read: {error.message}") from error
+        self._require_of_now(state, permit)
+
+    def _require_of_now(self, state: StopState, permit: Permit) -> None:
+        require_leave(state, permit.action, permit.purpose)
+        if state.epoch != permit.stop_epoch:
+            raise Stopped("the swarm was stopped after this permit was made")
+        self.require_unexpired(permit)
+
     def _spend(self, conn: Connection, permit: Permit, key: bytes, also: AlongWith | None) -> None:
         # In one transaction with the spending, so that a stop is either seen here or comes after.
         state = self._stop.state_in(conn, hold=True)
-        if state.stopped:
-            raise Stopped(f"the swarm is stopped: {state.reason}")
+        require_leave(state, permit.action, permit.purpose)
         if state.epoch != permit.stop_epoch:
             raise Stopped("the swarm was stopped after this permit was made")
         # A rotation waits for us, or we see it; nor does waiting for the database make us late.
@@ -242,3 +228,6 @@ def _opened(token: str, key: bytes) -> Permit:
         return Permit.model_validate_json(json.dumps(opened["payload"]), strict=True)
     except (jwt.PyJWTError, ValidationError) as error:
         raise Refused("not a valid permit: forged, edited or of another version") from error
+
+
+__all__ = ["AlongWith", "Bound", "Permit", "PermitCheck", "PermitMint", "PermitRequest"]

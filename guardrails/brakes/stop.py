@@ -1,7 +1,7 @@
 """The kill switch as everybody reads it. Owns: whether the swarm is stopped, and the stop epoch.
 
 The STOP file or the database's row, either is enough (P5). What cannot be read counts as stopped
-(P6). Raising and lifting the stop is not done here.
+(P6). Raising and lifting it is `stop_raise`; the file alone, `stop_file`.
 """
 
 from __future__ import annotations

@@ -51,8 +51,8 @@ def sqlite_engine(path: Path, *, busy_ms: int = BUSY_MS) -> Engine:
     return engine
 
 
-def postgres_engine(url: str) -> Engine:
-    """Engine on PostgreSQL by psycopg 3; locks and statements give up after 30 s.
+def postgres_engine(url: str, *, busy_ms: int = BUSY_MS, connect_s: int = CONNECT_S) -> Engine:
+    """Engine on PostgreSQL by psycopg 3; locks and statements give up after `busy_ms`.
 
     Raises:
         ConfigError: not a `postgresql://` URL.
@@ -73,8 +73,8 @@ def postgres_engine(url: str) -> Engine:
         pool_timeout=BUSY_MS / 1000,
         hide_parameters=True,
         connect_args={
-            "connect_timeout": CONNECT_S,
-            "options": f"-c lock_timeout={BUSY_MS} -c statement_timeout={BUSY_MS}",
+            "connect_timeout": connect_s,
+            "options": f"-c lock_timeout={busy_ms} -c statement_timeout={busy_ms}",
             "keepalives_idle": 30,
             "keepalives_interval": 10,
             "keepalives_count": 3,

@@ -8,6 +8,7 @@ processes or machines share is here. Refuses to guess: every error of a driver i
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -146,6 +147,24 @@ def open_store(hive: Hive, database_url: str | None = None) -> Store:
     return store
 
 
+def open_existing(hive: Hive, database_url: str | None, *, wait_s: float) -> Store:
+    """The store of `hive` as it stands: nothing is created or migrated, and waits are short.
+
+    For what must be done whatever the state of things is, such as raising a stop.
+
+    Raises:
+        ConfigError: not a PostgreSQL URL.
+        StoreUnavailable: there is no database file.
+    """
+    busy_ms = max(1, int(wait_s * 1000))
+    if database_url:
+        seconds = max(2, int(wait_s))  # what libpq takes
+        return Store(postgres_engine(database_url, busy_ms=busy_ms, connect_s=seconds))
+    if not hive.database_file.is_file():
+        raise StoreUnavailable("database: its file is gone")
+    return Store(sqlite_engine(hive.database_file, busy_ms=busy_ms))
+
+
 def _in_savepoint(conn: Connection, call: Call) -> Outcome[Any]:
     savepoint = conn.begin_nested()
     try:
@@ -162,11 +181,11 @@ def _in_savepoint(conn: Connection, call: Call) -> Outcome[Any]:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, sqlite3.Error) as error:  # the latter while a connection is prepared
         raise _unavailable(error) from error
 
 
-def _unavailable(error: SQLAlchemyError) -> StoreUnavailable:
+def _unavailable(error: Exception) -> StoreUnavailable:
     # One line only: what follows in a driver's message can quote a row.
     first = (str(getattr(error, "orig", None) or error).splitlines() or ["no detail"])[0]
     return StoreUnavailable(f"database: {type(error).__name__}: {first}")

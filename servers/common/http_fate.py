@@ -8,19 +8,21 @@ whole write unknown, unless a later one did it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import httpx
 import orjson
 
+from guardrails.errors import Refused, Stopped
 from servers.common.http_retry import NEVER_CONNECTED
 from servers.common.http_wire import JSON_VALUE, MALFORMED
 from servers.common.operations import Operation
 
 Fate = Literal["sent", "failed", "unknown", "pending"]
 SIGHTINGS = "swarm.sightings"
+TRACE = "trace"  # httpcore's own: called, and awaited, before each thing it does
 # The vendor looked at the request and did nothing. 422 is none of them: GHL has created a contact
 # and said 422. Neither is 408.
 _TURNED_AWAY = frozenset({400, 401, 402, 403, 404, 405, 409})
@@ -40,22 +42,36 @@ class Sightings:
     """What was seen of one write's attempts, from just above the wire.
 
     Args:
-        may_leave: raises when the write may not leave any more.
+        may_leave: raises SwarmError when the write may not leave any more. Asked before each
+            attempt, and again when it has its connection and its first byte is due.
     """
 
-    def __init__(self, operation: Operation, may_leave: Callable[[], None]) -> None:
+    def __init__(self, operation: Operation, may_leave: Callable[[], Awaitable[None]]) -> None:
         self._operation = operation
         self._may_leave = may_leave
         self._seen: list[Ending] = []
+        self._on_the_wire = False
 
-    def leaving(self) -> None:
+    async def leaving(self) -> None:
         """An attempt leaves: unknown until it is told what became of it. Raises if it may not."""
-        self._may_leave()
+        await self._may_leave()
+        self._on_the_wire = False
         self._seen.append(Ending("unknown", note="no answer"))
 
-    def never_connected(self) -> None:
-        """It did not leave after all."""
-        self._seen[-1] = Ending("pending", note="no connection was made")
+    async def trace(self, event: str, _info: Mapping[str, Any]) -> None:
+        """What the wire is about to do. The last word on whether it may.
+
+        A connection can take seconds to be had, and a process can be stopped for hours in
+        between. What raises here has sent nothing (headers), or an unfinished request (body).
+        """
+        if event.endswith((".send_request_headers.started", ".send_request_body.started")):
+            await self._may_leave()
+            self._on_the_wire = True
+
+    def did_not_leave(self, why: str) -> None:
+        """It did not leave after all, unless its headers had gone."""
+        if not self._on_the_wire:
+            self._seen[-1] = Ending("pending", note=why)
 
     def answered(self, response: httpx.Response) -> None:
         """The vendor answered it, and its body is read."""
@@ -72,7 +88,11 @@ class Sightings:
 
 
 class Departure(httpx.AsyncBaseTransport):
-    """Just above the wire: sees which attempts of a write leave, and what comes back."""
+    """Just above the wire: sees which attempts of a write leave, and what comes back.
+
+    Raises:
+        SwarmError: the write may not leave any more.
+    """
 
     def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
         self._inner = inner
@@ -81,11 +101,15 @@ class Departure(httpx.AsyncBaseTransport):
         seen: Sightings | None = request.extensions.get(SIGHTINGS)
         if seen is None:
             return await self._inner.handle_async_request(request)
-        seen.leaving()
+        await seen.leaving()
+        request.extensions[TRACE] = seen.trace
         try:
             response = await self._inner.handle_async_request(request)
         except NEVER_CONNECTED:
-            seen.never_connected()
+            seen.did_not_leave("no connection was made")
+            raise
+        except (Stopped, Refused) as error:
+            seen.did_not_leave(error.message)
             raise
         seen.answered(response)
         return response

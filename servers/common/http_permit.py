@@ -7,8 +7,9 @@ that its fate is on record. Refuses, before a byte leaves:
 
 * a write without permit or key, or whose permit is for anything else than what its bytes say;
 * a body that could be read in two ways (it must be JSON exactly as we write it), a query, a form;
-* an attempt that would leave when the seconds of its permit are over, also in a process that was
-  stopped and woken between spending and leaving.
+* an attempt that would leave when the swarm has been stopped, or the seconds of its permit are
+  over, also in a process that was stopped and woken between spending and leaving. This is asked
+  once more when the connection is there and the first byte is due.
 """
 
 from __future__ import annotations
@@ -118,8 +119,8 @@ class PermitLayer(httpx.AsyncBaseTransport):
             token, bound, also=lambda conn, permit: desk.ledger.dispatch(conn, key, permit)
         )
 
-        def may_leave() -> None:
-            desk.check.require_unexpired(permit)
+        async def may_leave() -> None:
+            await desk.check.require_still_good(permit)
             if self._now() - begun >= permit.exp - permit.iat:
                 raise Refused("the permit has expired: this process stood still")
 

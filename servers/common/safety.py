@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from guardrails.brakes.brakes import Brakes, Gatekeeper
+from guardrails.brakes.emergency import EmergencyBrakes
 from guardrails.brakes.failures import FailureTracker
 from guardrails.brakes.spend import SpendBook
 from guardrails.brakes.stop import StopSwitch
@@ -76,6 +77,12 @@ def _braked(
 ) -> Iterator[Safety]:
     injection, clock = production.failure_injection, settings.clock
     failures = FailureTracker(store, hive, clock, server)
+    prices = {str(vendor): table for vendor, table in production.spend.prices_micros.items()}
+    keeps, writes = settings.keeps_limits, _writes(settings, production, hive, store, server)
+    if settings.emergency:
+        held = EmergencyBrakes(StopSwitch(hive, store))
+        yield Safety(hive, store, held, failures, prices, None, keeps, clock, writes)
+        return
     brakes = Brakes(
         store,
         StopSwitch(hive, store),
@@ -86,8 +93,6 @@ def _braked(
     )
     try:
         plan = FaultPlan(injection) if injection.enabled else None
-        prices = {str(vendor): table for vendor, table in production.spend.prices_micros.items()}
-        keeps, writes = settings.keeps_limits, _writes(settings, production, hive, store, server)
         yield Safety(hive, store, brakes, failures, prices, plan, keeps, clock, writes)
     finally:
         brakes.close()
@@ -101,7 +106,9 @@ def _writes(
         return None
     clock, salt = settings.clock, hive.salt()
     return WriteDesk(
-        check=PermitCheck(hive, store, StopSwitch(hive, store), clock, spent_by=server),
+        check=PermitCheck(
+            hive, store, StopSwitch(hive, store), clock, spent_by=server, purpose=settings.purpose
+        ),
         ledger=Ledger.of(production, store, clock, salt),
         store=store,
         salt=salt,

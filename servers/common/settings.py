@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from guardrails.authorize_rules import Purpose
 from guardrails.clock import Clock, shifted
 from guardrails.config import Config, load_config
 from guardrails.errors import ConfigError
@@ -31,6 +32,9 @@ class ServerSettings(BaseSettings):
     sandbox: bool = Field(default=False, validation_alias="SWARM_SANDBOX")
     database_url: str | None = Field(default=None, validation_alias="SWARM_DATABASE_URL")
     sandbox_limits: bool = Field(default=False, validation_alias="SWARM_SANDBOX_LIMITS")
+    # This process was started by the emergency stop: it works in a stopped swarm alone, and then
+    # reads and holds.
+    emergency: bool = Field(default=False, validation_alias="SWARM_EMERGENCY")
     sandbox_offset_s: float = Field(
         default=0, allow_inf_nan=False, validation_alias="SWARM_SANDBOX_OFFSET_S"
     )
@@ -45,6 +49,11 @@ class ServerSettings(BaseSettings):
     def clock(self) -> Clock:
         """The process's clock: the wall's, in the sandbox set off by `SWARM_SANDBOX_OFFSET_S`."""
         return shifted(self.sandbox_offset_s)
+
+    @property
+    def purpose(self) -> Purpose:
+        """What its permits are for."""
+        return Purpose.EMERGENCY_STOP if self.emergency else Purpose.WORK
 
     @property
     def keeps_limits(self) -> bool:

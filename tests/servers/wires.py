@@ -121,8 +121,8 @@ class FreeDesk:
         also(None, permit)
         return permit
 
-    def require_unexpired(self, permit: Permit) -> None:
-        """It never is."""
+    async def require_still_good(self, permit: Permit) -> None:
+        """It always is."""
 
     async def run(self, call: Callable[[Any], Any]) -> Any:
         """See `Store`."""
