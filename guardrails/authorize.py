@@ -41,7 +41,7 @@ from guardrails.authorize_model import (
     send_key,
 )
 from guardrails.authorize_permit import PermitDesk
-from guardrails.authorize_rules import RULES, WriteRule
+from guardrails.authorize_rules import RULES, Purpose, WriteRule
 from guardrails.bank import Bank
 from guardrails.brakes.stop import StopSwitch
 from guardrails.clock import Clock
@@ -70,6 +70,7 @@ class Authorizer:
         config: its mode and policy are those of every permit.
         sender: the configured one; an e-mail of anybody else is refused.
         approvers: whose yes counts.
+        purpose: of every permit; of the emergency stop, nothing but what holds sending.
     """
 
     def __init__(
@@ -85,14 +86,16 @@ class Authorizer:
         *,
         sender: Sender | None,
         approvers: ApproverList,
+        purpose: Purpose = Purpose.WORK,
     ) -> None:
+        self._purpose = purpose
         self._campaign = config.production.delivery.instantly_campaign
         self._clock = clock
         self._ledger = ledger
         self._afresh = Afresh(config, hive, store, audit, bank, stop, clock, approvers)
         seconds = config.production.delivery.permit_seconds
         mint = PermitMint(hive, audit, stop, clock)
-        self._desk = PermitDesk(store, audit, ledger, mint, stop, clock, seconds)
+        self._desk = PermitDesk(store, audit, ledger, mint, stop, clock, seconds, purpose)
         self._force = partial(
             InForce,
             config.production.mode,
@@ -139,7 +142,7 @@ class Authorizer:
             Stopped, StoreUnavailable, AuditUnwritable, AuditBroken, Refused: as `send`.
             BadInput: an e-mail, or a key that cannot be one of such a write.
         """
-        await self._afresh.require_running()
+        await self._afresh.require_leave(request.intent.action, self._purpose)
         rule = RULES.get(request.intent.action)
         if rule is None:
             raise BadInput(f"{request.intent.action.value} is an e-mail: ask authorize_send")

@@ -17,6 +17,7 @@ from guardrails.approvers import ApproverList
 from guardrails.audit import AuditLog
 from guardrails.authorize_approval import PersonsWord, covered, read_word
 from guardrails.authorize_checks import Decided, sending_window
+from guardrails.authorize_rules import Purpose, require_leave
 from guardrails.bank import Bank, consult_slice
 from guardrails.brakes.stop import StopSwitch
 from guardrails.clock import Clock
@@ -123,6 +124,10 @@ class Afresh:
         state = await self._store.query(self._stop.state_in)
         if state.stopped:
             raise Stopped(f"the swarm is stopped: {state.reason}")
+
+    async def require_leave(self, action: str, purpose: Purpose) -> None:
+        """See `authorize_rules.require_leave`. Raises Stopped, Refused, StoreUnavailable."""
+        require_leave(await self._store.query(self._stop.state_in), action, purpose)
 
     async def suppression(self, dossier: Dossier) -> str | None:
         """Why person or company is suppressed, if it is. Raises Stopped, StoreUnavailable."""

@@ -23,10 +23,11 @@ from guardrails.authorize_model import (
     Basis,
     authorize_body,
 )
+from guardrails.authorize_rules import Purpose, require_leave
 from guardrails.brakes.stop import StopSwitch
 from guardrails.clock import Clock, iso
 from guardrails.documents import Document, keep
-from guardrails.errors import NotYet, Stopped
+from guardrails.errors import NotYet
 from guardrails.ledger import AlreadySent, Claimed, Ledger, LedgerRefused, WriteEntry
 from guardrails.model import Check, digest
 from guardrails.permits import PermitMint, PermitRequest
@@ -41,6 +42,7 @@ class PermitDesk:
 
     Args:
         seconds: how long a permit lives.
+        purpose: of every permit.
     """
 
     def __init__(
@@ -52,7 +54,9 @@ class PermitDesk:
         stop: StopSwitch,
         clock: Clock,
         seconds: int,
+        purpose: Purpose = Purpose.WORK,
     ) -> None:
+        self._purpose = purpose
         self._store = store
         self._audit = audit
         self._ledger = ledger
@@ -110,6 +114,7 @@ class PermitDesk:
             bank_version=basis.bank_version or "",
             approver=basis.approver,
             stop_epoch=epoch,
+            purpose=self._purpose,
         )
         said = [*checks, passed("ledger", "Claimed: its place under every cap is held.")]
         body = authorize_body("permitted", entry, said, basis, caps=claimed.caps, permit=request)
@@ -154,8 +159,7 @@ class PermitDesk:
     ) -> tuple[int, Claimed | AlreadySent]:
         # Held until the claim is committed: a stop comes before it or after it.
         state = self._stop.state_in(conn, hold=True)
-        if state.stopped:
-            raise Stopped(f"the swarm is stopped: {state.reason}")
+        require_leave(state, entry.action, self._purpose)
         claimed = self._ledger.claim(conn, entry)
         if kept is not None:
             keep(conn, [kept], iso(self._clock()))

@@ -47,6 +47,7 @@ async def open_server() -> AsyncIterator[Server[Any]]:
             ledger,
             sender=sender,
             approvers=settings.approvers(config, hive.salt()),
+            purpose=settings.purpose,
         )
         service = GuardrailsService(config, hive, store, audit, bank, stop, gate, authorizer)
         yield build_server(service)
