@@ -2,7 +2,7 @@
 
 The bot first, the incoming webhook when the bot cannot. Never raises: who calls it is in trouble
 already. An alert may arrive twice when Slack did not answer; that is better than not at all.
-Refuses markup: the text is shown as it is, and calls nobody.
+Refuses markup: the text is shown as it is, and calls nobody; only `mention` does.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ def tell(
     base_url: str | None = None,
     timeout_s: float = 10.0,
     sandbox: bool = False,
+    mention: str = "",
 ) -> Told:
     """Post one message; blocks for `timeout_s` at most (a fraction of a second more).
 
@@ -55,8 +56,9 @@ def tell(
         webhook_url: SLACK_WEBHOOK_URL; tried when the bot could not.
         base_url: SLACK_BASE_URL; where the bot speaks to, when not to Slack itself.
         sandbox: only loopback addresses are spoken to.
+        mention: `<!channel>`, `<@U…>`: whom it calls; of our configuration, never outside text.
     """
-    message = escaped(cut(visible(text), _MOST))
+    message = f"{mention} {escaped(cut(visible(text), _MOST))}".lstrip()
     ways: list[tuple[Literal["bot", "webhook"], Callable[[float], str]]] = []
     if bot_token and channel:
         ways.append(

@@ -33,7 +33,8 @@ class MonitorRules(Section):
         gt=0, description="A warning that has lasted so long becomes critical."
     )
     mention: str = Field(
-        description="What critical alerts begin with in Slack: <!channel>, <@U...>."
+        pattern=r"^(<!(channel|here)>|<@[UW][A-Z0-9]+>|<!subteam\^S[A-Z0-9]+>)?$",
+        description="Whom critical alerts call in Slack: <!channel>, <@U...>; empty: nobody.",
     )
     tell_timeout_s: float = Field(gt=0, le=60)
     inbox_oldest_s: float = Field(gt=0, description="What came in and is not taken up.")

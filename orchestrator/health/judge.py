@@ -1,0 +1,71 @@
+"""One round's verdict. Owns: which checks there are, and what each needs to have been seen.
+
+A check whose facts could not be read decides nothing: what it found before stays as it was, and
+what could not be read is a finding of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orchestrator.health import checks_brakes, checks_machine, checks_process, checks_work
+from orchestrator.health.model import Check, Finding, Limits, Snapshot, Undecided
+
+# Name of the check, which begins its keys; what it needs; the check.
+CHECKS: tuple[tuple[str, str | None, Check], ...] = (
+    ("hive", None, checks_machine.hive),
+    ("database", None, checks_machine.database),
+    ("disk", "disk", checks_machine.disk),
+    ("audit", None, checks_machine.audit),
+    ("clock", "skew_s", checks_machine.clock),
+    ("certificate", "certificate", checks_machine.certificate),
+    ("process", "work", checks_process.processes),
+    ("server", "work", checks_process.servers),
+    ("inbox", "work", checks_work.inbox),
+    ("deliveries", "work", checks_work.deliveries),
+    ("sends", "work", checks_work.sends),
+    ("approvals", "work", checks_work.approvals),
+    ("messages", "work", checks_work.messages),
+    ("breaker", "work", checks_brakes.breakers),
+    ("spend", "work", checks_brakes.spend),
+    ("rates", "work", checks_brakes.rates),
+    ("pause", "work", checks_brakes.pauses),
+    ("key", "work", checks_brakes.keys),
+    ("stop", None, checks_brakes.stop),
+)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What was found, the worst of each key, and beginnings of keys that were not decided."""
+
+    findings: tuple[Finding, ...]
+    undecided: tuple[str, ...]
+
+    def decides(self, key: str) -> bool:
+        """Whether a key that is not among the findings is well."""
+        return not any(key.startswith(beginning) for beginning in self.undecided)
+
+
+def judge(seen: Snapshot, limits: Limits) -> Judgement:
+    """Every check over one snapshot."""
+    found: dict[str, Finding] = {}
+    undecided: list[str] = []
+    for name, needs, check in CHECKS:
+        if not _can(seen, needs):
+            undecided.append(f"{name}:")
+            continue
+        for one in check(seen, limits):
+            if isinstance(one, Undecided):
+                undecided.append(one.key)
+            elif one.key not in found or one.severity.rank > found[one.key].severity.rank:
+                found[one.key] = one
+    return Judgement(tuple(found.values()), tuple(undecided))
+
+
+def _can(seen: Snapshot, needs: str | None) -> bool:
+    if needs is None:
+        return True
+    if needs == "certificate":
+        return seen.certificate_ends is not None or seen.certificate_problem is not None
+    return getattr(seen, needs) is not None
