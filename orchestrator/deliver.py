@@ -2,8 +2,8 @@
 
 Look again (DND and what else the vendors know) → the channel, once → leave, and the e-mail under
 it → what the CRM is told. A step may run twice after a crash: what must not be done twice stands
-in the ledger, and the ledger is asked, not this workflow's memory. Refuses to deliver in shadow, on a
-look-up that failed, and to try anything again whose fate is unknown; that assisted needs a
+in the ledger, and the ledger is asked, not this workflow's memory. Refuses to deliver in shadow,
+on a look-up that failed, and to try anything again whose fate is unknown; that assisted needs a
 person's yes is guardrails' to see.
 """
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import secrets
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -41,6 +43,8 @@ class Engine:
         self._lock_fd: int | None = None
         self._workflows: dict[str, WorkflowFn] = {}
         self._wrapped: dict[str, Any] = {}
+        self._started: Counter[str] = Counter()
+        self._session = secrets.token_hex(3)
 
     def register(self, name: str, workflow: WorkflowFn) -> None:
         """Make `workflow` startable as `name`. Call before `open`."""
@@ -87,7 +91,19 @@ class Engine:
         """
         with SetWorkflowID(workflow_id):
             result: Json = await self._wrapped[name](*args)
+        self._started.pop(workflow_id, None)  # asked for again, it gives this result
         return result
+
+    def untried(self, workflow_id: str) -> str:
+        """`workflow_id` itself, or an id made of it when this process has started that one.
+
+        A workflow that ended in an error keeps that result for ever under its id, and one whose
+        end could not be written stays pending until the next queen starts: whoever tries again
+        needs another id.
+        """
+        tries = self._started[workflow_id]
+        self._started[workflow_id] += 1
+        return f"{workflow_id}:{self._session}:{tries}" if tries else workflow_id
 
     async def step(
         self, name: str, function: Callable[..., Coroutine[Any, Any, Json]], *args: Any

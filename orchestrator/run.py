@@ -11,20 +11,16 @@ import asyncio
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import structlog
-
 from guardrails.clock import iso
 from guardrails.errors import StoreUnavailable
 from guardrails.model import Mode
 from orchestrator.bootstrap import Swarm
-from orchestrator.deliver import WORKFLOW
 from orchestrator.deliveries import Delivery, DeliveryState
 from orchestrator.intake import Progress
 from orchestrator.run_records import Run
 from orchestrator.shadow import ShadowRun
 from orchestrator.shadow_log import EmailLog, NoLog
 
-log = structlog.get_logger(__name__)
 _BATCH = 200
 # Caps and pauses that hold for whoever is written to. The others are one domain's, or one lead's.
 _FOR_EVERYBODY = frozenset({"cap_day", "cap_hour", "cap_mailbox_day", "spacing", "paused"})
@@ -110,19 +106,6 @@ class SendingRun(ShadowRun):
             await deliveries.put_off(run.run_id, now.not_before, now.reasons, sorted(self._in_hand))
         except StoreUnavailable as error:
             self._concerns_all(error)
-
-    async def _attempt(self, delivery: Delivery) -> None:
-        """One lead. An attempt that broke stands in the ledger as far as it came: the next one
-        goes on from there, in this run once, then in the next."""
-        first = delivery.workflow_id
-        for name in (first, f"{first}:{self._session}"):
-            try:
-                await self._swarm.engine.run(WORKFLOW, name, delivery.delivery_id)
-                return
-            except Exception as error:  # noqa: BLE001 - the lead's edge: the others go on
-                log.warning("delivery_failed", lead=delivery.lead_id, error=repr(error)[:300])
-                if self._concerns_all(error):
-                    return
 
     async def _until(self, due: datetime) -> bool:
         """Wait for that moment. False when a stop came first."""

@@ -14,12 +14,11 @@ from pathlib import Path
 
 import structlog
 
-from guardrails.brakes.stop import StopSwitch
-from guardrails.errors import BadInput, Failure, Stopped, StoreUnavailable, SwarmError
-from guardrails.model import Mode, Reason
+from guardrails.errors import BadInput, Failure, Stopped, StoreUnavailable
+from guardrails.model import Mode
 from orchestrator.bootstrap import Swarm
 from orchestrator.intake import Intake, Progress
-from orchestrator.prepare import CONCERNS_ALL, WORKFLOW, close_unprepared, workflow_id
+from orchestrator.lead_edge import LeadEdge
 from orchestrator.run_records import Run
 from orchestrator.shadow_log import EmailLog, ShadowLog
 
@@ -55,19 +54,15 @@ def run_key(leads: Path, mode: Mode, *, sandbox: bool, limit: int | None) -> str
     return whole.hexdigest()
 
 
-class ShadowRun:
+class ShadowRun(LeadEdge):
     """One run over a running swarm."""
 
     def __init__(self, swarm: Swarm, leads: Path, limit: int | None, progress: Progress) -> None:
-        self._swarm = swarm
+        super().__init__(swarm)
         self._leads = leads
         self._limit = limit
         self._progress = progress
-        self._session = secrets.token_hex(3)
-        self._crashed: dict[int, Failure] = {}
-        self._halted: Failure | None = None
         self._done = 0
-        self._switch = StopSwitch(swarm.hive, swarm.store)
 
     async def execute(self, *, fresh: bool) -> Outcome:
         """Run to the end, resuming an unfinished run of the same command unless `fresh`.
@@ -136,53 +131,10 @@ class ShadowRun:
         while (row := await rows.get()) is not None:
             await self._check_stop()
             if self._halted is None:
-                await self._prepare(run, row)
+                await self._prepare(run.run_id, row)
                 await _refresh(shadow_log)
                 self._done += 1
                 self._progress(self._done, run.total or 0, "preparing leads")
-
-    async def _check_stop(self) -> None:
-        """A stop leaves the rest of the rows as they are: the same command goes on after it."""
-        state = await asyncio.to_thread(self._switch.state)
-        if state.stopped and self._halted is None:
-            self._halted = Stopped(f"the swarm is stopped: {state.reason}").as_failure()
-
-    async def _prepare(self, run: Run, row: int) -> None:
-        """One lead. Whatever goes wrong with it stays with it."""
-        first = workflow_id(run.run_id, row)
-        problem: Exception | None = None
-        # A workflow that ended in an error keeps that result for ever under its id, so the second
-        # try needs another one.
-        for attempt in self._attempts(first, row):
-            try:
-                await self._swarm.engine.run(WORKFLOW, attempt, run.run_id, row)
-                return
-            except Exception as error:  # noqa: BLE001 - the lead's edge: the others go on
-                log.warning("lead_failed", run=run.run_id, row=row, error=repr(error)[:300])
-                problem = error
-                if self._concerns_all(error):
-                    return
-        await self._give_up(run, row, problem)
-
-    def _attempts(self, first: str, _row: int) -> tuple[str, str]:
-        """The workflow ids under which a lead is tried, one after the other."""
-        return first, f"{first}:{self._session}"
-
-    async def _give_up(self, run: Run, row: int, problem: Exception | None) -> None:
-        code = getattr(problem, "code", "internal_error")
-        note = Reason(code="crashed", text=f"Preparing this lead failed twice ({code}).")
-        try:
-            await close_unprepared(self._swarm.children, self._swarm.runs, run.run_id, row, note)
-        except SwarmError as error:
-            if not self._concerns_all(error):
-                self._crashed[row] = error.as_failure()
-
-    def _concerns_all(self, error: Exception) -> bool:
-        """Whether no lead could be decided now. The rest stays as it is, for the same command."""
-        if not isinstance(error, SwarmError) or error.as_failure().code not in CONCERNS_ALL:
-            return False
-        self._halted = self._halted or error.as_failure()
-        return True
 
     async def _vendor_writes(self, run: Run) -> int:
         """Writes at the vendors: the twins' own count; with real vendors, permits spent."""

@@ -23,7 +23,6 @@ from guardrails.store.brake_tables import quarantined_leads
 from guardrails.store.tables import audit_index, enrichment_cache, paid_runs, run_items
 from orchestrator.bootstrap import Swarm
 from orchestrator.intake import Progress
-from orchestrator.run_records import Run
 from orchestrator.shadow import Outcome, ShadowRun
 
 log = structlog.get_logger(__name__)
@@ -65,24 +64,13 @@ async def _at_once() -> None:
 class _Watched(ShadowRun):
     """A shadow run that says when a lead starts."""
 
-    def __init__(
-        self, swarm: Swarm, leads: Path, progress: Progress, on_start: Hook, tried: set[int]
-    ) -> None:
+    def __init__(self, swarm: Swarm, leads: Path, progress: Progress, on_start: Hook) -> None:
         super().__init__(swarm, leads, None, progress)
         self._on_start = on_start
-        self._tried = tried
 
-    async def _prepare(self, run: Run, row: int) -> None:
+    async def _prepare(self, run_id: str, row: int) -> None:
         self._on_start(row)
-        await super()._prepare(run, row)
-
-    def _attempts(self, first: str, row: int) -> tuple[str, str]:
-        # Within one process a workflow whose end could not be written stays pending for ever:
-        # only the next queen's start would recover it. An id of its own does not wait for it.
-        if row in self._tried:
-            return f"{first}:{self._session}", f"{first}:{self._session}:2"
-        self._tried.add(row)
-        return super()._attempts(first, row)
+        await super()._prepare(run_id, row)
 
 
 async def play(
@@ -102,7 +90,6 @@ async def play(
     """
     result = Round(number, released=await _a_day_passes(swarm))
     started: set[int] = set()
-    tried: set[int] = set()
 
     def first_start(row: int) -> None:
         if row not in started:
@@ -111,7 +98,7 @@ async def play(
 
     for attempt in range(_RESUMES + 1):
         outcome = await _once(
-            swarm, leads, first_start, progress, tried, fresh=attempt == 0, result=result
+            swarm, leads, first_start, progress, fresh=attempt == 0, result=result
         )
         if outcome is not None:
             result.run_id = outcome.run.run_id
@@ -131,13 +118,12 @@ async def _once(
     leads: Path,
     on_start: Hook,
     progress: Progress,
-    tried: set[int],
     *,
     fresh: bool,
     result: Round,
 ) -> Outcome | None:
     try:
-        outcome = await _Watched(swarm, leads, progress, on_start, tried).execute(fresh=fresh)
+        outcome = await _Watched(swarm, leads, progress, on_start).execute(fresh=fresh)
     except Exception as error:  # noqa: BLE001 - the round's edge: what broke is told, not raised
         first = _first(error)
         expected = isinstance(first, SwarmError | OSError)
