@@ -89,6 +89,11 @@ def in_hand(conn: Connection, lead_id: str) -> Approval | None:
     return _one(conn, _WAITING & (table.c.lead_id == lead_id))
 
 
+def successor(conn: Connection, approval_id: str) -> Approval | None:
+    """The approval of the text that took this one's place."""
+    return _one(conn, table.c.supersedes == approval_id)
+
+
 def listed(
     conn: Connection,
     state: ApprovalState | None,

@@ -1,0 +1,177 @@
+"""RB2B visitors on their way to a decision. Owns: a day's run of them, nobody in it twice.
+
+A visitor leaves the inbox in the transaction that makes them a row of the day's run, so that none
+is lost between the two and none becomes two rows. Somebody who is in hand already (waits for a
+person, or is on their way out) is not decided about a second time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, select, update
+
+from guardrails.approval_rows import in_hand
+from guardrails.clock import Clock, iso
+from guardrails.errors import BadInput
+from guardrails.model import Lead, Mode
+from guardrails.store import Store, insert_if_absent
+from guardrails.store.tables import run_items, runs
+from orchestrator.children import Children
+from orchestrator.delivery_rows import on_its_way
+from orchestrator.inbox import InboxState, Received, settle
+from orchestrator.run_records import lead_row
+from servers.hunter import contract as hunter
+
+_KEY = "visitors:"
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A row that is to be prepared."""
+
+    run_id: str
+    row: int
+
+
+def run_of_day(moment: datetime, mode: Mode) -> str:
+    """Id of the run that a visit of this moment belongs to."""
+    return f"V-{moment:%Y%m%d}-{mode.value}"
+
+
+class Visitors:
+    """Takes visitors in; every write is one short transaction."""
+
+    def __init__(
+        self, store: Store, children: Children, clock: Clock, mode: Mode, *, sandbox: bool
+    ) -> None:
+        self._store = store
+        self._children = children
+        self._clock = clock
+        self._mode = mode
+        self._sandbox = sandbox
+
+    async def take(self, received: Received) -> str:
+        """Make a visitor a row of today's run. Gives what became of them, for a person.
+
+        Raises:
+            BadInput: the body is no visitor.
+            ToolFailed, ServerUnavailable, StoreUnavailable: it stays in the inbox.
+        """
+        request = hunter.ReadVisitor(payload=_payload(received))
+        found = await self._children.call(hunter.SERVER, hunter.READ_VISITOR, request)
+        now = self._clock()
+        lead = found.lead
+        if lead is None:
+            why = "; ".join(reason.code for reason in found.reasons) or "nobody in it"
+            await self._store.run(
+                lambda conn: settle(conn, received.id, now, state=InboxState.JUNK, note=why)
+            )
+            return f"no lead: {why}"
+        return await self._store.run(lambda conn: self._into_run(conn, received, lead, now))
+
+    def _into_run(self, conn: Connection, received: Received, lead: Lead, now: datetime) -> str:
+        run_id = run_of_day(now, self._mode)
+        self._open(conn, run_id, now)
+        # One writer at a time, who then sees what the others wrote: PostgreSQL queues them here.
+        here = runs.c.run_id == run_id
+        conn.execute(update(runs).where(here).values(total=runs.c.total))
+        known = _known(conn, lead.lead_id)
+        row: int = conn.execute(select(runs.c.total).where(here)).scalar_one() + 1
+        note = f"in hand: {known}" if known else f"{run_id} row {row}"
+        if settle(conn, received.id, now, lead_id=lead.lead_id, note=note) and not known:
+            placed = lead.model_copy(update={"row": row})
+            conn.execute(run_items.insert().values(lead_row(run_id, placed, iso(now))))
+            conn.execute(update(runs).where(here).values(total=row))
+        return note
+
+    def _open(self, conn: Connection, run_id: str, now: datetime) -> None:
+        values = {
+            "run_id": run_id,
+            "run_key": f"{_KEY}{run_id}",
+            "mode": self._mode.value,
+            "sandbox": self._sandbox,
+            "source": "rb2b",
+            "status": "running",
+            "total": 0,
+            "created_at": iso(now),
+            "finished_at": None,
+        }
+        insert_if_absent(conn, runs, values)
+
+    async def pending(self, limit: int, without: Sequence[Pending]) -> list[Pending]:
+        """Rows of visitors that have not ended, oldest first, at most `limit`."""
+        statement = (
+            select(run_items.c.run_id, run_items.c.row)
+            .join(runs, runs.c.run_id == run_items.c.run_id)
+            .where(_running(self._mode), run_items.c.state.is_(None))
+            .order_by(run_items.c.run_id, run_items.c.row)
+            .limit(limit + len(without))
+        )
+        found = await self._store.query(lambda conn: conn.execute(statement).all())
+        left = [Pending(row.run_id, row.row) for row in found]
+        return [one for one in left if one not in set(without)][:limit]
+
+    async def close_days(self) -> None:
+        """Finish the runs of former days whose rows have all ended."""
+        today, now = run_of_day(self._clock(), self._mode), iso(self._clock())
+        open_ = select(run_items.c.row).where(
+            run_items.c.run_id == runs.c.run_id, run_items.c.state.is_(None)
+        )
+        statement = (
+            update(runs)
+            .where(_running(self._mode), runs.c.run_id != today, ~open_.exists())
+            .values(status="finished", finished_at=now)
+        )
+        await self._store.run(lambda conn: conn.execute(statement))
+
+
+def has_pending(conn: Connection, mode: Mode) -> bool:
+    """Whether a visitor's row waits to be prepared."""
+    found = (
+        select(func.count())
+        .select_from(run_items.join(runs, runs.c.run_id == run_items.c.run_id))
+        .where(_running(mode), run_items.c.state.is_(None))
+    )
+    return bool(conn.execute(found).scalar_one())
+
+
+def _running(mode: Mode) -> Any:
+    return (
+        runs.c.run_key.startswith(_KEY, autoescape=True)
+        & (runs.c.status == "running")
+        & (runs.c.mode == mode.value)
+    )
+
+
+def _known(conn: Connection, lead_id: str) -> str | None:
+    """Why this person is in hand; None when they are not."""
+    waiting = in_hand(conn, lead_id)
+    if waiting is not None:
+        return f"{waiting.approval_id} waits for a person"
+    if on_its_way(conn, lead_id):
+        return "an e-mail is on its way"
+    undecided = select(run_items.c.run_id).where(
+        run_items.c.lead_id == lead_id, run_items.c.state.is_(None)
+    )
+    first = conn.execute(undecided.limit(1)).first()
+    return f"being decided in {first.run_id}" if first else None
+
+
+def _payload(received: Received) -> dict[str, Any]:
+    """The visitor's fields as the hunter takes them: scalars, and lists of texts."""
+    fields = received.document()
+    if not fields:
+        raise BadInput("the body is empty")
+    return {str(name): _plain(value) for name, value in fields.items()}
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return value
+    return str(value)[:2_000]
