@@ -18,7 +18,7 @@ from dotenv import dotenv_values
 from guardrails.errors import ConfigError
 
 Need = Literal["critical", "recommended", "optional"]
-_STORE_SERVERS = ("guardrails", "enricher", "ghl", "instantly")
+_STORE_SERVERS = ("guardrails", "enricher", "ghl", "instantly", "gateway", "monitor", "stop")
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable(
         "GHL_LOCATION_ID", "GoHighLevel", "critical", "The sub-account to operate in.",
-        "Sub-account > Settings > Business Profile > Location ID.", ("ghl",),
+        "Sub-account > Settings > Business Profile > Location ID.", ("ghl", "gateway"),
     ),
     Variable(
         "SUPABASE_URL", "Supabase", "critical", "Long-term memory.",
@@ -75,7 +75,7 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable(
         "SENDER_COMPANY", "Sender", "critical", "Company named in the signature.",
-        "Your company's legal or trading name.", ("crafter", "guardrails"),
+        "Your company's legal or trading name.", ("crafter", "guardrails", "gateway"),
     ),
     Variable(
         "SENDER_POSTAL_ADDRESS", "Sender", "critical",
@@ -101,6 +101,11 @@ VARIABLES: tuple[Variable, ...] = (
         "Proves that a webhook of your Marketplace app comes from GoHighLevel.",
         "The Ed25519 public key in HighLevel's webhook guide, as one line of base64.",
         ("gateway",),
+    ),
+    Variable(
+        "GHL_WEBHOOK_SECRET", "GoHighLevel", "recommended",
+        "Validates webhooks of GoHighLevel workflows, which nobody signs.",
+        "Invent a long random text; it becomes part of the webhook's URL.", ("gateway",),
     ),
     Variable(
         "RB2B_API_KEY", "RB2B", "recommended", "Fetches visitor profiles.",
@@ -145,7 +150,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "GATEWAY_PUBLIC_URL", "Gateway", "recommended",
         "Where the world reaches the gateway: webhooks, unsubscribe links.",
-        "Your reverse proxy's or tunnel's https address.", ("gateway", "crafter"),
+        "Your reverse proxy's or tunnel's https address.", ("gateway", "crafter", "monitor"),
     ),
     Variable(
         "HEARTBEAT_URL", "Monitoring", "recommended",

@@ -1,0 +1,148 @@
+"""The gateway's composition root. Owns: which parts it has, how they are joined, how it runs.
+
+Nothing else in the gateway constructs a part. Slack is attached when SLACK_BOT_TOKEN is set; each
+webhook is open when its secret is. Refuses to start with a secret that can be guessed, with half
+a Slack, or on a port that is taken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from starlette.routing import Router
+
+from guardrails.clock import utc_now
+from guardrails.heartbeats import Beating
+from orchestrator.environment import Environment
+from orchestrator.gateway.app import Parts, build_app
+from orchestrator.gateway.clicks import Clicks
+from orchestrator.gateway.door import Refusals
+from orchestrator.gateway.ground import Attachment, Ground, Options, configuration, opened
+from orchestrator.gateway.health import Health
+from orchestrator.gateway.incoming import Reader
+from orchestrator.gateway.intake import Intake
+from orchestrator.gateway.leaving import Leaving
+from orchestrator.gateway.metrics import Metrics
+from orchestrator.gateway.proofs import GhlKey, PathSecret, SlackSecret
+from orchestrator.gateway.server import beside, bound, serve
+from orchestrator.gateway.spool import Spool
+from orchestrator.gateway.unsubscribe import Unsubscribe
+from orchestrator.gateway.webhooks import Webhooks
+from orchestrator.slack.settings import SlackSettings
+
+
+@dataclass(frozen=True)
+class Open:
+    """Where the gateway listens, and which doors are open (True) or lack their variable."""
+
+    host: str
+    port: int
+    doors: Mapping[str, bool]
+
+
+def run(options: Options, environment: Environment, ready: Callable[[Open], None]) -> None:
+    """Run until a signal.
+
+    Args:
+        environment: only the gateway's own variables are looked at.
+        ready: called once it listens.
+
+    Raises:
+        ConfigError: configuration, hive, a variable, or the port.
+        StoreUnavailable: the database cannot be opened.
+    """
+    asyncio.run(_run(options, environment, ready))
+
+
+async def _run(options: Options, environment: Environment, ready: Callable[[Open], None]) -> None:
+    config = configuration(options)
+    rules = config.production.gateway
+    with bound(rules.host, rules.port) as listener, opened(options, config, environment) as ground:
+        spool = Spool(ground.hive.path / "inbox_spool")
+        intake = Intake(ground.store, spool)
+        attached = attach(ground)
+        beating = Beating(
+            ground.store,
+            "gateway",
+            utc_now,
+            config.production.monitor.beat_interval_s,
+            lambda: {"spooled_bytes": spool.waiting()} | dict(attached.told or {}),
+        )
+        app, clicks, doors = compose(ground, intake, attached, beating)
+        host, port = listener.getsockname()[:2]
+        try:
+            await intake.absorb()
+            async with beating, beside([intake.keep_absorbing, *attached.background]):
+                await serve(app, listener, lambda: ready(Open(host, port, doors)))
+                await clicks.finish()
+        finally:
+            spool.close()
+
+
+def attach(ground: Ground) -> Attachment:
+    """Slack, when it is set up.
+
+    Raises:
+        ConfigError: only half of it is.
+    """
+    SlackSettings.of(
+        ground.values,
+        sandbox=ground.sandbox,
+        console_url=ground.config.production.approvals.console_url,
+    )
+    return Attachment()
+
+
+def compose(
+    ground: Ground, intake: Intake, attached: Attachment, beating: Beating
+) -> tuple[Router, Clicks, dict[str, bool]]:
+    """The app, the part of it that must be finished, and which doors are open.
+
+    Raises:
+        ConfigError: a secret or key cannot be one.
+    """
+    rules, salt, values = ground.config.production.gateway, ground.hive.salt(), ground.values
+    refusals = Refusals(rules.per_source_per_minute)
+    metrics = Metrics(ground.store, ground.clock, intake.spool.waiting)
+    ghl_key, slack = values.get("GHL_WEBHOOK_PUBLIC_KEY"), values.get("SLACK_SIGNING_SECRET")
+    webhooks = Webhooks(
+        rules=rules,
+        reader=Reader(salt, values.get("GHL_LOCATION_ID")),
+        intake=intake,
+        refusals=refusals,
+        clock=ground.clock,
+        rb2b_secret=_secret(values, "RB2B_WEBHOOK_SECRET"),
+        instantly_secret=_secret(values, "INSTANTLY_WEBHOOK_SECRET"),
+        ghl_secret=_secret(values, "GHL_WEBHOOK_SECRET"),
+        ghl_key=GhlKey(ghl_key) if ghl_key else None,
+    )
+    clicks = Clicks(
+        rules, refusals, SlackSecret(slack) if slack else None, attached.interactions, time.time
+    )
+    company = values.get("SENDER_COMPANY")
+    leaving = Leaving(ground.audit)
+    parts = Parts(
+        webhooks=webhooks,
+        clicks=clicks,
+        unsubscribe=Unsubscribe(salt, intake, refusals, ground.clock, company, leaving.left),
+        health=Health(ground.hive.path, beating.beat, intake.spool.waiting, metrics),
+        metrics=metrics,
+        refusals=refusals,
+    )
+    doors = {
+        "/webhooks/rb2b/SECRET": webhooks.rb2b_secret is not None,
+        "/webhooks/instantly/SECRET": webhooks.instantly_secret is not None,
+        "/webhooks/ghl": webhooks.ghl_key is not None,
+        "/webhooks/ghl/SECRET": webhooks.ghl_secret is not None,
+        "/slack/interactions": bool(slack) and attached.interactions is not None,
+        "/unsubscribe/TOKEN": True,
+    }
+    return build_app(parts), clicks, doors
+
+
+def _secret(values: Mapping[str, str], name: str) -> PathSecret | None:
+    value = values.get(name)
+    return PathSecret(name, value) if value else None
