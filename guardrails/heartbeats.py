@@ -23,7 +23,14 @@ import structlog
 from sqlalchemy import Connection, RowMapping, delete, select
 
 from guardrails.clock import Clock, iso, parse
-from guardrails.errors import Stopped, StoreUnavailable
+from guardrails.errors import (
+    BadInput,
+    ConfigError,
+    NotFound,
+    Refused,
+    Stopped,
+    StoreUnavailable,
+)
 from guardrails.store import Store, upsert
 from guardrails.store.people_tables import heartbeats
 
@@ -32,7 +39,11 @@ Role = Literal["queen", "gateway", "monitor"]
 Json = dict[str, Any]
 _LAST_WORD_S = 5.0
 _STAT_STATE, _STAT_STARTED = 0, 19  # fields of /proc/<pid>/stat after the command's name
-_IN_ORDER = (asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit, Stopped)
+# Whoever started the process has been told of these; it need not be missed.
+_IN_ORDER = (
+    *(asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit),
+    *(Stopped, Refused, ConfigError, BadInput, NotFound),
+)
 
 
 @dataclass(frozen=True)
@@ -100,6 +111,16 @@ def read_heartbeats(conn: Connection) -> tuple[Heartbeat, ...]:
     return tuple(_heartbeat(row) for row in found)
 
 
+def put(conn: Connection, row: Mapping[str, Any]) -> None:
+    """Write a heartbeat, in a write transaction: for whoever has no event loop to beat from."""
+    upsert(conn, heartbeats, row, ("name",))
+
+
+def ended_word(clock: Clock) -> Json:
+    """What a process that ends in order says last."""
+    return {"ended_at": iso(clock())}
+
+
 def retire(conn: Connection, name: str) -> bool:
     """Expect this process no more: a machine that was taken away. Returns whether it was known."""
     gone = delete(heartbeats).where(heartbeats.c.name == name)
@@ -110,6 +131,7 @@ class Beating:
     """An async context: beats at once, then every `interval_s`, and says so when it ends.
 
     Args:
+        store: None for whoever writes its rows itself (`row` and `put`).
         clock: what really passes; never the sandbox's shifted one.
         tell: what the process says of itself now, as JSON values; cheap, and called on the loop.
             No secrets, no addresses.
@@ -117,7 +139,7 @@ class Beating:
 
     def __init__(
         self,
-        store: Store,
+        store: Store | None,
         role: Role,
         clock: Clock,
         interval_s: int,
@@ -152,7 +174,7 @@ class Beating:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
-        word: Json = {"ended_at": iso(self._clock())}
+        word = ended_word(self._clock)
         if error is not None and not isinstance(error, _IN_ORDER):
             word["error"] = str(getattr(error, "code", type(error).__name__))[:80]
         await self._bounded(word, _LAST_WORD_S)
@@ -163,8 +185,15 @@ class Beating:
         Raises:
             StoreUnavailable: the database cannot be written.
         """
+        if self._store is None:
+            raise StoreUnavailable("no store to beat in")
+        row = self.row(word)
+        await self._store.run(lambda conn: put(conn, row))
+
+    def row(self, word: Mapping[str, Any] | None = None) -> Json:
+        """The heartbeat of this moment, for `put`."""
         told = dict(self._tell()) | {"born": self._born} | dict(word or {})
-        row = {
+        return {
             "name": self._name,
             "pid": self._pid,
             "host": self._host,
@@ -173,7 +202,6 @@ class Beating:
             "interval_s": self._interval_s,
             "document": json.dumps(told, ensure_ascii=False),
         }
-        await self._store.run(lambda conn: upsert(conn, heartbeats, row, ("name",)))
 
     async def _go_on(self) -> None:
         while True:

@@ -114,19 +114,23 @@ class Pulse:
                 known.restarted.popleft()
 
 
+@dataclass
+class Sign:
+    """The queen's heartbeat. `also` may be set later: what else she says of herself."""
+
+    also: Callable[[], Mapping[str, Any]] = dict
+
+
 @contextlib.asynccontextmanager
 async def alive(
-    store: Store,
-    servers: Servers,
-    rules: MonitorRules,
-    hung_after_s: float,
-    also: Callable[[], Mapping[str, Any]] = dict,
-) -> AsyncIterator[None]:
-    """Beat as the queen while the block runs, with her servers' answers and `also` in it."""
+    store: Store, servers: Servers, rules: MonitorRules, hung_after_s: float
+) -> AsyncIterator[Sign]:
+    """Beat as the queen while the block runs, with her servers' answers in it."""
+    sign = Sign()
     async with Pulse(servers, utc_now, rules.beat_interval_s, hung_after_s) as pulse:
 
         def tell() -> Json:
-            return dict(also()) | pulse.told()
+            return dict(sign.also()) | pulse.told()
 
         async with Beating(store, "queen", utc_now, rules.beat_interval_s, tell):
-            yield
+            yield sign

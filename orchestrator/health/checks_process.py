@@ -24,14 +24,22 @@ _UP = {
 _FREE = "If it is meant to be gone: `swarm monitor --retire {name}`."
 
 
-def processes(seen: Snapshot, limits: Limits) -> Iterator[Finding]:
-    """Queen, gateway, and monitors of other machines."""
+def processes(seen: Snapshot, limits: Limits) -> Iterator[Finding | Undecided]:
+    """Queen, gateway, and monitors of other machines.
+
+    Nobody can beat while the database cannot be written, nor while this machine slept: then
+    silence proves nothing.
+    """
     assert seen.work is not None
+    deaf = seen.write_error is not None or seen.slept
     for beat in seen.work.heartbeats:
         if not beat.expected or (beat.role == "monitor" and seen.local(beat)):
             continue  # our own is told by whoever watches us: the dead man's switch
         state = state_of(beat, seen, limits)
         if state is None:
+            continue
+        if deaf and state[0] != "dead":
+            yield Undecided(f"process:{beat.name}")
             continue
         severity = Severity.WARNING if beat.role == "monitor" else Severity.CRITICAL
         advice = _UP.get(beat.role, "Look at its log in the hive.")
@@ -71,7 +79,7 @@ def servers(seen: Snapshot, limits: Limits) -> Iterator[Finding | Undecided]:
     for beat in seen.work.heartbeats:
         if beat.role != "queen" or not beat.expected:
             continue
-        if state_of(beat, seen, limits) is not None:
+        if seen.write_error is not None or seen.slept or state_of(beat, seen, limits) is not None:
             yield Undecided(f"server:{beat.host}/")  # she cannot say; she is the incident
             continue
         told = beat.document.get("servers")

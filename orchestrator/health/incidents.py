@@ -45,12 +45,13 @@ class Incident(Frozen):
 
 
 class News(Frozen):
-    """Something to tell. `logged`: it stands in the local file; told ones are dropped."""
+    """Something to tell. `logged`: it stands in the local file; `told`: Slack has taken it."""
 
     kind: NewsKind
     at: datetime
     incident: Incident
     logged: bool = False
+    told: bool = False
 
 
 Open = Mapping[str, Incident]

@@ -50,10 +50,11 @@ class Memory(Frozen):
 
 
 class MemoryFile:
-    """`monitor.json` in the hive."""
+    """`monitor.json` in the hive. One that does not write lets another monitor's be."""
 
-    def __init__(self, hive: Hive) -> None:
+    def __init__(self, hive: Hive, *, writes: bool = True) -> None:
         self._path = hive.path / "monitor.json"
+        self._writes = writes
         self._saved: Memory | None = None
 
     def load(self) -> Memory:
@@ -72,7 +73,8 @@ class MemoryFile:
         except (ValidationError, ValueError):
             log.warning("monitor_memory_damaged")
             with suppress(OSError):
-                self._path.replace(self._path.with_suffix(".damaged"))
+                if self._writes:
+                    self._path.replace(self._path.with_suffix(".damaged"))
             return Memory()
         self._saved = found
         return found
@@ -80,7 +82,7 @@ class MemoryFile:
     def save(self, memory: Memory) -> Memory:
         """Write it if it changed; gives what is remembered, written or not."""
         memory = memory.model_copy(update={"pending": memory.pending[-_PENDING:]})
-        if memory == self._saved:
+        if memory == self._saved or not self._writes:
             return memory
         draft = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         try:

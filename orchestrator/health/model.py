@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from guardrails.config.models import AutoPause
 from guardrails.config.models.monitor import MonitorRules
@@ -82,6 +83,7 @@ class Snapshot:
         audit_problem: the first record that does not hold.
         skew_s: seconds by which our clock is ahead of another's; `skew_of` says whose.
         certificate_ends: of the gateway's public address.
+        slept: this monitor itself did not run for a while (a machine that was suspended).
     """
 
     now: datetime
@@ -100,6 +102,11 @@ class Snapshot:
     certificate_ends: datetime | None = None
     certificate_problem: str | None = None
     why: Mapping[str, str] = field(default_factory=dict)
+    slept: bool = False
+
+    def with_(self, **changes: Any) -> Snapshot:
+        """A copy with these parts."""
+        return replace(self, **changes)
 
     def local(self, beat: Heartbeat) -> bool:
         """Whether that process is of this machine, so that the kernel can be asked."""

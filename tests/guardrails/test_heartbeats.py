@@ -12,7 +12,7 @@ from datetime import timedelta
 import pytest
 
 from guardrails.clock import iso
-from guardrails.errors import Stopped, StoreUnavailable
+from guardrails.errors import BadInput, Stopped, StoreUnavailable
 from guardrails.heartbeats import (
     Beating,
     Heartbeat,
@@ -61,7 +61,7 @@ async def test_each_beat_moves_the_same_row_on(store: Store, clock: SteppableClo
 async def test_a_process_that_ends_in_order_is_expected_no_more(
     store: Store, clock: SteppableClock
 ) -> None:
-    for error in (None, asyncio.CancelledError(), Stopped("the red button")):
+    for error in (None, asyncio.CancelledError(), Stopped("the red button"), BadInput("x")):
         beating = Beating(store, "queen", clock, 5)
         await beating.__aenter__()
         await beating.__aexit__(type(error) if error else None, error, None)

@@ -86,9 +86,10 @@ async def test_restarts_are_remembered_for_an_hour(clock: SteppableClock) -> Non
 async def test_the_queen_beats_with_her_servers_and_what_she_adds(hive: Hive) -> None:
     store = open_store(hive)
     try:
-        async with alive(store, Two(), RULES, 30, lambda: {"mode": "shadow"}):
-            with store.read() as conn:
-                (found,) = read_heartbeats(conn)
+        async with alive(store, Two(), RULES, 30) as sign:
+            sign.also = lambda: {"mode": "shadow"}
+        with store.read() as conn:
+            (found,) = read_heartbeats(conn)
         assert found.role == "queen"
         assert found.document["mode"] == "shadow"
         assert set(found.document["servers"]) == {"ghl", "quiet"}
