@@ -23,6 +23,7 @@ from orchestrator.cli_common import (
     guarded,
 )
 from orchestrator.cli_failures import register as register_failures
+from orchestrator.cli_gateway import register as register_gateway
 from orchestrator.environment import Environment
 
 app = typer.Typer(
@@ -39,6 +40,7 @@ app.add_typer(bank_app, name="bank")
 cli_brakes.register(app)
 cli_campaign.register(app)
 register_failures(app)
+register_gateway(app)
 cli_keys.register(app)
 cli_spend.register(app)
 cli_run.register(app)
