@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -132,8 +133,7 @@ async def fold_pending(store: Store, bank: Bank, clock: Clock) -> tuple[str, ...
     done: list[str] = []
     after = ""
     while True:
-        asked = {"after": after, "limit": BATCH}
-        rows = await store.query(lambda conn, a=asked: [*conn.execute(_PENDING, a)])
+        rows = await store.query(partial(_page, after))
         ready = _ready(rows, clock() + CLOCK_SKEW)
         if ready:
             await asyncio.to_thread(bank.learn, *ready)
@@ -143,6 +143,10 @@ async def fold_pending(store: Store, bank: Bank, clock: Clock) -> tuple[str, ...
         if len(rows) < BATCH:
             return tuple(done)
         after = rows[-1].event_id
+
+
+def _page(after: str, conn: Connection) -> list[Any]:
+    return [*conn.execute(_PENDING, {"after": after, "limit": BATCH})]
 
 
 async def _mark(store: Store, ids: Sequence[str], at: str) -> None:

@@ -22,6 +22,7 @@ from guardrails.config.models import (
     Icp,
     Policy,
     Production,
+    Replies,
     Templates,
 )
 from guardrails.errors import ConfigError
@@ -39,6 +40,7 @@ FILES: dict[str, type[BaseModel]] = {
     "templates": Templates,
     "golden_set": GoldenSet,
     "approvers": Approvers,
+    "replies": Replies,
 }
 # What an edit may change without turning away what was decided before it: how vendors are reached,
 # paced and paid, how much runs at once, chaos, how events arrive, what is watched. An approval
@@ -46,6 +48,7 @@ FILES: dict[str, type[BaseModel]] = {
 # cut in `spend.time_zone`, so that does.
 UNDECIDING: dict[str, Any] = {
     "approvers": True,
+    "replies": True,
     "production": {
         "failure_injection": True,
         "vendors": True,

@@ -40,6 +40,7 @@ DECIDES: tuple[tuple[str, str, Any], ...] = (
 )
 DOES_NOT: tuple[tuple[str, str, Any], ...] = (
     ("approvers", "approvers", []),
+    ("replies", "max_chars", 10_000),
     ("production", "failure_injection/rate", 0.2),
     ("production", "vendors/ghl/timeouts/total", 70),
     ("production", "vendors/instantly/limits/requests", 50),

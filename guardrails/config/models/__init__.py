@@ -38,6 +38,7 @@ from guardrails.config.models.production import (
     Vendors,
     Work,
 )
+from guardrails.config.models.replies import Replies
 from guardrails.config.models.writing import (
     Approver,
     Approvers,
@@ -72,6 +73,7 @@ __all__ = [
     "NonEmpty",
     "Policy",
     "Production",
+    "Replies",
     "RetryBudget",
     "Section",
     "SendingLimits",
@@ -102,6 +104,7 @@ class Config(Section):
     templates: Templates
     golden_set: GoldenSet
     approvers: Approvers
+    replies: Replies
     wording: str = Field(
         description="SHA-256 over the templates, their phrases and the tone corpus: what e-mails "
         "are written from and how they are measured. The crafter validates them."
