@@ -43,8 +43,13 @@ def escaped(text: str) -> str:
 
 
 def safe(text: str, most: int = 300) -> str:
-    """One line of outside text inside markup."""
-    return escaped(one_line(text, most))
+    """One line of outside text inside markup, at most `most` characters long as it is sent."""
+    line = one_line(text, most)
+    said = escaped(line)
+    while len(said) > most:
+        line = cut(line, max(1, len(line) - max(1, (len(said) - most) // 5)))
+        said = escaped(line)
+    return said
 
 
 def pieces(text: str, most: int) -> list[str]:

@@ -24,10 +24,12 @@ PEOPLE: Mapping[str, str] = {
     "U0ANA01": "Ana Approver",
     "U0BEN02": "Ben Approver",
     "U0EVA03": "Eva Escalation",
-    "U0NIL04": "Nils Nobody",
+    "U0CAI04": "Cai Approver",
+    "U0DEA05": "Dea Approver",
+    "U0NIL06": "Nils Nobody",
     BOT_USER_ID: "Swarm",
 }
-APPROVER_IDS = ("U0ANA01", "U0BEN02", "U0EVA03")
+APPROVER_IDS = ("U0ANA01", "U0BEN02", "U0EVA03", "U0CAI04", "U0DEA05")
 _TRIGGER_S = 3.0
 _LAST = 10_000  # ephemeral answers and webhook posts that are kept
 

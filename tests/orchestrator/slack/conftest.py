@@ -6,13 +6,31 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 import pytest
 
+from guardrails.approval_model import Approval, ApprovalState
+from guardrails.approvers import ApproverList, slack_ids
+from guardrails.audit import AuditLog
+from guardrails.hive import Hive
+from guardrails.identity import lead_id
+from guardrails.model import Decision, Draft, Mode
+from guardrails.store import Store
+from orchestrator.approvals.case import Cases
+from orchestrator.slack.interactions import Ack
+from orchestrator.slack.poster import Poster
+from orchestrator.slack.service import Ground, SlackService
+from orchestrator.slack.settings import SlackSettings
+from servers.sandbox import twin_slack_acts as acts
 from servers.sandbox.host import Sandbox
 from servers.sandbox.twin_slack import SlackTwin
 from servers.sandbox.twin_slack_records import CHANNEL_ID
 from servers.sandbox.wire import Site
 from servers.sandbox.world import World
+from tests.conftest import SteppableClock
+from tests.decision_samples import DOSSIER, DRAFT, LEAD, SALT, new_bank
+from tests.guardrails.approval_samples import RULES, Waiting
+from tests.guardrails.authorize_samples import CONFIGURED, Desk, in_mode
 from tests.servers.served import served
 
 _WORLD = World()
@@ -64,3 +82,111 @@ async def slack(clock: Any) -> AsyncIterator[Workspace]:
     app = Sandbox(Site(_WORLD, clock))
     async with served(app) as env:
         yield Workspace(app, env)
+
+
+@dataclass
+class Office:
+    """Drafts that wait, the people who may decide, and Slack between them."""
+
+    waiting: Waiting
+    slack: Workspace
+    service: SlackService
+    learned: list[str]
+
+    @property
+    def poster(self) -> Poster:
+        return self.service.poster
+
+    @property
+    def clock(self) -> SteppableClock:
+        return self.waiting.desk.clock
+
+    async def asked(self, number: int = 0, **about: Any) -> Approval:
+        """A draft that waits; each number is another lead's."""
+        asked = await self.waiting.asked(await self.decided(number), **about)
+        self.clock.step(0.001)
+        return asked
+
+    async def decided(self, number: int = 0, draft: Draft = DRAFT) -> Decision:
+        email = f"ana{number}@northwind.example"
+        named = {"lead_id": lead_id(SALT, email), "dedupe_key": email, "email": email}
+        lead = LEAD.model_copy(update=named)
+        dossier = DOSSIER.model_copy(update={"lead": lead})
+        return await self.waiting.desk.decided(dossier=dossier, draft=draft, run_id=f"run-{number}")
+
+    async def posted(self, number: int = 0, **about: Any) -> tuple[Approval, str]:
+        """A draft that waits, and the ts of its card."""
+        asked = await self.asked(number, **about)
+        await self.settle()
+        return asked, self.card(asked)["ts"]
+
+    async def settle(self, seconds: float = 40) -> None:
+        """Let the poster go on, a second at a time."""
+        for _ in range(int(seconds)):
+            await self.poster.round()
+            self.clock.step(1.2)
+
+    def card(self, approval: Approval) -> dict[str, Any]:
+        """What an approval's card shows now; there is exactly one."""
+        name = f"card:{approval.approval_id}"
+        cards = [
+            message
+            for message in self.slack.messages
+            if message.get("metadata", {}).get("event_payload", {}).get("id") == name
+        ]
+        assert len(cards) == 1
+        return cards[0]
+
+    def thread(self, approval: Approval) -> list[str]:
+        """Texts in a card's thread."""
+        ts = self.card(approval)["ts"]
+        return [m["text"] for m in self.slack.messages if m.get("thread_ts") == ts]
+
+    async def click(self, user: str, ts: str, action: str, **spoiled: Any) -> Ack:
+        """Press a button, and let the work be done. `spoiled` replaces parts of the payload."""
+        asked = {"user": user, "ts": ts, "action_id": action}
+        payload = acts.click_payload(self.slack.twin.workspace, 1.0, asked) | spoiled
+        ack = await self.service.interact(payload)
+        await self.service.interactions.drain()
+        return ack
+
+    async def submit(self, user: str, values: dict[str, str] | None = None) -> Ack:
+        """Fill in the open modal of somebody, and send it off."""
+        workspace = self.slack.twin.workspace
+        view_id = next(v["id"] for v in reversed(workspace.views.values()) if v["user"] == user)
+        asked = {"user": user, "view_id": view_id, "values": values or {}}
+        ack = await self.service.interact(acts.submit_payload(workspace, asked))
+        acts.take_answer(workspace, view_id, orjson.dumps(ack.body) if ack.body else b"")
+        await self.service.interactions.drain()
+        return ack
+
+    async def state(self, approval: Approval) -> ApprovalState:
+        found = await self.waiting.approvals.get(approval.approval_id)
+        assert found is not None
+        return found.state
+
+
+@pytest.fixture
+async def office(
+    hive: Hive, store: Store, clock: SteppableClock, slack: Workspace
+) -> AsyncIterator[Office]:
+    audit = AuditLog(hive, store, clock)
+    desk = Desk(hive, store, clock, audit, new_bank(hive, clock), in_mode(Mode.ASSISTED))
+    waiting = Waiting(desk)
+    waiting.people = ApproverList.of(
+        CONFIGURED.approvers, slack_ids(slack.env["SLACK_APPROVER_IDS"]), hive.salt()
+    )
+    waiting.approvals = waiting.another()
+    settings = SlackSettings.of(slack.env, sandbox=True)
+    assert settings is not None
+    learned: list[str] = []
+
+    async def learn() -> None:
+        learned.append("folded")
+
+    ground = Ground(store, waiting.approvals, Cases(audit, store), RULES, clock, learn)
+    service = SlackService(settings, ground)
+    yield Office(waiting, slack, service, learned)
+    await service.interactions.drain()
+    service.close()
+    audit.close()

@@ -1,0 +1,289 @@
+"""Cards and notices on their way into Slack. Owns: each once, at Slack's pace, in any weather.
+
+Only what is reserved in the database is posted. When Slack does not say what became of a message,
+or this process died over it, the message is looked for in the channel, after a time in which every
+call has ended, and posted again only when it is not there. An outage costs time and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from datetime import timedelta
+
+import structlog
+
+from guardrails.approval_model import ApprovalState
+from guardrails.approvals import Approvals
+from guardrails.clock import Clock
+from guardrails.errors import (
+    NotFound,
+    RateLimited,
+    StoreUnavailable,
+    SwarmError,
+    VendorError,
+    VendorSchemaDrift,
+)
+from guardrails.store import Store
+from orchestrator.approvals.case import Cases
+from orchestrator.slack import outbox
+from orchestrator.slack.cards import Cards
+from orchestrator.slack.client import Message, Place, Slack
+from orchestrator.slack.outbox import Outgoing, OutState
+from orchestrator.slack.wire import SlackDoubt, SlackRefused
+
+log = structlog.get_logger(__name__)
+_BATCH = 20
+_SPACING = timedelta(seconds=1.1)  # Slack takes about one message a second and channel
+_SKEW = timedelta(minutes=5)  # between our clock and Slack's
+_LONGEST_S, _MISCONFIGURED_S = 60.0, 300.0
+_AGAIN_S = 60.0  # a case that cannot be read just now
+_BUSY_S, _IDLE_S = 0.2, 1.0
+_CONTENT = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_too_long", "no_text",
+                      "msg_blocks_too_long", "metadata_too_large"})  # fmt: skip
+_GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
+
+
+class _Unneeded(Exception):
+    """It need not be posted any more."""
+
+
+class Poster:
+    """Brings Slack in line with the database. One `round` at a time."""
+
+    def __init__(
+        self,
+        channel: str,
+        slack: Slack,
+        store: Store,
+        approvals: Approvals,
+        cases: Cases,
+        cards: Cards,
+        clock: Clock,
+    ) -> None:
+        self._channel = channel
+        self._slack = slack
+        self._store = store
+        self._approvals = approvals
+        self._cases = cases
+        self._cards = cards
+        self._clock = clock
+        self._wake = asyncio.Event()
+        self._next_post = self._quiet_until = clock()
+        self._failures = 0
+        # Beyond it, no call of this process, or of another gateway, is still on its way.
+        self._doubt = timedelta(seconds=slack.longest_s + 5)
+        self.trouble: str | None = None  # what Slack said last, while it is not well
+
+    def wake(self) -> None:
+        """Something has changed: do not wait for the next look."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Go on until cancelled."""
+        while True:
+            pause = _IDLE_S
+            try:
+                if await self.round():
+                    pause = _BUSY_S
+            except SwarmError as error:
+                log.warning("slack_poster_waits", code=error.code)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
+            self._wake.clear()
+
+    async def round(self) -> int:
+        """Do what can be done now. Gives how many messages were gone on with.
+
+        Raises:
+            StoreUnavailable: the database failed; nothing is lost.
+        """
+        now = self._clock()
+        if await self._store.query(lambda conn: outbox.behind(conn, now)):
+            await self._store.run(lambda conn: outbox.catch_up(conn, now))
+        done = 0
+        for message in await self._store.query(lambda conn: outbox.due(conn, now, _BATCH)):
+            if self._clock() < self._quiet_until:
+                break
+            done += await self._go_on(message)
+        return done
+
+    async def _go_on(self, message: Outgoing) -> bool:
+        if message.state is OutState.NEW and self._clock() < self._next_post:
+            return False
+        act = {OutState.NEW: self._post, OutState.POSTING: self._look, OutState.POSTED: self._show}
+        try:
+            await act[message.state](message)
+        except VendorError as error:
+            await self._failed(message, error)
+        except _Unneeded as unneeded:
+            await self._rest(message, OutState.FAILED, None, str(unneeded))
+        except StoreUnavailable:
+            raise
+        except SwarmError as error:
+            await self._rest(message, message.state, _AGAIN_S, error.message)
+        return True
+
+    # -- what is to be shown ------------------------------------------------------------------
+
+    async def _content(self, message: Outgoing) -> Message:
+        if message.kind != "card":
+            return await self._notice(message)
+        approval = await self._approvals.get(message.approval_id or "")
+        if approval is None:
+            raise _Unneeded("its approval is gone")
+        try:
+            return self._cards.message(await self._cases.of(approval))
+        except NotFound as error:
+            if approval.state is ApprovalState.WAITING:
+                raise _Unneeded(error.message) from error
+            return self._cards.without_record(approval)
+
+    async def _notice(self, message: Outgoing) -> Message:
+        if message.document.get("while_waiting") and message.approval_id:
+            approval = await self._approvals.get(message.approval_id)
+            if approval is None or approval.state is not ApprovalState.WAITING:
+                raise _Unneeded("it was decided before this was posted")
+        text = str(message.document["text"])
+        words = {"type": "mrkdwn", "text": text, "verbatim": True}
+        # The block carries the id: where metadata is lost, the message is found by it.
+        block = {"type": "section", "block_id": message.message_id, "text": words}
+        return Message(message.message_id, text, [block])
+
+    # -- posting ------------------------------------------------------------------------------
+
+    async def _post(self, message: Outgoing) -> None:
+        thread = await self._thread_of(message)
+        if thread is not None and thread.ts is None:
+            await self._rest(message, OutState.NEW, _IDLE_S * 2, "its card is not there yet")
+            return
+        content = await self._content(message)
+        now = self._clock()
+        if not await self._store.run(
+            lambda conn: outbox.reserve(conn, message, now, now + self._doubt)
+        ):
+            return  # another gateway has it
+        self._next_post = now + _SPACING
+        place = await self._posted(content, thread.ts if thread else None, message)
+        await self._stands(message, place, min(message.wanted, outbox.ENDED))
+
+    async def _posted(self, content: Message, ts: str | None, message: Outgoing) -> Place:
+        """Post it; what Slack will not take as it is, more plainly."""
+        try:
+            return await self._slack.post(self._channel, content, ts)
+        except SlackRefused as refused:
+            if ts is not None and refused.error in ("thread_not_found", "cannot_reply_to_message"):
+                return await self._slack.post(self._channel, content)
+            if refused.error not in _CONTENT or message.kind != "card":
+                raise
+            log.error("slack_card_refused", approval_id=message.approval_id, why=refused.message)
+            plainly = self._cards.plainly(message.approval_id or "")
+            return await self._slack.post(self._channel, plainly, ts)
+
+    async def _thread_of(self, message: Outgoing) -> Outgoing | None:
+        """The message it answers; None when it stands by itself."""
+        parent = message.reply_to
+        if parent is None:
+            return None
+        found = await self._store.query(lambda conn: outbox.find(conn, parent))
+        return None if found is None or found.state is OutState.FAILED else found
+
+    async def _look(self, message: Outgoing) -> None:
+        """It may stand there already."""
+        thread = await self._thread_of(message)
+        ts = thread.ts if thread else None
+        since = message.created_at - _SKEW
+        try:
+            place = await self._slack.find(self._channel, message.message_id, since, ts)
+        except SlackRefused as refused:
+            if refused.error != "thread_not_found":
+                raise
+            place = None
+        if place is None and ts is not None:  # posted without its thread, because that was gone
+            place = await self._slack.find(self._channel, message.message_id, since)
+        now = self._clock()
+        if place is None:
+            await self._store.run(lambda conn: outbox.release(conn, message, now))
+        else:
+            await self._stands(message, place, outbox.ASKING)
+
+    async def _show(self, message: Outgoing) -> None:
+        """It stands there and shows something old."""
+        place = Place(message.channel or self._channel, message.ts or "")
+        note = ""
+        try:
+            await self._slack.update(place, await self._content(message))
+        except SlackRefused as refused:
+            if refused.error not in _GONE | _CONTENT:
+                raise
+            note = refused.message
+            await self._ended_in_thread(message)
+        now = self._clock()
+        await self._store.run(
+            lambda conn: outbox.shown(conn, message.message_id, message.wanted, now, note)
+        )
+        self._well()
+
+    async def _ended_in_thread(self, message: Outgoing) -> None:
+        """A card that cannot be changed keeps its buttons: its thread says that it is over."""
+        approval = await self._approvals.get(message.approval_id or "")
+        if approval is None:
+            return
+        text = f"This is over: {approval.state.value}. Its buttons do nothing any more."
+        now, key = self._clock(), f"over:{approval.approval_id}"
+        await self._store.run(
+            lambda conn: outbox.notice(conn, key, text, at=now, approval_id=approval.approval_id)
+        )
+
+    async def _stands(self, message: Outgoing, place: Place, version: int) -> None:
+        now = self._clock()
+        await self._store.run(
+            lambda conn: outbox.posted(
+                conn, message.message_id, place.channel, place.ts, version, now
+            )
+        )
+        self._well()
+
+    # -- trouble ------------------------------------------------------------------------------
+
+    async def _failed(self, message: Outgoing, error: VendorError) -> None:
+        """Whatever is certain not to have been posted is new again; a doubt stays one."""
+        state = OutState(message.state)
+        if isinstance(error, RateLimited):
+            wait_s = error.retry_after_s or 30.0
+            self._quiet(wait_s)
+            await self._rest(message, state, wait_s, error.message)
+            return
+        if isinstance(error, SlackRefused) and error.error in _CONTENT:
+            await self._rest(message, OutState.FAILED, None, error.message)
+            return
+        doubt = isinstance(error, SlackDoubt | VendorSchemaDrift)
+        if doubt and state is OutState.NEW:
+            state = OutState.POSTING
+        self._failures += 1
+        longest = _MISCONFIGURED_S if isinstance(error, SlackRefused) else _LONGEST_S
+        wait_s = min(2.0**self._failures, longest)
+        self._quiet(wait_s)
+        if self.trouble is None:
+            log.warning("slack_in_trouble", code=error.code, why=error.message)
+        self.trouble = error.message
+        rest_s = max(wait_s, self._doubt.total_seconds()) if doubt else wait_s
+        await self._rest(message, state, rest_s, error.message)
+
+    def _quiet(self, wait_s: float) -> None:
+        self._quiet_until = self._clock() + timedelta(seconds=wait_s)
+
+    def _well(self) -> None:
+        if self.trouble is not None:
+            log.info("slack_is_well")
+        self.trouble, self._failures = None, 0
+
+    async def _rest(
+        self, message: Outgoing, state: OutState, wait_s: float | None, note: str
+    ) -> None:
+        now = self._clock()
+        until = None if wait_s is None else now + timedelta(seconds=wait_s)
+        await self._store.run(
+            lambda conn: outbox.rest(conn, message.message_id, state, now, until, note)
+        )
