@@ -13,7 +13,17 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from orchestrator import cli_brakes, cli_campaign, cli_keys, cli_run, cli_sends, cli_spend
+from orchestrator import (
+    cli_approvals,
+    cli_brakes,
+    cli_campaign,
+    cli_keys,
+    cli_run,
+    cli_sends,
+    cli_spend,
+    cli_stop,
+    cli_up,
+)
 from orchestrator.cli_common import (
     DEFAULT_HIVE,
     ConfigOption,
@@ -24,6 +34,7 @@ from orchestrator.cli_common import (
 )
 from orchestrator.cli_failures import register as register_failures
 from orchestrator.cli_gateway import register as register_gateway
+from orchestrator.cli_monitor import register as register_monitor
 from orchestrator.environment import Environment
 
 app = typer.Typer(
@@ -41,10 +52,14 @@ cli_brakes.register(app)
 cli_campaign.register(app)
 register_failures(app)
 register_gateway(app)
+register_monitor(app)
 cli_keys.register(app)
 cli_spend.register(app)
 cli_run.register(app)
+cli_approvals.register(app)
+cli_up.register(app)
 cli_sends.register(app)
+cli_stop.register(app)
 
 DEFAULT_LEADS = Path("data/initial_batch.csv")
 
@@ -158,3 +173,7 @@ def run_command(name: str) -> NoReturn:
     os.umask(0o077)  # databases, logs and reports are the operator's alone, here and in servers
     app([name, *sys.argv[1:]], prog_name=Path(sys.argv[0]).name)
     raise SystemExit(0)
+
+
+if __name__ == "__main__":
+    main()

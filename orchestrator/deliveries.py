@@ -139,6 +139,13 @@ class Deliveries:
         )
         return await self._store.run(lambda conn: conn.execute(statement).rowcount)
 
+    async def rest(self, delivery_id: str, until: datetime) -> None:
+        """It came to no end: not again before `until`. What has ended stays as it is."""
+        now = iso(self._clock())
+        here = (table.c.delivery_id == delivery_id, unfinished())
+        statement = update(table).where(*here).values(not_before=iso(until), updated_at=now)
+        await self._store.run(lambda conn: conn.execute(statement))
+
     async def end(self, delivery_id: str, ended: Ended) -> None:
         """What an attempt came to. `sent` stays sent, whatever comes after it."""
         now = iso(self._clock())

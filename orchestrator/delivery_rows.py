@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 
+from guardrails.approval_model import Approval
 from guardrails.clock import iso, parse
 from guardrails.model import Reason
 from guardrails.store import insert_if_absent
@@ -69,6 +70,18 @@ def queue(conn: Connection, delivery_id: str, lead_id: str, run_id: str, row: in
         "created_at": at, "updated_at": at,
     }  # fmt: skip
     insert_if_absent(conn, table, values)
+
+
+def queue_approved(conn: Connection, approval: Approval, at: str) -> None:
+    """A person said yes: queue it, once, in the transaction that writes their word down."""
+    queue(
+        conn,
+        approval.decision_audit_id,
+        approval.lead_id,
+        approval.run_id,
+        approval.row,
+        at,
+    )
 
 
 def give_up(conn: Connection, run_ids: Sequence[str], at: str) -> None:

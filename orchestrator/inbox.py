@@ -142,6 +142,13 @@ def settle(
     return conn.execute(update(table).where(*unfinished).values(values)).rowcount == 1
 
 
+def has_new(conn: Connection, now: datetime) -> bool:
+    """Whether anything can be worked on now."""
+    free = or_(table.c.not_before.is_(None), table.c.not_before <= iso(now))
+    new = table.c.state == InboxState.NEW.value
+    return conn.execute(select(table.c.id).where(new, free).limit(1)).first() is not None
+
+
 class Inbox:
     """Every method is one short transaction and raises StoreUnavailable when it fails."""
 

@@ -23,7 +23,7 @@ from orchestrator.shadow_log import EmailLog, NoLog
 
 _BATCH = 200
 # Caps and pauses that hold for whoever is written to. The others are one domain's, or one lead's.
-_FOR_EVERYBODY = frozenset({"cap_day", "cap_hour", "cap_mailbox_day", "spacing", "paused"})
+FOR_EVERYBODY = frozenset({"cap_day", "cap_hour", "cap_mailbox_day", "spacing", "paused"})
 _NAP_S = 5.0  # a stop, or a Ctrl-C, is noticed within this
 
 
@@ -98,7 +98,7 @@ class SendingRun(ShadowRun):
         try:
             now = await deliveries.get(delivery.delivery_id)
             codes = {reason.code for reason in now.reasons}
-            if now.state is not DeliveryState.DEFERRED or not codes & _FOR_EVERYBODY:
+            if now.state is not DeliveryState.DEFERRED or not codes & FOR_EVERYBODY:
                 return
             if now.not_before is None or now.not_before <= self._swarm.clock():
                 return

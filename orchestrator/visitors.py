@@ -7,7 +7,7 @@ person, or is on their way out) is not decided about a second time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -102,7 +102,7 @@ class Visitors:
         }
         insert_if_absent(conn, runs, values)
 
-    async def pending(self, limit: int, without: Sequence[Pending]) -> list[Pending]:
+    async def pending(self, limit: int, without: Collection[Pending]) -> list[Pending]:
         """Rows of visitors that have not ended, oldest first, at most `limit`."""
         statement = (
             select(run_items.c.run_id, run_items.c.row)

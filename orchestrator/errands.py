@@ -1,0 +1,58 @@
+"""What the queen does now and then. Owns: how often, and that one that fails stops no other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from guardrails.errors import BankUnreadable, StoreUnavailable, SwarmError
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass
+class Errand:
+    """One thing to be done every so many seconds.
+
+    Args:
+        work: idempotent; may run in another process at the same time.
+    """
+
+    name: str
+    every_s: float
+    work: Callable[[], Awaitable[object]]
+    due_at: float = field(default=0.0)
+
+
+class Errands:
+    """Runs what is due, one after the other."""
+
+    def __init__(
+        self, errands: Sequence[Errand], monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._errands = list(errands)
+        self._monotonic = monotonic
+
+    async def run(self) -> None:
+        """Whatever is due.
+
+        Raises:
+            StoreUnavailable, BankUnreadable: nobody can work now; the others were tried as well.
+        """
+        for_all: SwarmError | None = None
+        for errand in self._errands:
+            now = self._monotonic()
+            if now < errand.due_at:
+                continue
+            errand.due_at = now + errand.every_s
+            try:
+                await errand.work()
+            except (StoreUnavailable, BankUnreadable) as error:
+                for_all = for_all or error
+            except SwarmError as error:
+                log.error("errand_failed", errand=errand.name, code=error.code, why=error.message)
+        if for_all is not None:
+            raise for_all

@@ -1,0 +1,113 @@
+"""The queen as a service. Owns: who takes what comes in, what is done now and then, and her life.
+
+Composed over a running swarm; `service.py` is the loop. Ends at SIGTERM or SIGINT, when what is in
+hand has come to its own end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from guardrails.bank import Bank
+from guardrails.ledger import Ledger
+from guardrails.lessons import fold_pending
+from guardrails.model import Mode
+from orchestrator.approvals.case import Cases
+from orchestrator.approvals.edits import Edits, Parts
+from orchestrator.bootstrap import Options, Swarm, running_swarm
+from orchestrator.day_log import DayLog
+from orchestrator.environment import Environment
+from orchestrator.errands import Errand, Errands
+from orchestrator.inbox import Inbox, Source
+from orchestrator.service import Handler, Service
+from orchestrator.slack.outbox import notice
+from orchestrator.visitors import Visitors
+
+_LEARN_S, _LOG_S, _SWEEP_S, _TIDY_S = 0.5, 1.0, 20.0, 300.0
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What a person is told when the queen works."""
+
+    mode: str
+    sandbox: bool
+    hive: str
+    servers: Mapping[str, int | None]
+
+
+async def serve(options: Options, environment: Environment, ready: Callable[[Ready], None]) -> None:
+    """Work until a signal.
+
+    Raises: as `running_swarm`.
+    """
+    ended = asyncio.Event()
+    with _signals(ended):
+        async with running_swarm(options, environment) as swarm:
+            service = compose(swarm)
+            swarm.sign.also = service.told
+            pids = swarm.children.pids()
+            ready(Ready(swarm.mode.value, swarm.sandbox, str(swarm.hive.path), pids))
+            await service.run(ended)
+
+
+def compose(swarm: Swarm) -> Service:
+    """The loop with everything it does."""
+    inbox = Inbox(swarm.store, swarm.clock)
+    visitors = Visitors(swarm.store, swarm.children, swarm.clock, swarm.mode, sandbox=swarm.sandbox)
+    return Service(swarm, inbox, visitors, _handlers(swarm, visitors), _errands(swarm, visitors))
+
+
+def _handlers(swarm: Swarm, visitors: Visitors) -> dict[Source, Handler]:
+    edits = Edits(
+        Parts(
+            store=swarm.store,
+            approvals=swarm.approvals,
+            cases=Cases(swarm.audit, swarm.store),
+            children=swarm.children,
+            rules=swarm.config.production.approvals,
+            clock=swarm.clock,
+            tell=_tell,
+        )
+    )
+    return {Source.RB2B: visitors.take, Source.EDIT: edits.take}
+
+
+def _errands(swarm: Swarm, visitors: Visitors) -> Errands:
+    bank = Bank(swarm.hive.bank_file, swarm.config.policy.bank, swarm.clock)
+    ledger = Ledger.of(swarm.config.production, swarm.store, swarm.clock, swarm.hive.salt())
+    errands = [
+        Errand("learn", _LEARN_S, lambda: fold_pending(swarm.store, bank, swarm.clock)),
+        Errand("finish approvals", _SWEEP_S, swarm.approvals.finish_recorded),
+        Errand("expire approvals", _SWEEP_S, swarm.approvals.expire_due),
+        Errand("sweep the ledger", _SWEEP_S, lambda: swarm.store.run(ledger.sweep)),
+        Errand("close days", _TIDY_S, visitors.close_days),
+    ]
+    if swarm.mode is Mode.SHADOW:
+        log = DayLog(swarm.hive, swarm.store, swarm.clock)
+        errands.append(Errand("shadow log", _LOG_S, log.refresh))
+    return Errands(errands)
+
+
+def _tell(conn: Connection, key: str, text: str, approval_id: str, at: datetime) -> None:
+    notice(conn, key, text, at=at, approval_id=approval_id)
+
+
+@contextmanager
+def _signals(ended: asyncio.Event) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    for number in numbers:
+        loop.add_signal_handler(number, ended.set)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
