@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ class Placed:
         how: file, hard link, directory or link; empty when it was there before, or is not.
         durable: it survives a power cut.
         problem: why it is not there, or not durable, for a person.
+        at: when it was seen to be there, seconds since 1970.
     """
 
     present: bool
@@ -37,6 +39,7 @@ class Placed:
     how: str = ""
     durable: bool = False
     problem: str = ""
+    at: float = 0.0
 
 
 def clean_reason(reason: str) -> str:
@@ -67,8 +70,8 @@ def place(hive: Path, reason: str) -> Placed:
             break
     if not _there(path):
         return Placed(False, already=False, problem="; ".join(problems) or "it is not there")
-    problem = _synced(hive)
-    return Placed(True, already, how, durable=not problem, problem=problem)
+    at, problem = time.time(), _synced(hive)
+    return Placed(True, already, how, durable=not problem, problem=problem, at=at)
 
 
 def remove(hive: Path) -> None:
