@@ -89,6 +89,26 @@ async def joined_twins(port: int, offset_s: float = 0.0) -> AsyncIterator[Twins]
     yield Twins(port=port, env=env)
 
 
+async def twins_environment(port: int) -> dict[str, str]:
+    """Base URLs and keys of the twins on `port`, whose clock is left alone.
+
+    Of twins that do not answer: addresses at which nobody answers, so that whoever uses them
+    finds a vendor that is down.
+    """
+    try:
+        async with httpx.AsyncClient(trust_env=False, timeout=3) as client:
+            answer = await client.get(f"http://127.0.0.1:{port}/_twin/env")
+        env: dict[str, str] = answer.raise_for_status().json()
+    except (httpx.HTTPError, ValueError):
+        base, nobody = f"http://127.0.0.1:{port}", "nobody-answers"
+        env = {
+            "INSTANTLY_BASE_URL": f"{base}/instantly", "INSTANTLY_API_KEY": nobody,
+            "SLACK_BASE_URL": f"{base}/slack/", "SLACK_BOT_TOKEN": nobody,
+            "SLACK_CHANNEL_ID": nobody,
+        }  # fmt: skip
+    return env
+
+
 @contextlib.asynccontextmanager
 async def running_twins(
     seed: int = SEED, rate_limits: Sequence[str] = (), offset_s: float = 0.0
