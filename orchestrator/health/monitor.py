@@ -135,7 +135,9 @@ class Monitor:
 
     def _with_outside(self, seen: Snapshot) -> Snapshot:
         rules, there = self._limits.rules, self._addresses
-        if there.uses_slack and _due(self._clock_asked, seen.now, rules.clock_check_minutes):
+        off = self._skew is not None and abs(self._skew.seconds) > rules.clock_skew_s
+        every = 0.0 if off else rules.clock_check_minutes  # until it is right again
+        if there.uses_slack and _due(self._clock_asked, seen.now, every):
             self._clock_asked = seen.now
             self._skew = self._outside.slack_clock(there.slack) or self._skew
         if there.gateway and _due(
