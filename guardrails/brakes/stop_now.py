@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -61,7 +61,11 @@ def press(arguments: Sequence[str], environ: MutableMapping[str, str], at: float
 
 
 def place_in(
-    named: Path | None, reason: str, environ: Mapping[str, str], at: float | None = None
+    named: Path | None,
+    reason: str,
+    environ: Mapping[str, str],
+    at: float | None = None,
+    running: Callable[[], Sequence[Path]] = real_hives,
 ) -> Pressed:
     """The same without the arguments of a command line.
 
@@ -74,7 +78,7 @@ def place_in(
         hives = [named.absolute()] if named.is_dir() else []
         return Pressed(moment, {hive: place(hive, text) for hive in hives})
     placed = {hive: place(hive, text) for hive in _own(environ)}
-    for hive in real_hives():
+    for hive in running():
         if hive.is_dir() and hive not in {each.resolve() for each in placed}:
             placed[hive] = place(hive, text)
     return Pressed(moment, placed)
