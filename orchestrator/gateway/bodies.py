@@ -23,6 +23,14 @@ class BodyFault(StrEnum):
     CROWDED = "crowded"  # unknown senders hold too much of our memory: later
 
 
+STATUS = {
+    BodyFault.TOO_LARGE: 413,
+    BodyFault.TOO_SLOW: 408,
+    BodyFault.CUT_OFF: 400,
+    BodyFault.CROWDED: 503,
+}
+
+
 @dataclass(frozen=True)
 class Body:
     """What came of a request's body. `content` is only a part when there is a `fault`."""

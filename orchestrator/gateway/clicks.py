@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 
 from guardrails.config.models.people import GatewayRules
 from guardrails.errors import BadInput
-from orchestrator.gateway.bodies import Budget, read_unknown
+from orchestrator.gateway.bodies import STATUS, Budget, read_unknown
 from orchestrator.gateway.door import Refusals, plain
 from orchestrator.gateway.proofs import SlackSecret
 from orchestrator.inbox import document_of
@@ -66,9 +66,10 @@ class Clicks:
         signature = request.headers.get("x-slack-signature")
         if not timestamp or not signature:
             return self._refusals.refuse(request, 401, "slack", "no signature")
-        body = await read_unknown(request, self._rules.max_body_bytes, _BODY_S, self._budget)
-        if body.fault is not None:
-            return self._refusals.refuse(request, 413, "slack", f"body {body.fault.value}")
+        seconds = min(self._rules.body_timeout_s, _BODY_S)
+        body = await read_unknown(request, self._rules.max_body_bytes, seconds, self._budget)
+        if (fault := body.fault) is not None:
+            return self._refusals.refuse(request, STATUS[fault], "slack", f"body {fault.value}")
         if not secret.signed(body.content, timestamp, signature, self._now()):
             return self._refusals.refuse(request, 401, "slack", "the signature does not hold")
         payload = _payload(body.content)

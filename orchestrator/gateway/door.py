@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
 
 import structlog
 from starlette.requests import ClientDisconnect, Request
@@ -33,6 +34,7 @@ _WORDS = {
     429: "Too many",
     503: "Later",
 }
+_LOOPBACK = ("127.0.0.1", "::1")
 # Whoever is refused is not listened to any longer.
 _GOODBYE = {"connection": "close"}
 
@@ -53,12 +55,13 @@ class Refusals:
 
     def refuse(self, request: Request, status: int, route: str, why: str) -> Response:
         """The answer to somebody who may not. `why` is for the log, never for the sender."""
-        count = self._count(request.client.host if request.client else "unknown")
+        address = sender(request)
+        count = self._count(address)
         if count <= _LOGGED and self._logged < _ALL_LOGGED:
             self._logged += 1
             # Visitors of unsubscribe links are people; their addresses are nobody's business.
-            host = request.client.host if request.client and route != "unsubscribe" else None
-            log.warning("refused", route=route, status=status, why=why, address=host)
+            shown = None if route == "unsubscribe" else address
+            log.warning("refused", route=route, status=status, why=why, address=shown)
         if count > self._per_minute:
             return plain(429, _GOODBYE | {"retry-after": "60"})
         return plain(status, _GOODBYE)
@@ -96,6 +99,18 @@ class Door:
             response = Response("Internal error\n", 500, media_type="text/plain")
         self._metrics.answered(self._route, response.status_code, time.perf_counter() - started)
         await response(scope, receive, send)
+
+
+def sender(request: Request) -> str:
+    """Who sent it, by the nearest proxy's word when that stands on this machine. Grants nothing."""
+    peer = request.client.host if request.client else "unknown"
+    if peer not in _LOOPBACK:
+        return peer
+    stated = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+    try:
+        return str(ip_address(stated))
+    except ValueError:
+        return peer
 
 
 def plain(status: int, headers: dict[str, str] | None = None) -> Response:

@@ -97,16 +97,24 @@ def attach(ground: Ground) -> Attachment:
 
 
 def compose(
-    ground: Ground, intake: Intake, attached: Attachment, beating: Beating
+    ground: Ground,
+    intake: Intake,
+    attached: Attachment,
+    beating: Beating,
+    monotonic: Callable[[], float] = time.monotonic,
+    wall: Callable[[], float] = time.time,
 ) -> tuple[Router, Clicks, dict[str, bool]]:
     """The app, the part of it that must be finished, and which doors are open.
+
+    Args:
+        wall: seconds since the epoch, for Slack's signatures.
 
     Raises:
         ConfigError: a secret or key cannot be one.
     """
     rules, salt, values = ground.config.production.gateway, ground.hive.salt(), ground.values
-    refusals = Refusals(rules.per_source_per_minute)
-    metrics = Metrics(ground.store, ground.clock, intake.spool.waiting)
+    refusals = Refusals(rules.per_source_per_minute, monotonic)
+    metrics = Metrics(ground.store, ground.clock, intake.spool.waiting, monotonic)
     ghl_key, slack = values.get("GHL_WEBHOOK_PUBLIC_KEY"), values.get("SLACK_SIGNING_SECRET")
     webhooks = Webhooks(
         rules=rules,
@@ -120,7 +128,7 @@ def compose(
         ghl_key=GhlKey(ghl_key) if ghl_key else None,
     )
     clicks = Clicks(
-        rules, refusals, SlackSecret(slack) if slack else None, attached.interactions, time.time
+        rules, refusals, SlackSecret(slack) if slack else None, attached.interactions, wall
     )
     company = values.get("SENDER_COMPANY")
     leaving = Leaving(ground.audit)
@@ -128,7 +136,7 @@ def compose(
         webhooks=webhooks,
         clicks=clicks,
         unsubscribe=Unsubscribe(salt, intake, refusals, ground.clock, company, leaving.left),
-        health=Health(ground.hive.path, beating.beat, intake.spool.waiting, metrics),
+        health=Health(ground.hive.path, beating.beat, intake.spool.waiting, metrics, monotonic),
         metrics=metrics,
         refusals=refusals,
     )

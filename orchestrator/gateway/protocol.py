@@ -14,11 +14,9 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-HEAD_S = 10.0
 HEAD_BYTES = 32 * 1024
-LINGER_S = 2.0  # for what an answered sender has not finished saying
 CONNECTIONS = 1000
-PIPELINED = 16
+PIPELINED = 16  # requests sent ahead on one connection
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"content-length: 0\r\nconnection: close\r\n\r\n"
@@ -27,6 +25,10 @@ _TOO_LARGE = (
 
 class BoundedProtocol(HttpToolsProtocol):
     """HTTP/1.1 by httptools, with the bounds above."""
+
+    head_s = 10.0
+    linger_s = 2.0  # for what an answered sender has not finished saying
+    connections_most = CONNECTIONS
 
     def __init__(
         self,
@@ -44,8 +46,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """See `asyncio.Protocol`."""
         super().connection_made(transport)
-        self._close_in(HEAD_S)
-        if len(self.connections) > CONNECTIONS:
+        self._close_in(self.head_s)
+        if len(self.connections) > self.connections_most:
             self._make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -58,7 +60,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._in_head:
             self._head_bytes += len(data)
             if self._timer is None:
-                self._close_in(HEAD_S)  # the next request on this connection begins
+                self._close_in(self.head_s)  # the next request on this connection begins
         super().data_received(data)
         if self._in_head and self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
             self.send_400_response("")
@@ -105,7 +107,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """The answer is written."""
         super().on_response_complete()
         if not self._in_head and not self.transport.is_closing():
-            self._close_in(LINGER_S)
+            self._close_in(self.linger_s)
 
     @property
     def silent(self) -> bool:

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from guardrails.clock import Clock
 from guardrails.config.models.people import GatewayRules
 from guardrails.errors import DiskTrouble
-from orchestrator.gateway.bodies import Body, BodyFault, Budget, read_known, read_unknown
+from orchestrator.gateway.bodies import STATUS, Body, BodyFault, Budget, read_known, read_unknown
 from orchestrator.gateway.door import Refusals, plain
 from orchestrator.gateway.incoming import Incoming, Reader
 from orchestrator.gateway.intake import Intake, Taken
@@ -32,12 +32,6 @@ _TEXT = {
     BodyFault.TOO_SLOW: "the body did not come whole in gateway.body_timeout_s",
     BodyFault.CUT_OFF: "the sender went away in the middle of the body",
     BodyFault.CROWDED: "too many unchecked bodies at once",
-}
-_STATUS = {
-    BodyFault.TOO_LARGE: 413,
-    BodyFault.TOO_SLOW: 408,
-    BodyFault.CUT_OFF: 400,
-    BodyFault.CROWDED: 503,
 }
 Read = Callable[[bytes, datetime], Incoming]
 
@@ -88,7 +82,7 @@ class Webhooks:
             request, self.rules.max_body_bytes, self.rules.body_timeout_s, self.budget
         )
         if body.fault is not None:
-            return self.refusals.refuse(request, _STATUS[body.fault], "ghl", _TEXT[body.fault])
+            return self.refusals.refuse(request, STATUS[body.fault], "ghl", _TEXT[body.fault])
         if not self.ghl_key.signed(body.content, signature):
             return self.refusals.refuse(request, 401, "ghl", "the signature does not hold")
         return await self._keep(self.reader.ghl(body.content, self.clock()))
@@ -112,7 +106,7 @@ class Webhooks:
         body = await self._known(request)
         if body.fault is not None:
             log.warning("body_not_whole", route=route, why=body.fault.value)
-            return plain(_STATUS[body.fault], {"connection": "close"})
+            return plain(STATUS[body.fault], {"connection": "close"})
         return await self._keep(read(body.content, self.clock()))
 
     def _refused(self, request: Request, route: str, secret: PathSecret | None) -> Response | None:
