@@ -14,8 +14,7 @@ import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
-from pathlib import Path
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Literal
 
@@ -31,6 +30,7 @@ from guardrails.errors import (
     Stopped,
     StoreUnavailable,
 )
+from guardrails.kernel import dies_with_parent, process_state
 from guardrails.store import Store, upsert
 from guardrails.store.people_tables import heartbeats
 
@@ -38,7 +38,7 @@ log = structlog.get_logger(__name__)
 Role = Literal["queen", "gateway", "monitor"]
 Json = dict[str, Any]
 _LAST_WORD_S = 5.0
-_STAT_STATE, _STAT_STARTED = 0, 19  # fields of /proc/<pid>/stat after the command's name
+_DEATHS, _DEATHS_FOR = 20, timedelta(days=1)  # remembered
 # Whoever started the process has been told of these; it need not be missed.
 _IN_ORDER = (
     *(asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit),
@@ -55,6 +55,8 @@ class Heartbeat:
         ended_at: when it said that it ends; None while it should be running.
         error: code of the error that ended it; None when it ended in order.
         born: the kernel's start mark of the process, to tell it from a later one with its number.
+        deaths: when its predecessors were heard of last that did not end in order; a day of them.
+        after_death: its immediate predecessor was one of them.
     """
 
     name: str
@@ -67,6 +69,8 @@ class Heartbeat:
     ended_at: datetime | None = None
     error: str | None = None
     born: int | None = None
+    deaths: tuple[datetime, ...] = ()
+    after_death: bool = False
 
     @property
     def role(self) -> str:
@@ -87,22 +91,6 @@ def host_name() -> str:
 def name_of(role: Role, host: str | None = None) -> str:
     """`queen@host`."""
     return f"{role}@{host or host_name()}"
-
-
-def process_state(pid: int) -> tuple[str, int] | None:
-    """State letter and start mark of a process of this machine; None when there is none.
-
-    `T` is stopped, `Z` dead and not yet buried. Where the kernel has no /proc, a process that
-    exists is `?` with the mark 0.
-    """
-    if not Path("/proc/self/stat").exists():
-        return _signalled(pid)
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    fields = text.rpartition(")")[2].split()  # the name before it may hold anything
-    return fields[_STAT_STATE], int(fields[_STAT_STARTED])
 
 
 def read_heartbeats(conn: Connection) -> tuple[Heartbeat, ...]:
@@ -157,6 +145,8 @@ class Beating:
         self._pid = pid or os.getpid()
         self._started_at = iso(clock())
         self._born = (process_state(self._pid) or ("", 0))[1]
+        self._parent = os.getppid()
+        self._past: Json | None = None  # what our predecessor left; read with the first beat
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Beating:
@@ -177,6 +167,8 @@ class Beating:
         word = ended_word(self._clock)
         if error is not None and not isinstance(error, _IN_ORDER):
             word["error"] = str(getattr(error, "code", type(error).__name__))[:80]
+        elif os.getppid() != self._parent and dies_with_parent():
+            word["error"] = "supervisor_died"  # nobody asked for this end
         await self._bounded(word, _LAST_WORD_S)
 
     async def beat(self, word: Mapping[str, Any] | None = None) -> None:
@@ -187,12 +179,16 @@ class Beating:
         """
         if self._store is None:
             raise StoreUnavailable("no store to beat in")
-        row = self.row(word)
-        await self._store.run(lambda conn: put(conn, row))
+        await self._store.run(lambda conn: self._put(conn, word))
+
+    def _put(self, conn: Connection, word: Mapping[str, Any] | None) -> None:
+        if self._past is None:
+            self._past = _past(conn, self._name, self._pid, self._clock())
+        put(conn, self.row(word))
 
     def row(self, word: Mapping[str, Any] | None = None) -> Json:
         """The heartbeat of this moment, for `put`."""
-        told = dict(self._tell()) | {"born": self._born} | dict(word or {})
+        told = dict(self._tell()) | {"born": self._born} | (self._past or {}) | dict(word or {})
         return {
             "name": self._name,
             "pid": self._pid,
@@ -218,6 +214,18 @@ class Beating:
             log.exception("heartbeat_failed", name=self._name)
 
 
+def _past(conn: Connection, name: str, pid: int, now: datetime) -> Json:
+    """What is to be remembered of those who had this name before."""
+    row = conn.execute(select(heartbeats).where(heartbeats.c.name == name)).mappings().first()
+    if row is None:
+        return {}
+    before = _heartbeat(row)
+    died = before.expected and before.pid != pid
+    deaths = (*before.deaths, before.beat_at) if died else before.deaths
+    kept = [iso(at) for at in deaths[-_DEATHS:] if now - at < _DEATHS_FOR]
+    return {"deaths": kept, "after_death": died} if kept else {}
+
+
 def _heartbeat(row: RowMapping) -> Heartbeat:
     try:
         document = json.loads(row["document"] or "{}")
@@ -225,6 +233,7 @@ def _heartbeat(row: RowMapping) -> Heartbeat:
         document = {}
     told = document if isinstance(document, dict) else {}
     ended, born = told.pop("ended_at", None), told.pop("born", None)
+    deaths = told.pop("deaths", None)
     return Heartbeat(
         name=row["name"],
         pid=row["pid"],
@@ -236,14 +245,6 @@ def _heartbeat(row: RowMapping) -> Heartbeat:
         ended_at=parse(ended) if ended else None,
         error=told.pop("error", None),
         born=born if isinstance(born, int) else None,
+        deaths=tuple(parse(at) for at in deaths) if isinstance(deaths, list) else (),
+        after_death=told.pop("after_death", None) is True,
     )
-
-
-def _signalled(pid: int) -> tuple[str, int] | None:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return None
-    except PermissionError:
-        pass  # it is another user's, and it is there
-    return "?", 0

@@ -37,6 +37,7 @@ def processes(seen: Snapshot, limits: Limits) -> Iterator[Finding | Undecided]:
             continue  # our own is told by whoever watches us: the dead man's switch
         state = state_of(beat, seen, limits)
         if state is None:
+            yield from _came_back(beat, seen, limits)
             continue
         if deaf and state[0] != "dead":
             yield Undecided(f"process:{beat.name}")
@@ -52,6 +53,25 @@ def processes(seen: Snapshot, limits: Limits) -> Iterator[Finding | Undecided]:
             do=f"{advice} {_FREE.format(name=beat.name)}",
             since=beat.ended_at or beat.beat_at,
         )
+
+
+def _came_back(beat: Heartbeat, seen: Snapshot, limits: Limits) -> Iterator[Finding]:
+    """It died, and somebody has started it again before we looked, or just after."""
+    lived = (seen.now - beat.started_at).total_seconds()
+    if not beat.after_death or lived > limits.rules.restart_shown_s:
+        return
+    lately = [at for at in beat.deaths if seen.now - at < timedelta(hours=1)]
+    often = len(lately) >= limits.rules.restarts_in_an_hour
+    yield Finding(
+        f"process:{beat.name}",
+        Severity.CRITICAL if often else Severity.WARNING,
+        f"{beat.name} died"
+        + (f" {len(lately)} times within the hour" if len(lately) > 1 else "")
+        + " and was started again",
+        f"Nothing now: it works. Why it died stands in logs/{beat.role}.log in the hive, or in the "
+        "kernel's log if memory ran out.",
+        beat.deaths[-1],
+    )
 
 
 def state_of(beat: Heartbeat, seen: Snapshot, limits: Limits) -> tuple[str, str] | None:

@@ -21,8 +21,9 @@ from guardrails.brakes.spend import SpendBook
 from guardrails.clock import Clock
 from guardrails.config import Config
 from guardrails.errors import ConfigError, StoreUnavailable
-from guardrails.heartbeats import Heartbeat, host_name, process_state, put
+from guardrails.heartbeats import Heartbeat, host_name, put
 from guardrails.hive import Hive
+from guardrails.kernel import process_state
 from guardrails.store import Store, sqlite_engine
 from guardrails.store.engine import postgres_engine
 from guardrails.store.migrate import migrate

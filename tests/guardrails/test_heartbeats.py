@@ -17,11 +17,12 @@ from guardrails.heartbeats import (
     Beating,
     Heartbeat,
     name_of,
-    process_state,
     read_heartbeats,
     retire,
 )
-from guardrails.store import Store
+from guardrails.hive import Hive
+from guardrails.kernel import process_state
+from guardrails.store import Store, open_store
 from guardrails.store.people_tables import heartbeats
 from tests.conftest import SteppableClock
 
@@ -129,3 +130,66 @@ def test_the_kernel_tells_stopped_dead_and_gone_processes_apart() -> None:
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
         assert process_state(child.pid) == ("Z", born[1])
     assert process_state(child.pid) is None
+
+
+async def test_a_process_remembers_predecessors_that_did_not_end_in_order(
+    store: Store, clock: SteppableClock
+) -> None:
+    async def life(pid: int, *, in_order: bool) -> Heartbeat:
+        beating = Beating(store, "queen", clock, 5, pid=pid)
+        await beating.__aenter__()
+        found = _only(store)
+        error = None if in_order else KeyError()
+        await beating.__aexit__(type(error) if error else None, error, None)
+        clock.step(60)
+        return found
+
+    first = await life(1, in_order=False)
+    assert (first.deaths, first.after_death) == ((), False)
+    second = await life(2, in_order=True)
+    assert (second.deaths, second.after_death) == ((first.beat_at,), True)
+    third = await life(3, in_order=True)
+    assert (third.deaths, third.after_death) == ((first.beat_at,), False)
+    clock.step(days=1)
+    assert (await life(4, in_order=True)).deaths == ()
+
+
+ORPHAN = """
+import asyncio, ctypes, os, signal, sys
+from pathlib import Path
+from guardrails.clock import utc_now
+from guardrails.heartbeats import Beating
+from guardrails.hive import Hive
+from guardrails.store import open_store
+
+async def main():
+    store = open_store(Hive.open(Path(sys.argv[1]), sandbox=True))
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    async with Beating(store, "queen", utc_now, 5):
+        print("beats", flush=True)
+        await ended.wait()
+    store.close()
+    print("ended", flush=True)
+
+if os.fork() == 0:
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+    asyncio.run(main())
+else:
+    signal.pause()
+"""
+
+
+def test_an_end_that_only_the_supervisors_death_asked_for_is_not_in_order(hive: Hive) -> None:
+    command = [sys.executable, "-c", ORPHAN, str(hive.path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as supervisor:
+        assert supervisor.stdout is not None
+        assert supervisor.stdout.readline() == "beats\n"
+        supervisor.kill()
+        assert supervisor.stdout.readline() == "ended\n"
+    store = open_store(hive)
+    try:
+        found = _only(store)
+    finally:
+        store.close()
+    assert (found.error, found.expected) == ("supervisor_died", True)

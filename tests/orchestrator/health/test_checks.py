@@ -93,6 +93,23 @@ def test_a_process_that_an_error_ended_is_dead_at_once() -> None:
     )
 
 
+def test_a_process_that_died_and_was_started_again_is_told_for_a_while() -> None:
+    def after(seconds: float, *deaths: float) -> Any:
+        back = beat(
+            "queen", 100, started_at=ago(seconds), after_death=True,
+            deaths=tuple(ago(each) for each in deaths),
+        )  # fmt: skip
+        return snapshot(work=work(heartbeats=(back,)))
+
+    once = only(after(5, 9000, 12))
+    assert (once.key, once.severity, once.since) == (
+        f"process:queen@{HOST}", Severity.WARNING, ago(12),
+    )  # fmt: skip
+    assert "died and was started again" in once.what
+    assert only(after(5, 900, 500, 12)).severity is Severity.CRITICAL
+    assert not found(after(RULES.restart_shown_s + 1, 12))
+
+
 def test_another_monitor_is_missed_and_our_own_is_not() -> None:
     theirs, ours = beat("monitor", 9, 200, host="there"), beat("monitor", 102, 200)
     assert only(snapshot(work=work(heartbeats=(theirs, ours)))).severity is Severity.WARNING
