@@ -1,7 +1,7 @@
 """Who may approve. Owns: the allow-list, and the salted ids under which approvers are on record.
 
 The list is `config/approvers.json`; Slack ids that it leaves open come from the environment, in
-order, and further ones there are approvers too. Refuses: a person listed twice. Nobody on the
+order, and further ones there are approvers too. Who is named keeps their id, however they click. Refuses: a person listed twice. Nobody on the
 list means that nobody can approve, and then nothing is sent.
 """
 
@@ -84,7 +84,7 @@ def slack_ids(text: str | None) -> tuple[str, ...]:
 
 
 def _approver(name: str, slack: str | None, role: Role, salt: bytes) -> Approver:
-    return Approver(person_id(salt, slack or name), name, slack, role)
+    return Approver(person_id(salt, name), name, slack, role)
 
 
 def _refuse_twice(what: str, values: Sequence[str]) -> None:

@@ -223,10 +223,14 @@ class Gate:
 
 
 def decision_id_of(request: ReviewRequest) -> str:
-    """The same for the same run, lead and draft (recipient, sender, subject and body)."""
+    """The same for the same run, row, lead and draft (recipient, sender, subject and body).
+
+    Somebody who comes again in a later row of a run is decided about again: much can have changed.
+    """
     lead, draft = request.dossier.lead, request.draft
     content = draft.content_hash(lead.email or "") if draft is not None else None
-    return f"D-{digest({'run': request.run_id, 'lead': lead.lead_id, 'content': content})[:32]}"
+    place = {"run": request.run_id, "row": lead.row, "lead": lead.lead_id}
+    return f"D-{digest(place | {'content': content})[:32]}"
 
 
 def pattern_of(dossier: Dossier, draft: Draft) -> Pattern:

@@ -2,14 +2,14 @@
 
 A visitor leaves the inbox in the transaction that makes them a row of the day's run, so that none
 is lost between the two and none becomes two rows. Somebody who is in hand already (waits for a
-person, or is on their way out) is not decided about a second time.
+person, is on their way out, or was written to lately) is not decided about a second time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, func, select, update
@@ -17,9 +17,11 @@ from sqlalchemy import Connection, func, select, update
 from guardrails.approval_rows import in_hand
 from guardrails.clock import Clock, iso
 from guardrails.errors import BadInput
+from guardrails.ledger import HELD
 from guardrails.model import Lead, Mode
 from guardrails.store import Store, insert_if_absent
 from guardrails.store.tables import run_items, runs
+from guardrails.store.write_tables import writes
 from orchestrator.children import Children
 from orchestrator.delivery_rows import on_its_way
 from orchestrator.inbox import InboxState, Received, settle
@@ -43,11 +45,23 @@ def run_of_day(moment: datetime, mode: Mode) -> str:
 
 
 class Visitors:
-    """Takes visitors in; every write is one short transaction."""
+    """Takes visitors in; every write is one short transaction.
+
+    Args:
+        recent: who was written to within it is left alone.
+    """
 
     def __init__(
-        self, store: Store, children: Children, clock: Clock, mode: Mode, *, sandbox: bool
+        self,
+        store: Store,
+        children: Children,
+        clock: Clock,
+        mode: Mode,
+        *,
+        sandbox: bool,
+        recent: timedelta,
     ) -> None:
+        self._recent = recent
         self._store = store
         self._children = children
         self._clock = clock
@@ -79,7 +93,7 @@ class Visitors:
         # One writer at a time, who then sees what the others wrote: PostgreSQL queues them here.
         here = runs.c.run_id == run_id
         conn.execute(update(runs).where(here).values(total=runs.c.total))
-        known = _known(conn, lead.lead_id)
+        known = _known(conn, lead.lead_id) or _written(conn, lead.lead_id, now - self._recent)
         row: int = conn.execute(select(runs.c.total).where(here)).scalar_one() + 1
         note = f"in hand: {known}" if known else f"{run_id} row {row}"
         if settle(conn, received.id, now, lead_id=lead.lead_id, note=note) and not known:
@@ -159,6 +173,19 @@ def _known(conn: Connection, lead_id: str) -> str | None:
     )
     first = conn.execute(undecided.limit(1)).first()
     return f"being decided in {first.run_id}" if first else None
+
+
+def _written(conn: Connection, lead_id: str, since: datetime) -> str | None:
+    """When they were written to, by our own book."""
+    held = [status.value for status in HELD]
+    newest = select(func.max(writes.c.claimed_at)).where(
+        writes.c.lead_id == lead_id,
+        writes.c.counts,
+        writes.c.status.in_(held),
+        writes.c.claimed_at >= iso(since),
+    )
+    at = conn.execute(newest).scalar_one()
+    return f"written to on {at[:10]}" if at else None
 
 
 def _payload(received: Received) -> dict[str, Any]:
