@@ -11,7 +11,7 @@ import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -61,7 +61,14 @@ async def serve(options: Options, environment: Environment, ready: Callable[[Rea
 def compose(swarm: Swarm) -> Service:
     """The loop with everything it does."""
     inbox = Inbox(swarm.store, swarm.clock)
-    visitors = Visitors(swarm.store, swarm.children, swarm.clock, swarm.mode, sandbox=swarm.sandbox)
+    visitors = Visitors(
+        swarm.store,
+        swarm.children,
+        swarm.clock,
+        swarm.mode,
+        sandbox=swarm.sandbox,
+        recent=timedelta(days=swarm.config.policy.who.recent_contact_days),
+    )
     return Service(swarm, inbox, visitors, _handlers(swarm, visitors), _errands(swarm, visitors))
 
 
