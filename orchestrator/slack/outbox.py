@@ -30,12 +30,6 @@ _LONGEST = 3000
 _NOTE = 300
 _TICK = timedelta(microseconds=1)
 _REMEMBERED = timedelta(days=30)  # no approval waits that long: older rows are not looked through
-# Ended by somebody before the card was ever shown: nobody in Slack has to be told.
-_TOLD_ELSEWHERE = tuple(
-    state.value
-    for state in ApprovalState
-    if state not in (ApprovalState.WAITING, ApprovalState.EXPIRED)
-)
 
 
 class OutState(StrEnum):
@@ -120,11 +114,6 @@ def catch_up(conn: Connection, at: datetime, limit: int = 50) -> int:
         changed += insert_if_absent(conn, table, row)
     here = approvals.c.approval_id == table.c.approval_id
     stale = (*_asking(at), exists().where(here, ~waiting))
-    elsewhere = exists().where(here, approvals.c.state.in_(_TOLD_ELSEWHERE))
-    unseen = table.c.state == OutState.NEW.value
-    dropped = {"state": OutState.FAILED.value, "wanted": ENDED, "updated_at": iso(at)}
-    dropped["note"] = "it ended before it was shown"
-    changed += conn.execute(update(table).where(*stale, unseen, elsewhere).values(dropped)).rowcount
     ended = {"wanted": ENDED, "not_before": None, "updated_at": iso(at)}
     return changed + conn.execute(update(table).where(*stale).values(ended)).rowcount
 

@@ -41,6 +41,8 @@ _AGAIN_S = 60.0  # a case that cannot be read just now
 _BUSY_S, _IDLE_S = 0.2, 1.0
 _CONTENT = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_too_long", "no_text",
                       "msg_blocks_too_long", "metadata_too_large"})  # fmt: skip
+# Of what ended before it was ever shown, only silence is news to people in Slack.
+_WORTH_SHOWING = (ApprovalState.WAITING, ApprovalState.EXPIRED)
 _GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
 
 
@@ -133,6 +135,8 @@ class Poster:
         approval = await self._approvals.get(message.approval_id or "")
         if approval is None:
             raise _Unneeded("its approval is gone")
+        if message.state is OutState.NEW and approval.state not in _WORTH_SHOWING:
+            raise _Unneeded("it ended before it was shown")
         try:
             return self._cards.message(await self._cases.of(approval))
         except NotFound as error:

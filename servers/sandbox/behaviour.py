@@ -98,6 +98,9 @@ class Behaviour(BaseModel):
         description="Where Slack posts clicks and submitted forms: the app's interactivity "
         "request URL. Loopback only.",
     )
+    slack_most_blocks: int = Field(
+        default=50, ge=1, le=50, description="Blocks that Slack takes in one message."
+    )
     webhook_disabled: tuple[Literal["instantly"], ...] = Field(
         default=(),
         description="Vendors that have switched our webhook off after failed deliveries.",

@@ -134,7 +134,8 @@ class SlackApi(Twin):
         if thread is not None and thread not in channel.messages:
             raise refuse("thread_not_found")
         kept = {name: asked[name] for name in ("metadata", "thread_ts") if asked.get(name)}
-        message = self.workspace.add(channel, shown(asked) | kept)
+        shows = shown(asked, self.site.behaviour.slack_most_blocks)
+        message = self.workspace.add(channel, shows | kept)
         return {"channel": channel.id, "ts": message["ts"], "message": message}
 
     def post_ephemeral(self, asked: Asked) -> Record:
@@ -222,14 +223,14 @@ def refuse(error: str, **more: Any) -> Refused:
     return Refused(reply(200, {"ok": False, "error": error} | more))
 
 
-def shown(asked: Asked) -> Record:
+def shown(asked: Asked, most: int = rules.MESSAGE_BLOCKS) -> Record:
     """The text and blocks of a message, or Slack's refusal of them."""
     text, blocks = asked.get("text") or "", asked.get("blocks") or []
     if not text and not blocks:
         raise refuse("no_text")
     if len(text) > rules.TEXT_CHARACTERS:
         raise refuse("msg_too_long")
-    if found := rules.offences(blocks):
+    if found := rules.offences(blocks, most):
         raise refuse("invalid_blocks", errors=found, response_metadata={"messages": found})
     if rules.characters(blocks) > rules.MESSAGE_CHARACTERS:
         raise refuse("msg_blocks_too_long")

@@ -15,7 +15,7 @@ from guardrails.audit import AuditLog
 from guardrails.hive import Hive
 from guardrails.identity import lead_id
 from guardrails.model import Decision, Draft, Mode
-from guardrails.store import Store
+from guardrails.store import open_store
 from orchestrator.approvals.case import Cases
 from orchestrator.slack.interactions import Ack
 from orchestrator.slack.poster import Poster
@@ -101,6 +101,10 @@ class Office:
     def clock(self) -> SteppableClock:
         return self.waiting.desk.clock
 
+    def another(self) -> SlackService:
+        """What a second gateway has."""
+        return make_service(self.waiting, self.slack, self.learned)
+
     async def asked(self, number: int = 0, **about: Any) -> Approval:
         """A draft that waits; each number is another lead's."""
         asked = await self.waiting.asked(await self.decided(number), **about)
@@ -117,7 +121,7 @@ class Office:
     async def posted(self, number: int = 0, **about: Any) -> tuple[Approval, str]:
         """A draft that waits, and the ts of its card."""
         asked = await self.asked(number, **about)
-        await self.settle()
+        await self.settle(2)
         return asked, self.card(asked)["ts"]
 
     async def settle(self, seconds: float = 40) -> None:
@@ -142,10 +146,12 @@ class Office:
         ts = self.card(approval)["ts"]
         return [m["text"] for m in self.slack.messages if m.get("thread_ts") == ts]
 
-    async def click(self, user: str, ts: str, action: str, **spoiled: Any) -> Ack:
+    async def click(
+        self, by: str, ts: str, action: str, spoiled: dict[str, Any] | None = None
+    ) -> Ack:
         """Press a button, and let the work be done. `spoiled` replaces parts of the payload."""
-        asked = {"user": user, "ts": ts, "action_id": action}
-        payload = acts.click_payload(self.slack.twin.workspace, 1.0, asked) | spoiled
+        asked = {"user": by, "ts": ts, "action_id": action}
+        payload = acts.click_payload(self.slack.twin.workspace, 1.0, asked) | (spoiled or {})
         ack = await self.service.interact(payload)
         await self.service.interactions.drain()
         return ack
@@ -166,10 +172,22 @@ class Office:
         return found.state
 
 
+def make_service(waiting: Waiting, slack: Workspace, learned: list[str]) -> SlackService:
+    settings = SlackSettings.of(slack.env, sandbox=True)
+    assert settings is not None
+    desk = waiting.desk
+
+    async def learn() -> None:
+        learned.append("folded")
+
+    cases = Cases(desk.audit, desk.store)
+    ground = Ground(desk.store, waiting.another(), cases, RULES, desk.clock, learn)
+    return SlackService(settings, ground)
+
+
 @pytest.fixture
-async def office(
-    hive: Hive, store: Store, clock: SteppableClock, slack: Workspace
-) -> AsyncIterator[Office]:
+async def office(hive: Hive, clock: SteppableClock, slack: Workspace) -> AsyncIterator[Office]:
+    store = open_store(hive)  # test_outbox.py runs the SQL on both databases
     audit = AuditLog(hive, store, clock)
     desk = Desk(hive, store, clock, audit, new_bank(hive, clock), in_mode(Mode.ASSISTED))
     waiting = Waiting(desk)
@@ -177,16 +195,10 @@ async def office(
         CONFIGURED.approvers, slack_ids(slack.env["SLACK_APPROVER_IDS"]), hive.salt()
     )
     waiting.approvals = waiting.another()
-    settings = SlackSettings.of(slack.env, sandbox=True)
-    assert settings is not None
     learned: list[str] = []
-
-    async def learn() -> None:
-        learned.append("folded")
-
-    ground = Ground(store, waiting.approvals, Cases(audit, store), RULES, clock, learn)
-    service = SlackService(settings, ground)
+    service = make_service(waiting, slack, learned)
     yield Office(waiting, slack, service, learned)
     await service.interactions.drain()
     service.close()
     audit.close()
+    store.close()
