@@ -131,11 +131,12 @@ def compose(
         rules, refusals, SlackSecret(slack) if slack else None, attached.interactions, wall
     )
     company = values.get("SENDER_COMPANY")
-    leaving = Leaving(ground.audit)
+    left = Leaving(ground.audit).left
+    body_s = min(rules.body_timeout_s, 5.0)
     parts = Parts(
         webhooks=webhooks,
         clicks=clicks,
-        unsubscribe=Unsubscribe(salt, intake, refusals, ground.clock, company, leaving.left),
+        unsubscribe=Unsubscribe(salt, intake, refusals, ground.clock, company, left, body_s),
         health=Health(ground.hive.path, beating.beat, intake.spool.waiting, metrics, monotonic),
         metrics=metrics,
         refusals=refusals,

@@ -112,9 +112,11 @@ async def serve(app: ASGIApp, listener: socket.socket, ready: Callable[[], None]
 
 
 @contextlib.asynccontextmanager
-async def beside(background: Sequence[Background]) -> AsyncIterator[None]:
+async def beside(
+    background: Sequence[Background], again_s: float = _AGAIN_S
+) -> AsyncIterator[None]:
     """Run all of these while the block runs; one that fails or returns is started again."""
-    tasks = [asyncio.create_task(_for_ever(one)) for one in background]
+    tasks = [asyncio.create_task(_for_ever(one, again_s)) for one in background]
     try:
         yield
     finally:
@@ -123,13 +125,13 @@ async def beside(background: Sequence[Background]) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _for_ever(work: Background) -> None:
+async def _for_ever(work: Background, again_s: float) -> None:
     while True:
         try:
             await work()
         except Exception:  # its edge: the next try may go better
             log.exception("background_failed", task=getattr(work, "__qualname__", "?"))
-        await asyncio.sleep(_AGAIN_S)
+        await asyncio.sleep(again_s)
 
 
 def _raise_file_limit() -> None:

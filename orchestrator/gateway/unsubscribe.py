@@ -26,12 +26,12 @@ from guardrails.unsubscribe import Leaver, leaver
 from orchestrator.gateway.bodies import read_known
 from orchestrator.gateway.door import Refusals
 from orchestrator.gateway.incoming import Incoming
-from orchestrator.gateway.intake import Intake
+from orchestrator.gateway.intake import Intake, Taken
 from orchestrator.inbox import Source
 
 log = structlog.get_logger(__name__)
 _ONE_CLICK = b"List-Unsubscribe=One-Click"
-_BODY, _BODY_S = 4096, 5.0
+_BODY = 4096  # bytes that are looked at
 _PAGES = files("orchestrator.gateway") / "pages"
 Left = Callable[[Leaver], Awaitable[None]]
 
@@ -42,6 +42,7 @@ class Unsubscribe:
     Args:
         company: who wrote, for the page; None leaves it out.
         left: what else is done at once about somebody who left; it must not raise.
+        body_s: how long a body is waited for; what is in it changes nothing but the record.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Unsubscribe:
         clock: Clock,
         company: str | None,
         left: Left,
+        body_s: float,
     ) -> None:
         self._salt = salt
         self._intake = intake
@@ -59,6 +61,7 @@ class Unsubscribe:
         self._clock = clock
         self._from = f" from {company}" if company else ""
         self._left = left
+        self._body_s = body_s
         self._page = _Page()
 
     async def handle(self, request: Request) -> Response:
@@ -77,7 +80,7 @@ class Unsubscribe:
         return await self._leave(request, who)
 
     async def _leave(self, request: Request, who: Leaver) -> Response:
-        body = await read_known(request, _BODY, _BODY_S)
+        body = await read_known(request, _BODY, self._body_s)
         via = "one_click" if _ONE_CLICK in body.content else "page"
         wish = {"lead_id": who.lead_id, "subject_hash": who.hashed, "via": via}
         incoming = Incoming(
@@ -89,12 +92,13 @@ class Unsubscribe:
             lead_id=who.lead_id,
         )
         try:
-            await self._intake.take(incoming)
+            taken = await self._intake.take(incoming)
         except DiskTrouble as error:
             log.error("unsubscribe_refused", why=error.message)
             lines = ["We could not note your wish just now. Please press the button again soon."]
             return self._page.show(503, "Please try again", lines, "Try again")
-        await self._left(who)
+        if taken is not Taken.SPOOLED:  # with the database away, nothing else can be done either
+            await self._left(who)
         lines = [f"You will get no more e-mail{self._from}. You can close this page."]
         return self._page.show(200, "You are unsubscribed", lines)
 
