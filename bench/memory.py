@@ -17,6 +17,8 @@ def _megabytes(running: Swarm) -> dict[str, tuple[float, float]]:
     pids = {"queen": psutil.Process().pid} | {
         name: pid for name, pid in running.children.pids().items() if pid
     }
+    if nursery := running.children.nursery_pid:
+        pids["nursery"] = nursery
     found = {}
     for name, pid in pids.items():
         full = psutil.Process(pid).memory_full_info()

@@ -17,6 +17,7 @@ from bench.common import bare_client, scratch, show
 from guardrails.hive import Hive
 from orchestrator.engine import Engine, Json
 from orchestrator.mcp_session import Session
+from orchestrator.processes import ServerSpec
 from servers.common.contract import Args, Result, ToolSpec
 
 LEADS, CALLS, ROUNDS = 200, 6, 5
@@ -36,6 +37,15 @@ class Echoed(Result):
 
 
 ECHO = ToolSpec("echo", "Echo", "Give the text back.", Echo, Echoed)
+
+
+class Plain(ServerSpec):
+    """Our transport over one trivial tool."""
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The script beside this file."""
+        return (sys.executable, "-P", str(SERVER))
 
 
 async def _in_flight(count: int, width: int, work: object) -> float:
@@ -69,10 +79,7 @@ async def _bare(width: int) -> float:
 async def _measure() -> None:
     rows = []
     with scratch() as directory:
-        command = (sys.executable, "-P", str(SERVER))
-        session = await Session.start(
-            "plain", command, env={}, log_file=directory / "log", timeout_s=30
-        )
+        session = await Session.start(Plain("plain", {}), log_file=directory / "log", timeout_s=30)
 
         async def checkpoint() -> Json:
             for _ in range(CALLS // 2):

@@ -1,12 +1,17 @@
-"""Time until all six servers are ready, against bare `mcp` servers in the same run."""
+"""Time until all six servers are ready, and until a killed one is ready again: forked and spawned,
+against bare `mcp` servers in the same run.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 import statistics
 import time
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
 from bench.common import bare_client, scratch, show
 from guardrails.brakes.failures import FailureTracker
@@ -15,7 +20,7 @@ from guardrails.clock import utc_now
 from guardrails.config import load_config
 from guardrails.model import Mode
 from guardrails.store import open_store
-from orchestrator.bootstrap import SERVERS, Options, open_hive, server_spec
+from orchestrator.bootstrap import SERVERS, Options, nursery_of, open_hive, server_spec
 from orchestrator.children import Children
 from orchestrator.environment import Environment
 from orchestrator.incidents import Incidents
@@ -50,7 +55,15 @@ async def _bare_six() -> float:
     return took
 
 
-async def _ours(stack: AsyncExitStack) -> list[float]:
+@dataclass(frozen=True)
+class _Times:
+    """Seconds: six servers ready, from nothing; a killed one ready again, median of the six."""
+
+    ready: float
+    again: float
+
+
+async def _ours(stack: AsyncExitStack, *, forked: bool) -> _Times:
     directory = stack.enter_context(scratch())
     options = Options(hive=directory / "hive", sandbox=True, hunter_roots=(directory,))
     hive = open_hive(options, load_config(), utc_now)
@@ -60,26 +73,48 @@ async def _ours(stack: AsyncExitStack) -> list[float]:
     incidents = Incidents(
         FailureTracker(store, hive, utc_now, "queen"), Quarantine(store, utc_now), limit=3
     )
-    times = []
+    specs = [server_spec(name, options, hive, Mode.SHADOW, environment) for name in SERVERS]
+    ready, again = [], []
     for _ in range(ROUNDS):
-        specs = [server_spec(name, options, hive, Mode.SHADOW, environment) for name in SERVERS]
         started = time.perf_counter()
-        async with Children(specs, hive.logs_dir, 60, incidents):
-            times.append(time.perf_counter() - started)
-    return times
+        async with AsyncExitStack() as swarm:
+            nursery = await swarm.enter_async_context(nursery_of(hive)) if forked else None
+            children = Children(specs, hive.logs_dir, 60, incidents, nursery)
+            await swarm.enter_async_context(children)
+            ready.append(time.perf_counter() - started)
+            again += [await _restart(children, name) for name in SERVERS]
+    return _Times(statistics.median(ready), statistics.median(again))
+
+
+async def _restart(children: Children, name: str) -> float:
+    before = children.pids()[name]
+    assert before is not None
+    started = time.perf_counter()
+    os.kill(before, signal.SIGKILL)
+    while children.pids()[name] in (before, None):  # noqa: ASYNC110 - seen from outside
+        await asyncio.sleep(0.001)
+    return time.perf_counter() - started
 
 
 async def _measure() -> None:
     async with AsyncExitStack() as stack:
-        ours = statistics.median(await _ours(stack))
+        spawned = await _ours(stack, forked=False)
+        forked = await _ours(stack, forked=True)
     one = statistics.median([await _bare_one() for _ in range(ROUNDS)])
     six = statistics.median([await _bare_six() for _ in range(ROUNDS)])
+    took = {
+        "six bare mcp servers": six,
+        "the swarm's six servers, spawned": spawned.ready,
+        "the swarm's six servers, forked, with the start of the nursery": forked.ready,
+        "a killed one again, spawned": spawned.again,
+        "a killed one again, forked": forked.again,
+    }
     show(
         "Ready time (median of 5)",
         ("what", "against one bare server", "against six bare servers in parallel"),
         [
-            ("six bare mcp servers", f"{six / one:.2f} x", "1.00 x"),
-            ("the swarm's six servers", f"{ours / one:.2f} x", f"{ours / six:.2f} x"),
+            (what, f"{seconds / one:.2f} x", f"{seconds / six:.2f} x")
+            for what, seconds in took.items()
         ],
     )
 

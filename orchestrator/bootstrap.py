@@ -12,11 +12,14 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from guardrails.approvals import Approvals
+from guardrails.approvers import ApproverList, slack_ids
 from guardrails.audit import AuditLog
 from guardrails.bank import Bank, load_seed_lessons
 from guardrails.bootstrap_hive import ensure_hive
 from guardrails.brakes.failures import FailureTracker
 from guardrails.brakes.quarantine import Quarantine
+from guardrails.brakes.stop import StopSwitch
 from guardrails.clock import Clock, shifted, utc_now
 from guardrails.config import Config, config_dir, config_path, load_config
 from guardrails.errors import AuditBroken, BankUnreadable
@@ -32,6 +35,7 @@ from orchestrator.deliver_crm import FollowUp
 from orchestrator.deliver_mail import Post
 from orchestrator.deliver_writes import Writer
 from orchestrator.deliveries import Deliveries
+from orchestrator.delivery_rows import queue_approved
 from orchestrator.engine import Engine
 from orchestrator.environment import Environment
 from orchestrator.incidents import Incidents
@@ -40,6 +44,7 @@ from orchestrator.logs import logging_to
 from orchestrator.nursery import Nursery
 from orchestrator.prepare import WORKFLOW, PrepareLead
 from orchestrator.processes import ServerSpec
+from orchestrator.pulse import Sign, alive
 from orchestrator.runs import Runs
 from orchestrator.triage import Triage
 from orchestrator.twins import Twins, joined_twins, running_twins, sandbox_offset
@@ -81,6 +86,9 @@ class Swarm:
     clock: Clock
     concurrency: int
     deliveries: Deliveries
+    audit: AuditLog
+    approvals: Approvals
+    sign: Sign
 
 
 def effective_mode(config: Config, wanted: Mode | None) -> Mode:
@@ -120,6 +128,24 @@ def require_whole_audit(hive: Hive, store: Store, clock: Clock = utc_now) -> Non
         raise AuditBroken(f"the audit does not hold: {report.problem}")
 
 
+def open_approvals(
+    config: Config,
+    hive: Hive,
+    store: Store,
+    audit: AuditLog,
+    clock: Clock,
+    environment: Environment,
+) -> Approvals:
+    """Where people decide: the same in queen, gateway and command line.
+
+    Raises:
+        ConfigError: an approver is listed twice.
+    """
+    ids = slack_ids(environment.values.get("SLACK_APPROVER_IDS"))
+    people = ApproverList.of(config.approvers, ids, hive.salt())
+    return Approvals(store, audit, StopSwitch(hive, store), people, clock, queue_approved)
+
+
 @contextlib.asynccontextmanager
 async def running_swarm(options: Options, environment: Environment) -> AsyncIterator[Swarm]:
     """Start everything, in the order in which the parts need each other; end it in reverse.
@@ -144,7 +170,7 @@ async def running_swarm(options: Options, environment: Environment) -> AsyncIter
     async with contextlib.AsyncExitStack() as stack:
         hive = open_hive(options, config, clock)
         stack.enter_context(logging_to(hive.logs_dir / "queen.log"))
-        nursery = await stack.enter_async_context(_nursery(hive))  # it imports meanwhile
+        nursery = await stack.enter_async_context(nursery_of(hive))  # it imports meanwhile
         twins = await _twins(stack, options, offset_s)
         if twins is not None:
             environment = environment.with_values(twins.env)
@@ -198,6 +224,9 @@ async def running_swarm(options: Options, environment: Environment) -> AsyncIter
         stack.callback(engine.unlock)
         await stack.enter_async_context(children)
         await stack.enter_async_context(engine)
+        work = config.production.work
+        pulse = alive(store, children, config.production.monitor, work.call_timeout_s)
+        sign = await stack.enter_async_context(pulse)
         yield Swarm(
             config=config,
             mode=mode,
@@ -211,10 +240,13 @@ async def running_swarm(options: Options, environment: Environment) -> AsyncIter
             clock=clock,
             concurrency=concurrency,
             deliveries=deliveries,
+            audit=audit,
+            approvals=open_approvals(config, hive, store, audit, clock, environment),
+            sign=sign,
         )
 
 
-def _nursery(hive: Hive) -> Nursery:
+def nursery_of(hive: Hive) -> Nursery:
     """It names its hive, so that whoever looks at processes sees whose they are."""
     modules = [ServerSpec(name, {}).module for name in SERVERS]
     return Nursery(modules, hive.logs_dir / "nursery.log", {"HIVE_MIND_DIR": str(hive.path)})

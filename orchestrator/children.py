@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +19,8 @@ from pydantic import BaseModel
 from guardrails.errors import ServerUnavailable
 from orchestrator.incidents import Watcher
 from orchestrator.mcp_session import Session, ToolFailed
+from orchestrator.nursery import Nursery
+from orchestrator.processes import ServerSpec
 from servers.common.contract import ToolSpec
 
 log = structlog.get_logger(__name__)
@@ -32,25 +32,15 @@ _ATTEMPTS = 4
 _LOG_LIMIT = 5_000_000
 
 
-@dataclass(frozen=True)
-class ServerSpec:
-    """How one server process is started: its name and the variables that are its own (P8)."""
-
-    name: str
-    env: Mapping[str, str]
-
-    @property
-    def command(self) -> tuple[str, ...]:
-        """`python -P -m servers.<name>`: -P keeps the current directory off the import path."""
-        return (sys.executable, "-P", "-m", f"servers.{self.name}")
-
-
 class Child:
     """One supervised server."""
 
-    def __init__(self, spec: ServerSpec, logs_dir: Path, watcher: Watcher) -> None:
+    def __init__(
+        self, spec: ServerSpec, logs_dir: Path, watcher: Watcher, nursery: Nursery | None = None
+    ) -> None:
         self.spec = spec
         self._watcher = watcher
+        self._nursery = nursery
         self.restarts = -1
         self._log_file = logs_dir / f"{spec.name}.log"
         self._session: Session | None = None
@@ -105,6 +95,24 @@ class Child:
                 return result
         raise AssertionError("unreachable: the last attempt returns or raises")
 
+    async def ping(self, timeout_s: float) -> None:
+        """Ask it for a real answer; kill it when none comes, so that it restarts.
+
+        Raises:
+            ServerUnavailable: it is dead, restarting or hung.
+        """
+        session = self._session
+        if session is None:
+            raise ServerUnavailable(f"{self.spec.name} is not running")
+        try:
+            await session.ping(timeout_s)
+        except ServerUnavailable as error:
+            if not session.exited.is_set():
+                log.warning("server_hung", server=self.spec.name, error=error.message)
+                await session.kill()
+                await self._watcher.lost(self.spec.name, "tools/list", error.message, hung=True)
+            raise
+
     async def close(self) -> None:
         """End the server and its owner task."""
         self._closing = True
@@ -153,17 +161,20 @@ class Child:
     async def _start(self) -> Session:
         _rotate(self._log_file)
         try:
-            return await Session.start(
-                self.spec.name,
-                self.spec.command,
-                env=self.spec.env,
-                log_file=self._log_file,
-                timeout_s=_START_TIMEOUT_S,
-            )
+            if self._nursery is not None:
+                # Whatever a fork may have broken in it, a spawned one is whole.
+                with contextlib.suppress(ServerUnavailable):
+                    return await self._started(self._nursery)
+            return await self._started(None)
         except ServerUnavailable as error:
             raise ServerUnavailable(
                 f"{error.message}; its last words: {_tail(self._log_file)}"
             ) from error
+
+    async def _started(self, nursery: Nursery | None) -> Session:
+        return await Session.start(
+            self.spec, log_file=self._log_file, timeout_s=_START_TIMEOUT_S, nursery=nursery
+        )
 
     async def _announce(self, session: Session | None, error: ServerUnavailable | None) -> None:
         async with self._changed:
@@ -181,9 +192,11 @@ class Children:
         logs_dir: Path,
         call_timeout_s: float,
         watcher: Watcher,
+        nursery: Nursery | None = None,
     ) -> None:
-        self._children = {spec.name: Child(spec, logs_dir, watcher) for spec in specs}
+        self._children = {spec.name: Child(spec, logs_dir, watcher, nursery) for spec in specs}
         self._call_timeout_s = call_timeout_s
+        self._nursery = nursery
         self.calls = 0
 
     async def __aenter__(self) -> Children:
@@ -205,9 +218,18 @@ class Children:
         self.calls += 1
         return await self._children[server].call(spec, args, self._call_timeout_s)
 
+    async def ping(self, server: str, timeout_s: float) -> None:
+        """Whether a server answers (see `Child.ping`)."""
+        await self._children[server].ping(timeout_s)
+
     def pids(self) -> dict[str, int | None]:
         """Process id of each server, None while it restarts."""
         return {name: child.pid for name, child in self._children.items()}
+
+    @property
+    def nursery_pid(self) -> int | None:
+        """Process id of the nursery that forks them, if one does."""
+        return self._nursery.pid if self._nursery else None
 
     def restarts(self) -> dict[str, int]:
         """How often each server was restarted."""

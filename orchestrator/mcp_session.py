@@ -1,18 +1,17 @@
-"""One MCP server process and the conversation with it. Owns: spawn, handshake, calls, the end.
+"""One MCP server process and the conversation with it. Owns: handshake, calls, the end.
 
-A client of our own on `asyncio` subprocess callbacks (see docs/adr/0003): newline-delimited
-JSON-RPC without tasks or threads per message. The process's death, not the end of a pipe, ends
-the session, so a grandchild that holds stdout cannot make a call hang; stderr goes to a file, so
-nothing has to be drained; invalid bytes on stdout spoil one line and nothing else.
+A client of our own on `asyncio` callbacks (see docs/adr/0003): newline-delimited JSON-RPC without
+tasks or threads per message. The process's death, not the end of a pipe, ends the session, so a
+grandchild that holds stdout cannot make a call hang; stderr goes to a file, so nothing has to be
+drained; invalid bytes on stdout spoil one line and nothing else.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
-import os
 import signal
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,10 +20,11 @@ from pydantic import BaseModel, ValidationError
 
 from guardrails.correlation import current
 from guardrails.errors import Failure, ServerUnavailable, SwarmError
+from orchestrator.nursery import NotForked, Nursery
+from orchestrator.processes import Process, ServerSpec, Spawned
 from servers.common.contract import ToolSpec
 
 PROTOCOL_VERSION = "2025-11-25"
-_INHERITED = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "SHELL", "TERM", "TZ", "USER")
 _GRACE_S = 2.0
 A = TypeVar("A", bound=BaseModel)
 R = TypeVar("R", bound=BaseModel)
@@ -46,27 +46,6 @@ class ToolFailed(SwarmError):
         return self.failure
 
 
-class _Pipes(asyncio.SubprocessProtocol):
-    """Callbacks of the child's pipes: lines in, exit out."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._buffer = bytearray()
-
-    def pipe_data_received(self, fd: int, data: bytes | str) -> None:
-        assert isinstance(data, bytes)
-        self._buffer += data
-        if b"\n" not in data:
-            return
-        *lines, rest = bytes(self._buffer).split(b"\n")
-        self._buffer = bytearray(rest)
-        for line in lines:
-            self._session.on_line(line)
-
-    def process_exited(self) -> None:
-        self._session.on_exit()
-
-
 class Session:
     """A running server. Made by `Session.start`; dead once `exited` is set."""
 
@@ -76,47 +55,26 @@ class Session:
         self.protocol_version = PROTOCOL_VERSION
         self._ids = itertools.count(1)
         self._pending: dict[int, asyncio.Future[dict[str, Any]]] = {}
-        self._transport: asyncio.SubprocessTransport | None = None
-        self._stdin: asyncio.WriteTransport | None = None
+        self._buffer = bytearray()
+        self._process: Process | None = None
 
     @classmethod
     async def start(
-        cls,
-        name: str,
-        command: Sequence[str],
-        *,
-        env: Mapping[str, str],
-        log_file: Path,
-        timeout_s: float,
+        cls, spec: ServerSpec, *, log_file: Path, timeout_s: float, nursery: Nursery | None = None
     ) -> Session:
-        """Spawn the server and shake hands.
+        """Start the server, forked by the nursery if there is one and it can, and shake hands.
 
-        The child gets a session of its own (so a Ctrl-C at the terminal does not reach it), a
-        few harmless variables and `env`, nothing else (P8).
+        The server gets a session of its own, a few harmless variables and `spec.env`, nothing
+        else (P8).
 
         Raises:
-            ServerUnavailable: it cannot be spawned, or did not answer in `timeout_s` seconds.
+            ServerUnavailable: it cannot be started, or did not answer in `timeout_s` seconds.
         """
-        session = cls(name)
-        loop = asyncio.get_running_loop()
-        inherited = {key: os.environ[key] for key in _INHERITED if key in os.environ}
-        with log_file.open("ab") as log:
-            try:
-                transport, _ = await loop.subprocess_exec(
-                    lambda: _Pipes(session),
-                    *command,
-                    stdin=asyncio.subprocess.PIPE,
-                    stdout=asyncio.subprocess.PIPE,
-                    stderr=log,
-                    env=inherited | dict(env),
-                    start_new_session=True,
-                )
-            except OSError as error:
-                raise ServerUnavailable(f"{name} cannot be started: {error}") from error
-        session._transport = transport
-        stdin = transport.get_pipe_transport(0)
-        assert isinstance(stdin, asyncio.WriteTransport)
-        session._stdin = stdin
+        session = cls(spec.name)
+        try:
+            session._process = await session._launch(spec, log_file, nursery)
+        except OSError as error:
+            raise ServerUnavailable(f"{spec.name} cannot be started: {error}") from error
         try:
             await session._handshake(timeout_s)
         except BaseException:
@@ -124,11 +82,18 @@ class Session:
             raise
         return session
 
+    async def _launch(self, spec: ServerSpec, log_file: Path, nursery: Nursery | None) -> Process:
+        with log_file.open("ab") as log:
+            if nursery is not None:
+                with contextlib.suppress(NotForked):
+                    return await nursery.fork(spec, self, log)
+            return await Spawned.start(spec, self, log)
+
     @property
     def pid(self) -> int:
         """Process id of the server."""
-        assert self._transport is not None
-        return self._transport.get_pid()
+        assert self._process is not None
+        return self._process.pid
 
     async def call(self, spec: ToolSpec[A, R], args: A, timeout_s: float) -> R:
         """Call a tool and return its typed result.
@@ -155,26 +120,43 @@ class Session:
                 remedy="Queen and server are of different versions: restart the swarm.",
             ) from error
 
+    async def ping(self, timeout_s: float) -> None:
+        """Have the server list its tools: a question that goes through its dispatch.
+
+        Raises:
+            ServerUnavailable: no answer in time.
+        """
+        await self._request("tools/list", {}, timeout_s)
+
     async def close(self, grace_s: float = _GRACE_S) -> None:
         """End the server: close stdin, wait, TERM to its group, wait, KILL. Never raises."""
-        if self._stdin is not None:
-            self._stdin.close()
+        if self._process is None:
+            return
+        self._process.stdin.close()
         if not await self._gone(grace_s):
             self._signal(signal.SIGTERM)
             if not await self._gone(grace_s):
                 self._signal(signal.SIGKILL)
                 await self._gone(_GRACE_S)
         self._signal(signal.SIGKILL)  # sweep what is left of the group
-        if self._transport is not None:
-            self._transport.close()
+        self._process.close()
 
     async def kill(self) -> None:
         """Kill the server's process group at once (it hangs), and wait until it is gone."""
         self._signal(signal.SIGKILL)
         await self._gone(_GRACE_S)
 
-    def on_line(self, line: bytes) -> None:
-        """One line of the server's stdout."""
+    def on_data(self, data: bytes) -> None:
+        """Bytes of the server's stdout."""
+        self._buffer += data
+        if b"\n" not in data:
+            return
+        *lines, rest = bytes(self._buffer).split(b"\n")
+        self._buffer = bytearray(rest)
+        for line in lines:
+            self._on_line(line)
+
+    def _on_line(self, line: bytes) -> None:
         try:
             message = orjson.loads(line)
         except orjson.JSONDecodeError:
@@ -231,9 +213,9 @@ class Session:
         return result if isinstance(result, dict) else {}
 
     def _send(self, message: dict[str, Any]) -> None:
-        if self.exited.is_set() or self._stdin is None or self._stdin.is_closing():
+        if self.exited.is_set() or self._process is None or self._process.stdin.is_closing():
             raise ServerUnavailable(f"{self.name} is not running")
-        self._stdin.write(orjson.dumps(message) + b"\n")
+        self._process.stdin.write(orjson.dumps(message) + b"\n")
 
     def _cancel(self, number: int) -> None:
         try:
@@ -261,12 +243,8 @@ class Session:
         return True
 
     def _signal(self, number: signal.Signals) -> None:
-        if self._transport is None:
-            return
-        try:
-            os.killpg(self.pid, number)
-        except (ProcessLookupError, PermissionError):
-            return
+        if self._process is not None:
+            self._process.send_signal(number)
 
 
 def _failure(server: str, tool: str, content: Any, result: dict[str, Any]) -> Failure:

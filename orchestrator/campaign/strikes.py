@@ -80,7 +80,7 @@ class Strikes:
         if strike.fault == "database_locked":
             return database_locked(self._swarm.hive.database_file, self._database_url)
         if strike.fault == "disk_full":
-            return disk_full(lambda: {os.getpid(), *self._server_pids()})
+            return disk_full(lambda: {os.getpid(), *self._struck_pids()})
         return torn_bank(self._swarm.hive.bank_file)
 
     async def _server(self, name: str, *, hang: bool) -> None:
@@ -110,8 +110,10 @@ class Strikes:
             await asyncio.sleep(0.05)
         return pid
 
-    def _server_pids(self) -> set[int]:
-        return {pid for pid in self._swarm.children.pids().values() if pid is not None}
+    def _struck_pids(self) -> set[int]:
+        children = self._swarm.children
+        pids = (*children.pids().values(), children.nursery_pid)  # what it forks has its limits
+        return {pid for pid in pids if pid is not None}
 
 
 @contextlib.asynccontextmanager

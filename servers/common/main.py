@@ -83,14 +83,17 @@ def run(open_server: Callable[[], Opened]) -> None:
     _run_or_explain(serve)
 
 
-def die_with_parent() -> None:
+def die_with_parent(parent: int | None = None) -> None:
     """Have the kernel kill this process when its parent dies (Linux; elsewhere stdin's end does).
 
     A closed stdin ends a healthy server anyway; this is for the one that cannot read it.
+
+    Args:
+        parent: who it was at the start, when that is known; else whoever it is now.
     """
     if not sys.platform.startswith("linux"):
         return
-    parent = os.getppid()
+    parent = parent or os.getppid()
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before the kernel knew
         os.kill(os.getpid(), signal.SIGKILL)

@@ -15,7 +15,7 @@ from servers.crafter.tools import build_server
 
 
 @asynccontextmanager
-async def opened() -> AsyncIterator[Server[Any]]:
+async def open_server() -> AsyncIterator[Server[Any]]:
     """The crafter over this process's environment; it holds nothing that needs closing."""
     settings = CrafterSettings()
     service = compose(
@@ -29,4 +29,4 @@ async def opened() -> AsyncIterator[Server[Any]]:
 
 
 if __name__ == "__main__":
-    run(opened)
+    run(open_server)

@@ -3,9 +3,8 @@
 import asyncio
 import os
 import signal
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import psutil
@@ -18,26 +17,15 @@ from guardrails.correlation import Correlation, correlated
 from guardrails.errors import Failure, LeadQuarantined, ServerUnavailable
 from guardrails.hive import Hive
 from guardrails.store import Store
-from orchestrator.children import Child, Children, ServerSpec
+from orchestrator.children import Child, Children
 from orchestrator.incidents import Incidents, Watcher
+from orchestrator.nursery import Nursery
+from tests.orchestrator.fakes.awkward import awkward as spec
+from tests.orchestrator.fakes.awkward import awkward_nursery
 from tests.orchestrator.fakes.awkward_server import DO, DO_ONCE, Do
 
-SERVER = Path(__file__).parent / "fakes" / "awkward_server.py"
-ROOT = str(Path(__file__).parents[2])
-
 pytestmark = [pytest.mark.anyio, pytest.mark.processes]
-
-
-class AwkwardSpec(ServerSpec):
-    """The awkward server instead of one of ours."""
-
-    @property
-    def command(self) -> tuple[str, ...]:
-        return (sys.executable, str(SERVER))
-
-
-def spec(name: str = "awkward", **env: str) -> ServerSpec:
-    return AwkwardSpec(name, {"PYTHONPATH": ROOT, **env})
+Open = Callable[..., AbstractAsyncContextManager[Child]]
 
 
 class Diary:
@@ -56,18 +44,37 @@ class Diary:
         self.notes.append(f"{server} served")
 
 
-@asynccontextmanager
-async def child(tmp_path: Path, watcher: Watcher | None = None) -> AsyncIterator[Child]:
-    one = Child(spec(), tmp_path, watcher or Diary())
-    await one.open()
-    try:
-        yield one
-    finally:
-        await one.close()
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
 
 
-async def test_a_killed_server_is_restarted_and_answers_again(tmp_path: Path) -> None:
-    async with child(tmp_path) as one:
+@pytest.fixture(scope="module")
+async def nursery(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Nursery]:
+    async with awkward_nursery(tmp_path_factory.mktemp("nursery")) as started:
+        yield started
+
+
+@pytest.fixture
+def child(nursery: Nursery, tmp_path: Path) -> Open:
+    @asynccontextmanager
+    async def open_child(watcher: Watcher | None = None) -> AsyncIterator[Child]:
+        one = Child(spec(), tmp_path, watcher or Diary(), nursery)
+        await one.open()
+        try:
+            yield one
+        finally:
+            await one.close()
+
+    return open_child
+
+
+def descendants() -> set[psutil.Process]:
+    return set(psutil.Process().children(recursive=True))
+
+
+async def test_a_killed_server_is_restarted_and_answers_again(child: Open) -> None:
+    async with child() as one:
         before = one.pid
         assert before is not None
         os.kill(before, signal.SIGKILL)
@@ -77,33 +84,33 @@ async def test_a_killed_server_is_restarted_and_answers_again(tmp_path: Path) ->
         assert one.restarts == 1
 
 
-async def test_a_read_only_call_is_repeated_after_a_crash(tmp_path: Path) -> None:
-    async with child(tmp_path) as one:
+async def test_a_read_only_call_is_repeated_after_a_crash(child: Open, tmp_path: Path) -> None:
+    async with child() as one:
         marker = str(tmp_path / "died")
         answer = await one.call(DO, Do(what="die_first_time", text=marker), 30)
         assert answer.text == marker
 
 
-async def test_a_call_that_is_not_idempotent_is_never_repeated(tmp_path: Path) -> None:
-    async with child(tmp_path) as one:
+async def test_a_call_that_is_not_idempotent_is_never_repeated(child: Open, tmp_path: Path) -> None:
+    async with child() as one:
         marker = str(tmp_path / "died")
         with pytest.raises(ServerUnavailable):
             await one.call(DO_ONCE, Do(what="die_first_time", text=marker), 30)
 
 
-async def test_a_server_that_always_dies_fails_in_bounded_time(tmp_path: Path) -> None:
-    async with child(tmp_path) as one:
+async def test_a_server_that_always_dies_fails_in_bounded_time(child: Open) -> None:
+    async with child() as one:
         with pytest.raises(ServerUnavailable):
             await one.call(DO, Do(what="die"), 30)
 
 
 async def test_a_lead_that_always_kills_its_server_is_quarantined_and_the_next_is_served(
-    tmp_path: Path, hive: Hive, sqlite_store: Store
+    child: Open, tmp_path: Path, hive: Hive, sqlite_store: Store
 ) -> None:
     quarantine = Quarantine(sqlite_store, utc_now)
     tracker = FailureTracker(sqlite_store, hive, utc_now, "queen")
     incidents = Incidents(tracker, quarantine, limit=3)
-    async with child(tmp_path, incidents) as one:
+    async with child(incidents) as one:
         with correlated(Correlation("L-poison", "R-1")), pytest.raises(LeadQuarantined):
             await one.call(DO, Do(what="die"), 30)
         with correlated(Correlation("L-good", "R-1")):
@@ -118,9 +125,9 @@ async def test_a_lead_that_always_kills_its_server_is_quarantined_and_the_next_i
     ]
 
 
-async def test_a_stopped_server_is_killed_and_replaced(tmp_path: Path) -> None:
+async def test_a_stopped_server_is_killed_and_replaced(child: Open) -> None:
     diary = Diary()
-    async with child(tmp_path, diary) as one:
+    async with child(diary) as one:
         before = one.pid
         assert before is not None
         os.kill(before, signal.SIGSTOP)
@@ -129,17 +136,20 @@ async def test_a_stopped_server_is_killed_and_replaced(tmp_path: Path) -> None:
     assert diary.notes == ["awkward.do hung", "awkward served"]
 
 
-async def test_one_server_that_cannot_start_leaves_none_behind(tmp_path: Path) -> None:
-    children = Children([spec("good"), spec("bad", REFUSE_TO_START="1")], tmp_path, 10, Diary())
-    before = set(psutil.Process().children())
+async def test_one_server_that_cannot_start_leaves_none_behind(
+    nursery: Nursery, tmp_path: Path
+) -> None:
+    specs = [spec("good"), spec("bad", REFUSE_TO_START="1")]
+    children = Children(specs, tmp_path, 10, Diary(), nursery)
+    before = descendants()
     with pytest.raises(ServerUnavailable, match="the moon is in the wrong place"):
         async with children:
             pass
-    assert set(psutil.Process().children()) - before == set()
+    assert descendants() - before == set()
 
 
-async def test_closing_leaves_no_process(tmp_path: Path) -> None:
-    async with Children([spec("one"), spec("two")], tmp_path, 10, Diary()) as children:
+async def test_closing_leaves_no_process(nursery: Nursery, tmp_path: Path) -> None:
+    async with Children([spec("one"), spec("two")], tmp_path, 10, Diary(), nursery) as children:
         pids = [pid for pid in children.pids().values() if pid]
         assert len(pids) == 2
     await asyncio.sleep(0)

@@ -82,7 +82,7 @@ def wait_for(hive: Path, count: int, queen: subprocess.Popen[bytes]) -> None:
 
 def servers_of(queen: int) -> dict[str, psutil.Process]:
     found = {}
-    for child in psutil.Process(queen).children():
+    for child in psutil.Process(queen).children(recursive=True):
         try:
             line = " ".join(child.cmdline())
         except psutil.Error:

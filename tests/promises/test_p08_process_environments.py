@@ -1,39 +1,73 @@
-"""P8: a key lives in one process. Looked at from outside, in the running processes."""
+"""P8: a key lives in one process. Looked at from outside, in the running processes.
 
+A forked server's `/proc` shows the environment that the nursery was started with, so its memory is
+looked through instead: a key that is held lies there in plain bytes, wherever it came from.
+"""
+
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
 from orchestrator.bootstrap import Options, running_swarm
-from orchestrator.environment import Environment
+from orchestrator.environment import VARIABLES, Environment
 
 pytestmark = [pytest.mark.anyio, pytest.mark.processes, pytest.mark.timeout(180)]
 OWN = {
     "hunter": set(),
-    "enricher": {"CLAY_API_KEY", "CLAY_ROUTINE_ID", "RB2B_API_KEY"},
+    "enricher": {"CLAY_API_KEY", "RB2B_API_KEY"},
     "crafter": set(),
     "guardrails": set(),
     "ghl": {"GHL_PROD_API_KEY", "GHL_LOCATION_ID"},
     "instantly": {"INSTANTLY_API_KEY"},
+    "nursery": set(),
 }
 SECRETS = set().union(*OWN.values()) | {"SUPABASE_KEY", "SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET"}
+OF_THE_QUEEN = {"SUPABASE_KEY": "of-the-queen-0001", "SLACK_BOT_TOKEN": "of-the-gateway-0001"}
 
 
-async def test_each_server_holds_its_own_keys_and_the_queen_exports_none(tmp_path: Path) -> None:
-    given = Environment({"SUPABASE_KEY": "of the queen", "SLACK_BOT_TOKEN": "of the gateway"})
+def memory(pid: int) -> Iterator[bytes]:
+    """Everything that a process can write to: its heap, its stack, its buffers."""
+    ranges = []
+    for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+        span, rights, *_ = line.split()
+        if rights.startswith("rw"):
+            start, end = (int(each, 16) for each in span.split("-"))
+            ranges.append((start, end))
+    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as file:
+        for start, end in ranges:
+            file.seek(start)
+            yield file.read(end - start)
+
+
+def held(pid: int, values: dict[str, str]) -> set[str]:
+    """Names of the values that a process has anywhere in its memory."""
+    found = set()
+    for part in memory(pid):
+        found |= {name for name, value in values.items() if value.encode() in part}
+    return found
+
+
+async def test_each_server_holds_its_own_keys_and_neither_the_nursery_nor_another_does(
+    tmp_path: Path,
+) -> None:
+    given = Environment(OF_THE_QUEEN)
     options = Options(hive=tmp_path / "hive", sandbox=True, hunter_roots=(tmp_path,))
     async with running_swarm(options, given) as swarm:
-        for name, pid in swarm.children.pids().items():
+        assert swarm.twins is not None
+        values = {key: swarm.twins.env[key] for key in SECRETS if key in swarm.twins.env}
+        values |= OF_THE_QUEEN
+        assert set().union(*OWN.values()) <= set(values)
+        nursery = swarm.children.nursery_pid
+        assert nursery is not None
+        for name, pid in (*swarm.children.pids().items(), ("nursery", nursery)):
             assert pid is not None
-            held = SECRETS & set(psutil.Process(pid).environ())
-            assert held <= OWN[name], name
-            if name in {"ghl", "instantly"}:
-                assert held == OWN[name]
+            assert name == "nursery" or psutil.Process(pid).ppid() == nursery
+            assert held(pid, values) == OWN[name], name
+            known = {variable.name for variable in VARIABLES} - {"HIVE_MIND_DIR"}
+            assert known & set(psutil.Process(pid).environ()) == set()
         assert SECRETS & set(psutil.Process().environ()) == set()
-        arguments = [" ".join(child.cmdline()) for child in psutil.Process().children()]
-    keys = [
-        value for name, value in (swarm.twins.env if swarm.twins else {}).items() if "KEY" in name
-    ]
-    assert keys
-    assert not [line for line in arguments for key in keys if key in line]
+        below = psutil.Process().children(recursive=True)
+        arguments = [" ".join(child.cmdline()) for child in below]
+    assert not [line for line in arguments for key in values.values() if key in line]

@@ -2,11 +2,14 @@
 
 import asyncio
 import os
+import random
+import secrets
 import signal
 import subprocess
 import sys
+import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,15 +53,32 @@ async def do(args: Do) -> Done:
     if args.what == "print":
         sys.stdout.write("not the protocol\n")
         sys.stdout.flush()
+    if args.what == "draw":
+        return done(f"{random.random()} {uuid.uuid4()} {secrets.token_hex()}")
+    if args.what == "descriptors":
+        return done(" ".join(open_files()))
     if args.what == "fail":
         raise VendorUnavailable("no answer", vendor="ghl", operation="get", retry_after_s=3)
     if args.what == "crash":
         raise ZeroDivisionError("secret detail")
-    return Done(text=args.text, pid=os.getpid(), env=dict(os.environ))
+    return done(args.text)
+
+
+def open_files() -> list[str]:
+    """What each descriptor is: a file's path, or a kind in brackets."""
+    found = []
+    for each in list(Path("/proc/self/fd").iterdir()):
+        with suppress(FileNotFoundError):  # that of the listing itself
+            found.append(str(each.readlink()).partition(":")[0])
+    return found
+
+
+def done(text: str) -> Done:
+    return Done(text=text, pid=os.getpid(), env=dict(os.environ))
 
 
 @asynccontextmanager
-async def opened() -> AsyncIterator[Server[Any]]:
+async def open_server() -> AsyncIterator[Server[Any]]:
     if os.environ.get("REFUSE_TO_START"):
         sys.stderr.write("cannot start: the moon is in the wrong place\n")
         raise SystemExit(2)
@@ -66,4 +86,4 @@ async def opened() -> AsyncIterator[Server[Any]]:
 
 
 if __name__ == "__main__":
-    run(opened)
+    run(open_server)
