@@ -35,6 +35,7 @@ from orchestrator.bootstrap import Options, running_swarm
 from orchestrator.environment import Environment
 from orchestrator.report import console, document, render
 from orchestrator.shadow import ShadowRun
+from orchestrator.standstill import require_not_stopped
 
 
 def run_shadow(
@@ -60,6 +61,7 @@ def run_shadow(
         concurrency=concurrency,
         hunter_roots=(leads.resolve().parent,),
     )
+    require_not_stopped(hive, environment.values.get("SWARM_DATABASE_URL"))
     warn_of_chaos(load_config(config).production.failure_injection)
     report = asyncio.run(_shadow(options, environment, leads, limit, fresh=fresh, quiet=as_json))
     if as_json:

@@ -19,6 +19,7 @@ from orchestrator.environment import Environment
 from orchestrator.report import Json, console, document
 from orchestrator.report_run import deliveries_document, render_run
 from orchestrator.run import SendingRun
+from orchestrator.standstill import require_not_stopped
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class RunArguments:
 def run_leads(asked: RunArguments, environment: Environment, *, as_json: bool) -> int:
     """The run. 0 done or waiting, 1 when something needs a person, 3 when it was stopped."""
     options = asked.options()
+    require_not_stopped(options.hive, environment.values.get("SWARM_DATABASE_URL"))
     warn_of_chaos(load_config(asked.config).production.failure_injection)
     report = asyncio.run(_run(options, environment, asked, quiet=as_json))
     if as_json:
