@@ -15,12 +15,13 @@ from guardrails.heartbeats import Heartbeat
 from orchestrator.health.model import Finding, Limits, Seen, Severity, Snapshot, Undecided, lasted
 
 _UP = {
-    "queen": "Start it again: `swarm up`. Leads in flight go on where they stood; nothing is sent "
-    "twice. Its log is logs/queen.log in the hive.",
-    "gateway": "Start it again: `swarm gateway`. Vendors repeat what they could not deliver; its "
-    "log is logs/gateway.log in the hive.",
+    "queen": "If `swarm up` still runs, it starts her again by itself; else start it. Leads in "
+    "flight go on where they stood; nothing is sent twice. Her log is logs/queen.log in the hive.",
+    "gateway": "If `swarm up` still runs, it starts it again by itself; else start it. Vendors "
+    "repeat what they could not deliver. Its log is logs/gateway.log in the hive.",
     "monitor": "Start it again on that machine: scripts/health_monitor.py.",
 }
+_ENDED_BY = {"supervisor_died": "`swarm up`, which looked after it, has died"}
 _FREE = "If it is meant to be gone: `swarm monitor --retire {name}`."
 
 
@@ -79,7 +80,7 @@ def state_of(beat: Heartbeat, seen: Snapshot, limits: Limits) -> tuple[str, str]
     if not beat.expected:
         return None
     if beat.error is not None:
-        return "dead", f"an error ended it ({beat.error})"
+        return "dead", _ENDED_BY.get(beat.error, f"an error ended it ({beat.error})")
     silent = (seen.now - beat.beat_at).total_seconds()
     known = seen.seen.get(beat.pid) if seen.local(beat) else None
     if known is not None and not _is(known, beat.born) and silent > 2 * beat.interval_s:

@@ -55,7 +55,7 @@ def test_a_process_that_is_gone_is_dead(role: str) -> None:
     assert finding.key == f"process:{role}@{HOST}"
     assert finding.severity is Severity.CRITICAL
     assert "dead: its process 100 is gone" in finding.what
-    assert f"swarm {'up' if role == 'queen' else 'gateway'}" in finding.do
+    assert "swarm up" in finding.do
     assert f"--retire {role}@{HOST}" in finding.do
 
 
