@@ -22,7 +22,7 @@ from guardrails.model import Lead, Mode
 from guardrails.store import Store, insert_if_absent
 from guardrails.store.tables import run_items, runs
 from guardrails.store.write_tables import writes
-from orchestrator.children import Children
+from orchestrator.deliver_writes import Caller
 from orchestrator.delivery_rows import on_its_way
 from orchestrator.inbox import InboxState, Received, settle
 from orchestrator.run_records import lead_row
@@ -54,7 +54,7 @@ class Visitors:
     def __init__(
         self,
         store: Store,
-        children: Children,
+        children: Caller,
         clock: Clock,
         mode: Mode,
         *,

@@ -27,7 +27,7 @@ approvals = Table(
     Column("tier", Integer),
     Column("content_hash", String(64), nullable=False),  # of recipient, sender, subject and body
     Column("author", String(80)),  # salted id of the person who wrote the text; NULL: the crafter
-    Column("supersedes", String(40)),  # the approval whose text was edited
+    Column("supersedes", String(40), unique=True),  # the approval whose text was edited
     Column("requested_at", String(32), nullable=False),
     Column("due_at", String(32), nullable=False),  # SLA: then a reminder
     Column("expires_at", String(32), nullable=False),  # then it is not sent

@@ -141,12 +141,18 @@ class Edits:
         asked = _asked(old, decision, edit.by)
         rules, now = self._parts.rules, self._parts.clock()
 
-        def work(conn: Connection) -> str:
+        def work(conn: Connection) -> str | None:
             made = rows.request(conn, asked, rules, now)
+            found = rows.successor(conn, old.approval_id)
+            if found is None or found.approval_id != made:
+                return None  # one text takes the place of another, and somebody's was first
             settle(conn, received.id, now, lead_id=old.lead_id, note=f"waits as {made}")
             return made
 
-        return f"waits as {await self._parts.store.run(work)}"
+        made = await self._parts.store.run(work)
+        if made is None:
+            return await self._told(received, edit, "Somebody else has edited it meanwhile.")
+        return f"waits as {made}"
 
     async def _told(self, received: Received, edit: Edit, text: str) -> str:
         parts, now = self._parts, self._parts.clock()

@@ -13,6 +13,7 @@ from guardrails.approvals import Approvals
 from guardrails.approvers import Approver, ApproverList
 from guardrails.clock import iso
 from guardrails.config.models import Approvers
+from guardrails.hive import Hive
 from guardrails.model import Decision, Mode
 from tests.guardrails.authorize_samples import Desk, in_mode
 
@@ -33,6 +34,13 @@ _CONFIGURED: dict[str, Any] = {
         {"name": "Cyd", "role": "escalation"},
     ],
 }
+
+
+class Assisted(Desk):
+    """A desk at which these three may approve."""
+
+    def approvers_of(self, hive: Hive) -> ApproverList:
+        return people(hive.salt())
 
 
 @dataclass

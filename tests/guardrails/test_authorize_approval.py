@@ -16,7 +16,7 @@ from guardrails.model import CrmView, Decision, Mode
 from guardrails.store import Store
 from tests.conftest import SteppableClock
 from tests.decision_samples import NOW, dossier, new_bank
-from tests.guardrails.approval_samples import Waiting, people
+from tests.guardrails.approval_samples import Assisted, Waiting, people
 from tests.guardrails.authorize_samples import CONTACT, Desk, codes, conversation, in_mode
 
 pytestmark = pytest.mark.anyio
@@ -24,13 +24,6 @@ pytestmark = pytest.mark.anyio
 
 ROLE_ACCOUNT = dossier(lead={"email": "info@northwind.example"})
 TO_ROLE_ACCOUNT = conversation(recipient="info@northwind.example")
-
-
-class Assisted(Desk):
-    """A desk at which three people may approve."""
-
-    def approvers_of(self, hive: Hive) -> ApproverList:
-        return people(hive.salt())
 
 
 @pytest.fixture

@@ -29,7 +29,8 @@ CREATE TABLE approvals (
     updated_at VARCHAR(32) NOT NULL,
     CONSTRAINT pk_approvals PRIMARY KEY (approval_id),
     CONSTRAINT ck_approvals_state CHECK (state in ('waiting', 'approved', 'rejected', 'expired', 'superseded', 'withdrawn')),
-    CONSTRAINT uq_approvals_decision_audit_id UNIQUE (decision_audit_id)
+    CONSTRAINT uq_approvals_decision_audit_id UNIQUE (decision_audit_id),
+    CONSTRAINT uq_approvals_supersedes UNIQUE (supersedes)
 );
 CREATE INDEX ix_approvals_lead_id ON approvals (lead_id);
 CREATE INDEX ix_approvals_segment_state ON approvals (segment, state);
