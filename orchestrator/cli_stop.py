@@ -41,7 +41,7 @@ def _stop(
     Needs STOP_SWARM=1 in the environment, or --yes; without them it explains itself. Exit 0 when
     all of it was verified, 1 when something was not (it is named), 2 when nothing was stopped.
     """
-    from orchestrator.stop_command import StopArguments, press_stop
+    from orchestrator.cli_press import StopArguments, press_stop
 
     asked = StopArguments(hive, reason, config, twins, wait, yes)
     guarded(as_json, lambda: press_stop(asked, as_json=as_json))

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from guardrails.audit import AuditLog
 from guardrails.brakes import stop_processes
@@ -28,8 +28,10 @@ from guardrails.hive import Hive
 from guardrails.store import Store
 from orchestrator import emergency_state as state
 from orchestrator.emergency_report import Told
-from orchestrator.emergency_tell import Messenger
-from orchestrator.emergency_vendors import CampaignStep
+
+if TYPE_CHECKING:  # loaded when the database knows already
+    from orchestrator.emergency_tell import Messenger
+    from orchestrator.emergency_vendors import CampaignStep
 
 RECORD_S = 10.0
 _ELSEWHERE = "Press again when it is back; until then run this on every machine of the swarm."
@@ -62,16 +64,21 @@ class Press:
         return f"person:{getpass.getuser()}"
 
 
-class Emergency:
-    """One press on one hive."""
+Helpers = Callable[[], Awaitable[tuple["Messenger", "CampaignStep"]]]
 
-    def __init__(
-        self, press: Press, told: Told, messenger: Messenger, campaigns: CampaignStep
-    ) -> None:
+
+class Emergency:
+    """One press on one hive.
+
+    Args:
+        helpers: those who tell the team and hold the campaigns. Asked for after the database is
+            stopped, because loading them takes longer than that.
+    """
+
+    def __init__(self, press: Press, told: Told, helpers: Helpers) -> None:
         self._press = press
         self._told = told
-        self._messenger = messenger
-        self._campaigns = campaigns
+        self._helpers = helpers
         sandbox = stop_processes.is_sandbox(press.hive)
         self._hive = Hive(press.hive, sandbox=sandbox)
         self._store: Store | None = None
@@ -80,21 +87,20 @@ class Emergency:
         """All steps; `Told` says what they came to."""
         self._say_file()
         await self._end_frozen()
-        first = self._messenger.begin(self._press.reason, self._press.actor)
         row = await self._raise_row()
+        messenger, campaigns = await self._helpers()
+        first = messenger.begin(self._press.reason, self._press.actor)
         if row is not None:
-            await self._stopped_everywhere(row)
+            await self._record("pressed", {"epoch": row.epoch, "already": row.already})
+            await self._land()
+            await campaigns.run(row.epoch, self._told)
+            await self._count()
         else:
             self._nobody_knows()
-        await self._messenger.finish(first, self._told)
+            campaigns.not_asked(self._told)
+        await messenger.finish(first, self._told)
         await self._close()
         return self._told
-
-    async def _stopped_everywhere(self, row: Raised) -> None:
-        await self._record("pressed", {"epoch": row.epoch, "already": row.already})
-        await self._land()
-        await self._campaigns.run(row.epoch, self._told)
-        await self._count()
 
     def _say_file(self) -> None:
         placed = self._press.placed
@@ -216,7 +222,6 @@ class Emergency:
     def _nobody_knows(self) -> None:
         text = "without the database nobody can tell which writes were on their way"
         self._told.unverified("in flight", text, _UNKNOWN)
-        self._campaigns.not_asked(self._told)
         text = "the press is not on the audit record, only in this report"
         self._told.unverified("record", text, "Keep this output; press again when it is back.")
 

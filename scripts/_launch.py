@@ -8,11 +8,16 @@ ROOT = Path(__file__).resolve().parents[1]
 PYTHON = ROOT / ".venv" / "bin" / "python"
 
 
-def launch(command: str) -> None:
-    """Hand over to `.venv` when it was made (`make demo` makes it), then run the command."""
+def environment_of_the_checkout() -> None:
+    """Hand over to `.venv` when it was made (`make demo` makes it)."""
     if PYTHON.is_file() and Path(sys.prefix) != ROOT / ".venv":
         os.execv(PYTHON, [str(PYTHON), sys.argv[0], *sys.argv[1:]])  # noqa: S606
     sys.path.insert(0, str(ROOT))
+
+
+def launch(command: str) -> None:
+    """Run the command there."""
+    environment_of_the_checkout()
     try:
         from orchestrator.cli import run_command
     except ModuleNotFoundError as error:

@@ -6,25 +6,38 @@ The STOP file is placed before anything else is loaded, and before another Pytho
 import os
 import sys
 import time
-from pathlib import Path
 
 PRESSED = time.time()
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
 
 
 def main() -> None:
     """Place the file, then do the rest as `swarm stop`."""
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    sys.path.insert(0, ROOT)
     from guardrails.brakes import stop_now
 
-    helping = {"--help", "-h"} & set(sys.argv[1:])
-    if not helping and not stop_now.armed(os.environ):
-        sys.stderr.write(stop_now.EXPLANATION)
-        raise SystemExit(2)
-    if not helping and stop_now.VARIABLE not in os.environ:
-        stop_now.press(sys.argv[1:], os.environ, PRESSED)
-    from _launch import launch
+    arguments = sys.argv[1:]
+    if not {"--help", "-h"} & set(arguments):
+        if not stop_now.armed(os.environ) and "--yes" not in arguments:
+            sys.stderr.write(stop_now.EXPLANATION)
+            raise SystemExit(2)
+        if stop_now.VARIABLE not in os.environ:
+            stop_now.press(arguments, os.environ, PRESSED)
+    from _launch import environment_of_the_checkout
 
-    launch("stop")
+    environment_of_the_checkout()
+    os.umask(0o077)
+    try:
+        from orchestrator.cli_press import main as rest
+
+        code = rest(arguments)
+    except ModuleNotFoundError as error:
+        sys.stderr.write(
+            f"The STOP file was placed: this machine is stopped. Nothing else was done ({error}).\n"
+            "Set up with `make setup` and press again.\n"
+        )
+        code = 1
+    raise SystemExit(code)
 
 
 main()
