@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID, StepOptions
+from sqlalchemy import make_url
 
 from guardrails.errors import ConfigError
 from guardrails.hive import Hive
-from guardrails.store import sqlite_engine
+from guardrails.store.engine import sqlite_engine, still_option
 from orchestrator.logs import adopt
 
 Json = dict[str, Any]
@@ -130,7 +131,10 @@ class Engine:
 
     def _url(self) -> str:
         if self._database_url is not None:
-            return self._database_url
+            url = make_url(self._database_url)
+            # The engine's own locks, too, are let go when this process stands still.
+            stands_still = {"options": still_option()} if "options" not in url.query else {}
+            return url.update_query_dict(stands_still).render_as_string(hide_password=False)
         return f"sqlite:///{self._hive.database_file.resolve()}"
 
 

@@ -18,6 +18,9 @@ from sqlalchemy.exc import ArgumentError
 from guardrails.errors import ConfigError
 
 BUSY_MS = 30_000  # longest wait for another writer
+# PostgreSQL: whoever stands still inside a transaction (a stopped process, a sleeping machine)
+# keeps its locks no longer than this: shorter than others wait for them.
+STILL_MS = 15_000
 CONNECT_S = 10
 
 
@@ -74,12 +77,17 @@ def postgres_engine(url: str, *, busy_ms: int = BUSY_MS, connect_s: int = CONNEC
         hide_parameters=True,
         connect_args={
             "connect_timeout": connect_s,
-            "options": f"-c lock_timeout={busy_ms} -c statement_timeout={busy_ms}",
+            "options": f"-c lock_timeout={busy_ms} -c statement_timeout={busy_ms} {still_option()}",
             "keepalives_idle": 30,
             "keepalives_interval": 10,
             "keepalives_count": 3,
         },
     )
+
+
+def still_option() -> str:
+    """For a connection's `options`: see `STILL_MS`."""
+    return f"-c idle_in_transaction_session_timeout={STILL_MS}"
 
 
 def _use_wal(connection: sqlite3.Connection, path: Path) -> None:

@@ -115,13 +115,14 @@ def live_command(hive: Path, leads: Path, config: Path, sandbox: Sandbox, *extra
 
 
 def run_live(
-    hive: Path, leads: Path, config: Path, sandbox: Sandbox, offset_s: float, *extra: str
-) -> tuple[int, dict[str, Any]]:
+    hive: Path, leads: Path, config: Path, sandbox: Sandbox, offset_s: float, *extra: str,
+    env: Mapping[str, str] | None = None, timeout_s: float = 240,
+) -> tuple[int, dict[str, Any]]:  # fmt: skip
     """A run to its end: exit code and report."""
     done = subprocess.run(
         live_command(hive, leads, config, sandbox, *extra),
-        cwd=hive.parent, env=environment(SWARM_SANDBOX_OFFSET_S=repr(offset_s)),
-        capture_output=True, text=True, timeout=240, check=False,
+        cwd=hive.parent, env=environment(SWARM_SANDBOX_OFFSET_S=repr(offset_s), **(env or {})),
+        capture_output=True, text=True, timeout=timeout_s, check=False,
     )  # fmt: skip
     assert done.stdout, done.stderr
     return done.returncode, json.loads(done.stdout)

@@ -40,6 +40,10 @@ class Victim(StrEnum):
     GUARDRAILS = "guardrails"
 
 
+BY_THE_TWIN = "acted_then_502"
+_TO_STAND_THERE = {Point.DISPATCHING: "timeout_before", Point.ACTED: "timeout_after"}
+
+
 @dataclass(frozen=True)
 class Case:
     """One cell of the matrix. Without a point, the fault alone."""
@@ -57,6 +61,13 @@ class Case:
             return f"{self.channel}: {self.fault}"
         after = f" after {self.fault}" if self.fault else ""
         return f"{self.channel}: {self.step} {self.point}{after}; {self.victim} killed"
+
+    @property
+    def injected(self) -> str | None:
+        """The fault that the swarm's own injection does, for this person, once."""
+        if self.fault is None:
+            return _TO_STAND_THERE.get(self.point) if self.point else None
+        return None if self.fault == BY_THE_TWIN else self.fault
 
     @property
     def sender(self) -> str:
@@ -80,7 +91,7 @@ class Verdict:
 
 HTTP_FAULTS = (
     "timeout_before", "timeout_after", "reset", "http_429", "http_500", "http_503", "slow",
-    "truncated_json", "malformed_json", "created_422", "acted_then_502",
+    "truncated_json", "malformed_json", "created_422", BY_THE_TWIN,
 )  # fmt: skip
 CHANNELS = ("instantly", "ghl")
 CAMPAIGN_STEPS = (Step.CAMPAIGN, Step.ACTIVATE)
@@ -88,7 +99,7 @@ _CRM_STEPS = (Step.CONTACT, Step.TAGS, Step.NOTE, Step.OPPORTUNITY)
 # The transitions of any other write than the e-mail; what is between its claim and its permit is
 # the same code.
 _TRANSITIONS = (Point.CLAIMED, Point.DISPATCHING, Point.ACTED, Point.ENDED)
-_LEAVE_OPEN = ("timeout_before", "timeout_after", "reset", "acted_then_502")
+_LEAVE_OPEN = ("timeout_before", "timeout_after", "reset", BY_THE_TWIN)
 
 FAULTS = tuple(Case(channel, fault=fault) for channel in CHANNELS for fault in HTTP_FAULTS)
 KILLS = tuple(

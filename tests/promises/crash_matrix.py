@@ -22,6 +22,7 @@ from tests.promises.crash_cases import (
     table_of,
 )
 from tests.promises.crash_stage import Stage, opened_stage
+from tests.promises.crash_takeover import TAKEOVERS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--markdown", type=Path, help="also write the table to this file")
     asked = parser.parse_args(arguments)
     only: list[str] = asked.only or [""]
-    cases = [case for case in CASES if any(part in case.name for part in only)]
+    cases = [case for case in (*CASES, *TAKEOVERS) if any(part in case.name for part in only)]
     # The twins forget their campaign for the cases of its making, and the CRM's need none.
     cases.sort(key=lambda case: (CHANNELS.index(case.channel), case.step in CAMPAIGN_STEPS))
     verdicts = []

@@ -12,12 +12,11 @@ from guardrails.identity import dedupe_key, lead_id
 from tests.processes.live import Sandbox, live_command, live_config, run_live
 from tests.processes.swarm import environment
 from tests.promises.crash_book import Book
-from tests.promises.crash_cases import CHANNELS, Case, Point, Step, Verdict, Victim
+from tests.promises.crash_cases import BY_THE_TWIN, CHANNELS, Case, Step, Verdict, Victim
 from tests.promises.crash_judge import Judge
 from tests.promises.crash_reach import ENOUGH_S, LATENCY_MS, Reach
 
 READ_S = 4  # how long a lost request is waited for
-RESUMES = 3
 _SITE = {
     Step.CAMPAIGN: "instantly.create_campaign",
     Step.ACTIVATE: "instantly.activate_campaign",
@@ -27,8 +26,6 @@ _SITE = {
     Step.OPPORTUNITY: "ghl.create_opportunity",
 }
 _EMAIL_SITE = {"instantly": "instantly.create_lead", "ghl": "ghl.send_email"}
-_AT_POINT = {Point.DISPATCHING: "timeout_before", Point.ACTED: "timeout_after"}
-_BY_THE_TWIN = "acted_then_502"
 
 
 class Play:
@@ -48,14 +45,14 @@ class Play:
         self._before = len(sandbox.writes())
         self._code = 0
         # The same to the end: what waits was decided under it.
-        self._config = _configured(case, folder, email)
+        self._config = configured(case, folder, email)
 
     def begin(self) -> None:
         """Run up to the point and strike, or to the end with the fault."""
         sandbox, case = self._sandbox, self._case
         slow = dict.fromkeys(CHANNELS, LATENCY_MS) if case.point else {}
         # The campaign is there: the next write at this vendor is the e-mail.
-        acted = {case.channel: 1} if case.fault == _BY_THE_TWIN else {}
+        acted = {case.channel: 1} if case.fault == BY_THE_TWIN else {}
         sandbox.behave(vendor_latency_ms=slow, act_and_fail=acted)
         command = live_command(self._hive, self._folder / "leads.csv", self._config, sandbox)
         env = environment(SWARM_SANDBOX_OFFSET_S=repr(self._offset_s))
@@ -72,31 +69,17 @@ class Play:
 
     def finish(self) -> None:
         """The same command, until nothing is open or only a person could tell."""
-        offset = self._offset_s
-        for _ in range(RESUMES):
-            if not self._open():
-                return
-            unknown = self._unknown()
-            offset += 400
-            self._verdict.resumes += 1
-            self._code, _ = run_live(
-                self._hive, self._folder / "leads.csv", self._config, self._sandbox, offset
-            )
-            if unknown and self._unknown() == unknown:
-                return  # the vendor was asked and could not tell: it is a person's
+        self._verdict.resumes, code = self._book.finish(self._run, self._offset_s)
+        self._code = self._code if code is None else code
+
+    def _run(self, offset_s: float) -> int:
+        leads = self._folder / "leads.csv"
+        return run_live(self._hive, leads, self._config, self._sandbox, offset_s)[0]
 
     def judged(self) -> Verdict:
         """What it came to."""
         judge = Judge(self._verdict, self._book, self._sandbox, self._before)
         return judge.judge(self._email, self._code)
-
-    def _unknown(self) -> set[str]:
-        return {row["key"] for row in self._book.writes() if row["status"] == "unknown"}
-
-    def _open(self) -> bool:
-        found = self._book.deliveries()
-        waiting = {"queued", "deferred", "unknown"}
-        return not found or any(row["state"] in waiting or row["not_before"] for row in found)
 
     def _strike(self, queen: subprocess.Popen[bytes]) -> None:
         """Reach the point, hold everybody there, and kill."""
@@ -116,15 +99,14 @@ class Play:
             reach.let_go()
 
 
-def _configured(case: Case, folder: Path, email: str) -> Path:
-    """Live, without caps, and with this case's fault for this person."""
-    fault = case.fault or (_AT_POINT.get(case.point) if case.point else None)
-    targets = []
-    if fault and fault != _BY_THE_TWIN:
+def configured(case: Case, folder: Path, email: str, **delivery: int) -> Path:
+    """Live, without caps, with this case's fault for this person; `delivery` changes settings."""
+    fault, targets = case.injected, []
+    if fault:
         lead = lead_id(Hive(folder / "hive", sandbox=True).salt(), dedupe_key(email))
         site = _SITE.get(case.step) or _EMAIL_SITE[case.channel]
         targets = [{"lead_id": lead, "site": site, "fault": fault}]
-    document = json.loads(live_config(folder).read_text())
+    document = json.loads(live_config(folder, delivery=delivery).read_text())
     document["failure_injection"] |= {
         "enabled": bool(targets), "rate": 0.0, "seed": 1, "targets": targets,
     }  # fmt: skip

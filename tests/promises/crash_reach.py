@@ -21,6 +21,7 @@ from tests.promises.crash_servers import Servers
 
 LATENCY_MS = 350.0
 ENOUGH_S = 60.0
+_IDLE_S = 0.08  # CPU that waiting costs meanwhile
 # Whose dispatching says that this step comes next; the contact may need no change.
 _BEFORE = {
     Step.ACTIVATE: (Step.CAMPAIGN,),
@@ -131,25 +132,36 @@ class Reach:
             self.settle()  # it has arrived by then, and its answer is lost
 
     def settle(self) -> None:
-        """Wait until the twins have been asked nothing for several answers' time."""
-        seen, since = -1, time.monotonic()
+        """Wait until, for several answers' time, the twins were asked nothing and nobody worked."""
+        seen, since = (-1, 0.0), time.monotonic()
+        deadline = since + ENOUGH_S
         while time.monotonic() - since < 4 * LATENCY_MS / 1000:
-            total = self._sandbox.get("counts")["total"]
-            if total != seen:
-                seen, since = total, time.monotonic()
+            total, busy = self._sandbox.get("counts")["total"], self.servers.busy_s()
+            if total != seen[0] or busy - seen[1] > _IDLE_S:
+                seen, since = (total, busy), time.monotonic()
+            if since > deadline:
+                raise AssertionError(f"{self._case.name}: they never came to rest")
             time.sleep(0.05)
 
     def until(self, what: str, holds: Callable[[], bool]) -> None:
-        """Wait for it, bounded."""
-        deadline = time.monotonic() + ENOUGH_S
-        while not holds():
-            if time.monotonic() > deadline or self._queen.poll() is not None:
-                told = self._out.read_text()[-500:]
-                raise AssertionError(f"{self._case.name}: never came to {what}: {told}")
-            time.sleep(0.003)
+        """Wait for it while the queen lives, bounded."""
+        try:
+            wait_for(self._queen, holds)
+        except AssertionError:
+            told = self._out.read_text()[-500:]
+            raise AssertionError(f"{self._case.name}: never came to {what}: {told}") from None
 
     def _mailed(self) -> bool:
         return any(one["to"] == self._email for one in self._sandbox.outbox())
+
+
+def wait_for(queen: subprocess.Popen[bytes], holds: Callable[[], bool]) -> None:
+    """Wait for it while this queen lives, bounded."""
+    deadline = time.monotonic() + ENOUGH_S
+    while not holds():
+        if time.monotonic() > deadline or queen.poll() is not None:
+            raise AssertionError("the queen has ended, or it took too long")
+        time.sleep(0.003)
 
 
 _OPEN = {"", "pending", "claimed", "dispatching"}

@@ -17,11 +17,29 @@ class Servers:
 
     def of(self, name: str) -> Server:
         """The server of that name."""
-        for child in psutil.Process(self._queen).children():
+        for child in psutil.Process(self._queen).children(recursive=True):
             with contextlib.suppress(psutil.Error):
                 if f"servers.{name}" in child.cmdline():
                     return Server(child, self._stopped)
         raise AssertionError(f"{name} is not running")
+
+    def busy_s(self) -> float:
+        """CPU seconds of the queen and every process below her, so far."""
+        queen, spent = psutil.Process(self._queen), 0.0
+        for process in (queen, *queen.children(recursive=True)):
+            with contextlib.suppress(psutil.Error):
+                times = process.cpu_times()
+                spent += times.user + times.system
+        return spent
+
+    def freeze(self) -> None:
+        """SIGSTOP for the queen and every process below her."""
+        queen = psutil.Process(self._queen)
+        queen.suspend()
+        self._stopped.append(queen)
+        for child in queen.children(recursive=True):
+            child.suspend()
+            self._stopped.append(child)
 
     def wake(self) -> None:
         """Whoever is stopped goes on, if they are alive."""

@@ -19,6 +19,7 @@ from tests.processes.live import (
 )
 from tests.promises.crash_cases import CAMPAIGN_STEPS, Case, Verdict
 from tests.promises.crash_play import Play
+from tests.promises.crash_takeover import Revival, Takeover
 
 Row = dict[str, str]
 
@@ -78,12 +79,18 @@ class Stage:
             )
             assert (code, report["deliveries"]["by_state"]["sent"]) == (0, 1), report
 
-    def play(self, case: Case) -> Verdict:
-        """One case, from the start to the end of everything that was open."""
+    def play(self, case: Case, url: str | None = None) -> Verdict:
+        """One case, from the start to the end of everything that was open.
+
+        Args:
+            url: of a takeover between machines: PostgreSQL.
+        """
         if case.step in CAMPAIGN_STEPS:
             self._renew(campaign=False)
         folder, person = self.next(case.channel)
         append_rows(folder / "leads.csv", [person])
+        if isinstance(case, Takeover):
+            return Revival(self.sandbox, self.offset_s, case, folder, person["Email"], url).play()
         one = Play(self.sandbox, self.offset_s, case, folder, person["Email"])
         one.begin()
         one.finish()

@@ -14,6 +14,7 @@ from tests.processes.live import query
 from tests.processes.swarm import swarm
 from tests.promises.crash_cases import CASES, Case, Point, Step, Victim
 from tests.promises.crash_stage import Stage, opened_stage
+from tests.promises.crash_takeover import TAKEOVERS, Takeover
 
 pytestmark = [pytest.mark.processes, pytest.mark.kill, pytest.mark.timeout(300)]
 # One of each kind: the vendor has acted and nobody knows; nothing has happened; a server dies.
@@ -21,6 +22,12 @@ SHORT = (
     Case("instantly", Point.ACTED, Victim.QUEEN),
     pytest.param(Case("ghl", Point.CLAIMED, Victim.SENDER), marks=pytest.mark.long),
     pytest.param(Case("ghl", fault="timeout_before"), marks=pytest.mark.long),
+)
+# Both have a permit for the same e-mail, and the one that slept wakes up in the middle of it; and
+# the one that slept has had the vendor's answer and not said so.
+REVIVED = (
+    Takeover("ghl", Point.CLAIMED, rival=True),
+    pytest.param(Takeover("instantly", Point.ANSWERED, late=True), marks=pytest.mark.long),
 )
 
 
@@ -40,6 +47,15 @@ def test_whoever_dies_wherever_nobody_gets_two_and_nothing_is_lost(
     if case.fault == "timeout_before":
         assert (verdict.emails, verdict.state) == (0, "unknown")  # nobody could tell
         _resolve_by_hand(stage)
+
+
+@pytest.mark.parametrize("case", REVIVED, ids=lambda case: case.name)
+def test_a_run_that_stood_still_and_wakes_up_after_another_took_over_doubles_nothing(
+    stage: Stage, case: Takeover
+) -> None:
+    verdict = stage.play(case)
+    assert verdict.wrong == []
+    assert (verdict.emails, verdict.state) == (1, "sent")
 
 
 def _resolve_by_hand(stage: Stage) -> None:
@@ -67,4 +83,5 @@ def test_the_matrix_has_every_write_point_victim_channel_and_fault_once() -> Non
     for victim in Victim:
         assert {step for _, step, _, struck in kills if struck is victim} == set(Step)
     assert len({case.fault for case in CASES if case.point is None}) == 11
-    assert len({case.name for case in CASES}) == len(CASES) > 190
+    every = (*CASES, *TAKEOVERS)
+    assert len({case.name for case in every}) == len(every) > 200
