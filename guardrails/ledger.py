@@ -92,6 +92,10 @@ class Ledger:
             stale_s=longest + _AFTER_CALL_S,
         )
 
+    def held(self, conn: Connection) -> dict[str, Any]:
+        """What e-mails hold of the caps of a day and an hour now, for people to read."""
+        return self._caps.held(conn, self._clock())
+
     def entry(self, key: str, intent: WriteIntent, **about: Unpack[About]) -> WriteEntry:
         """What `claim` takes; `key` names this write for ever.
 

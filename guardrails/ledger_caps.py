@@ -121,6 +121,18 @@ class SendingCaps:
             raise NotYet(said, not_before=last.not_before, because=last.code)
         return self._snapshot(held, clean)
 
+    def held(self, conn: Connection, now: datetime) -> dict[str, Any]:
+        """What is held of the caps that hold for everybody, for people to read; decides nothing."""
+        today = now.astimezone(self._zone).date()
+        low = min(self._starts(today), now - HOUR) - _SLACK
+        asked = {
+            "low": iso(low), "own": "", "day": iso(self._starts(today)), "hour": iso(now - HOUR),
+            "mailbox": None, "domain": None,
+        }  # fmt: skip
+        found = dict(conn.execute(_HELD, asked).mappings().one())
+        told = self._snapshot(found, self._clean_days(conn, today, pauses(conn)))
+        return {name: told[name] for name in ("day", "hour", "last", "ramping")}
+
     def _full_days(self, held: dict[str, Any], clean: int, today: date) -> Iterator[_Full]:
         tomorrow = self._starts(today + timedelta(days=1))
         for name, code, cap in (

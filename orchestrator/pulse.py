@@ -123,14 +123,22 @@ class Sign:
 
 @contextlib.asynccontextmanager
 async def alive(
-    store: Store, servers: Servers, rules: MonitorRules, hung_after_s: float
+    store: Store,
+    servers: Servers,
+    rules: MonitorRules,
+    hung_after_s: float,
+    about: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Sign]:
-    """Beat as the queen while the block runs, with her servers' answers in it."""
+    """Beat as the queen while the block runs, with her servers' answers in it.
+
+    Args:
+        about: what does not change while she lives, such as her mode.
+    """
     sign = Sign()
     async with Pulse(servers, utc_now, rules.beat_interval_s, hung_after_s) as pulse:
 
         def tell() -> Json:
-            return dict(sign.also()) | pulse.told()
+            return dict(about or {}) | dict(sign.also()) | pulse.told()
 
         async with Beating(store, "queen", utc_now, rules.beat_interval_s, tell):
             yield sign

@@ -24,7 +24,9 @@ from guardrails.heartbeats import Beating, ended_word, host_name, put, retire
 from guardrails.hive import Hive
 from guardrails.store import Store
 from orchestrator.environment import Environment
-from orchestrator.health.look import Bounded, Database, Look
+from orchestrator.health.bounded import Bounded
+from orchestrator.health.database import Database
+from orchestrator.health.look import Look
 from orchestrator.health.memory import MemoryFile
 from orchestrator.health.model import Limits, Severity
 from orchestrator.health.monitor import Addresses, Monitor, Round, keep_watch

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import Engine
-
-from guardrails.audit.follow import BEGINNING, ChainFollower, Checked, Progress
+from guardrails.audit.follow import ChainFollower
 from guardrails.brakes.spend import SpendBook
 from guardrails.clock import Clock
 from guardrails.config import Config
@@ -24,9 +21,9 @@ from guardrails.errors import ConfigError, StoreUnavailable
 from guardrails.heartbeats import Heartbeat, host_name, put
 from guardrails.hive import Hive
 from guardrails.kernel import process_state
-from guardrails.store import Store, sqlite_engine
-from guardrails.store.engine import postgres_engine
-from guardrails.store.migrate import migrate
+from guardrails.store import Store
+from orchestrator.health.chain import check_chain
+from orchestrator.health.database import Database
 from orchestrator.health.facts import (
     Queue,
     Rates,
@@ -34,12 +31,9 @@ from orchestrator.health.facts import (
     database_clock,
     read_facts,
 )
-from orchestrator.health.memory import ChainPlace, Memory
+from orchestrator.health.memory import Memory
 from orchestrator.health.model import Disk, Seen, Snapshot
 
-T = TypeVar("T")
-_BUSY_MS = 5_000
-_TAIL, _WALK = 50_000, 5_000  # records checked in one round
 _MB = 1024 * 1024
 _NOTHING_YET = WorkFacts(
     heartbeats=(), stop_row=(False, None, 0), inbox=Queue(), inbox_failed=0, deliveries=Queue(),
@@ -47,57 +41,6 @@ _NOTHING_YET = WorkFacts(
     approvals_overdue=Queue(), slack=Queue(), slack_failed=0, lessons=Queue(), vendors=(),
     breakers=(), keys=(), spend=(), rates=Rates(), pauses=(),
 )  # fmt: skip
-
-
-class Database:
-    """The database as somebody sees it who must not wait for it long. Opened anew after trouble."""
-
-    def __init__(self, hive: Hive, url: str | None) -> None:
-        self._hive = hive
-        self._url = url
-        self._store: Store | None = None
-
-    @property
-    def never_was(self) -> bool:
-        """Whether nothing was ever started here: no database, and no record that misses one."""
-        return (
-            not self._url
-            and not self._hive.database_file.exists()
-            and not any(self._hive.audit_dir.glob("*.jsonl"))
-        )
-
-    def store(self) -> Store:
-        """The open store.
-
-        Raises:
-            StoreUnavailable: it cannot be opened, or has a schema that we do not know.
-        """
-        if self._store is None:
-            if not self._url and not self._hive.database_file.exists():
-                raise StoreUnavailable("swarm.db is gone")
-            store = Store(self._engine())
-            try:
-                with store.transaction() as conn:
-                    migrate(conn)
-            except ConfigError as error:
-                store.close()
-                raise StoreUnavailable(error.message) from error
-            except BaseException:
-                store.close()
-                raise
-            self._store = store
-        return self._store
-
-    def close(self) -> None:
-        """Forget the connections."""
-        if self._store is not None:
-            self._store.close()
-            self._store = None
-
-    def _engine(self) -> Engine:
-        if self._url:
-            return postgres_engine(self._url)
-        return sqlite_engine(self._hive.database_file, busy_ms=_BUSY_MS)
 
 
 class Look:
@@ -193,63 +136,6 @@ class Look:
         return seen.with_(audit_checked=True, audit_problem=problem), memory
 
 
-def check_chain(
-    follower: ChainFollower, memory: Memory, now: datetime, full_every: timedelta
-) -> tuple[Memory, str | None]:
-    """Check what is new, and a piece of the whole chain when its walk is due.
-
-    Raises:
-        StoreUnavailable: the anchor cannot be read.
-    """
-    start = _checked(memory.tail) if memory.tail else follower.sealed()
-    tail = follower.follow(start, _TAIL)
-    changes: dict[str, Any] = {"tail": _place(tail.checked)}
-    walk, due = memory.walk, memory.walked_at is None or now - memory.walked_at >= full_every
-    whole: Progress | None = None
-    if walk is not None or due:
-        whole = follower.follow(_checked(walk) if walk else BEGINNING, _WALK)
-        changes["walk"] = None if whole.done else _place(whole.checked)
-        if whole.done:
-            changes["walked_at"] = now
-    problem = tail.problem or (whole.problem if whole else None)
-    return memory.model_copy(update=changes), problem
-
-
-class Bounded:
-    """Runs a call on a thread of its own, and goes on without it when it takes too long."""
-
-    def __init__(self) -> None:
-        self._thread: threading.Thread | None = None
-
-    def run(self, call: Callable[[], T], seconds: float) -> T:
-        """Its result.
-
-        Raises:
-            TimeoutError: it takes longer, or the one before it has not come back yet.
-        """
-        if self._thread is not None and self._thread.is_alive():
-            self._thread.join(seconds)
-            if self._thread.is_alive():
-                raise TimeoutError
-        results: list[T] = []
-        errors: list[BaseException] = []
-
-        def work() -> None:
-            try:
-                results.append(call())
-            except BaseException as error:  # noqa: BLE001 - handed to whoever waits
-                errors.append(error)
-
-        self._thread = threading.Thread(target=work, name="look", daemon=True)
-        self._thread.start()
-        self._thread.join(seconds)
-        if errors:
-            raise errors[0]
-        if not results:
-            raise TimeoutError
-        return results[0]
-
-
 def _stop_file(hive: Hive) -> str | None:
     """Why the file stops the swarm; whatever has its name does."""
     try:
@@ -286,11 +172,3 @@ def _pids(beats: Iterable[Heartbeat]) -> set[int]:
 def _process(pid: int) -> Seen:
     state = process_state(pid)
     return Seen(*state) if state else Seen(None)
-
-
-def _checked(place: ChainPlace) -> Checked:
-    return Checked(place.day, place.offset, place.seq, place.hash)
-
-
-def _place(checked: Checked) -> ChainPlace:
-    return ChainPlace(day=checked.day, offset=checked.offset, seq=checked.seq, hash=checked.hash)

@@ -16,9 +16,10 @@ from datetime import datetime, timedelta
 import structlog
 
 from guardrails.clock import Clock
+from orchestrator.health.bounded import Bounded
 from orchestrator.health.incidents import Incident, News, advance, troubled
 from orchestrator.health.judge import judge
-from orchestrator.health.look import Bounded, Look
+from orchestrator.health.look import Look
 from orchestrator.health.memory import MemoryFile
 from orchestrator.health.model import Limits, Severity, Snapshot
 from orchestrator.health.outside import Certificate, Outside, Skew

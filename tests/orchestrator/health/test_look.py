@@ -21,8 +21,10 @@ from guardrails.store.brake_tables import breaker_events, failures
 from guardrails.store.people_tables import approvals, inbox, outcomes, slack_messages
 from guardrails.store.write_tables import writes
 from orchestrator.deliveries import queue
+from orchestrator.health.bounded import Bounded
+from orchestrator.health.database import Database
 from orchestrator.health.facts import Queue, Rates, read_facts
-from orchestrator.health.look import Bounded, Database, Look
+from orchestrator.health.look import Look
 from orchestrator.health.memory import Memory
 from orchestrator.health.model import Snapshot
 from tests.conftest import SteppableClock

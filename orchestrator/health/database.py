@@ -1,0 +1,82 @@
+"""The database as a bystander sees it. Owns: opening it without waiting long or holding it up."""
+
+from __future__ import annotations
+
+from sqlalchemy import Engine, inspect, text
+
+from guardrails.errors import ConfigError, StoreUnavailable
+from guardrails.hive import Hive
+from guardrails.store import Store, sqlite_engine
+from guardrails.store.engine import postgres_engine
+from guardrails.store.migrate import migrate, migrations
+
+_BUSY_MS = 5_000
+
+
+class Database:
+    """The database as somebody sees it who must not wait for it long. Opened anew after trouble.
+
+    Args:
+        migrates: bring an older schema up to date, as every other opening does; else it is left.
+    """
+
+    def __init__(self, hive: Hive, url: str | None, *, migrates: bool = True) -> None:
+        self._hive = hive
+        self._url = url
+        self._migrates = migrates
+        self._store: Store | None = None
+
+    @property
+    def never_was(self) -> bool:
+        """Whether nothing was ever started here: no database, and no record that misses one."""
+        return (
+            not self._url
+            and not self._hive.database_file.exists()
+            and not any(self._hive.audit_dir.glob("*.jsonl"))
+        )
+
+    def store(self) -> Store:
+        """The open store.
+
+        Raises:
+            StoreUnavailable: it cannot be opened, or has a schema that we do not know.
+        """
+        if self._store is None:
+            if not self._url and not self._hive.database_file.exists():
+                raise StoreUnavailable("swarm.db is gone")
+            store = Store(self._engine())
+            try:
+                self._bring_up_to_date(store)
+            except ConfigError as error:
+                store.close()
+                raise StoreUnavailable(error.message) from error
+            except BaseException:
+                store.close()
+                raise
+            self._store = store
+        return self._store
+
+    def close(self) -> None:
+        """Forget the connections."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    def _bring_up_to_date(self, store: Store) -> None:
+        """Without a write when there is nothing to do: somebody may hold the write lock."""
+        known = len(migrations())
+        with store.read() as conn:
+            there = inspect(conn).has_table("schema_version")
+            query = text("SELECT COALESCE(MAX(version), 0) FROM schema_version")
+            version = conn.execute(query).scalar_one() if there else 0
+        if version == known:
+            return
+        if not self._migrates and version < known:
+            raise StoreUnavailable("it has an older schema; `swarm up` brings it up to date")
+        with store.transaction() as conn:
+            migrate(conn)
+
+    def _engine(self) -> Engine:
+        if self._url:
+            return postgres_engine(self._url)
+        return sqlite_engine(self._hive.database_file, busy_ms=_BUSY_MS)
