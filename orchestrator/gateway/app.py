@@ -41,6 +41,9 @@ def build_app(parts: Parts) -> Router:
     async def nothing(request: Request) -> Response:
         return parts.refusals.refuse(request, 404, "other", "no such path")
 
+    async def icon(_request: Request) -> Response:
+        return Response(status_code=204)  # every browser on an unsubscribe page asks for it
+
     hooks, health = parts.webhooks, parts.health
     routes = [
         door("/webhooks/rb2b/{secret:path}", "rb2b", hooks.rb2b),
@@ -49,6 +52,7 @@ def build_app(parts: Parts) -> Router:
         door("/webhooks/ghl/{secret:path}", "ghl", hooks.ghl_workflow),
         door("/slack/interactions", "slack", parts.clicks.handle),
         door("/unsubscribe/{token:path}", "unsubscribe", parts.unsubscribe.handle),
+        door("/favicon.ico", "icon", icon),
         door("/healthz", "healthz", health.healthz),
         door("/readyz", "readyz", health.readyz),
         door("/metrics", "metrics", health.metrics),

@@ -35,8 +35,6 @@ _WORDS = {
     503: "Later",
 }
 _LOOPBACK = ("127.0.0.1", "::1")
-# Whoever is refused is not listened to any longer.
-_GOODBYE = {"connection": "close"}
 
 
 class Refusals:
@@ -63,8 +61,8 @@ class Refusals:
             shown = None if route == "unsubscribe" else address
             log.warning("refused", route=route, status=status, why=why, address=shown)
         if count > self._per_minute:
-            return plain(429, _GOODBYE | {"retry-after": "60"})
-        return plain(status, _GOODBYE)
+            return plain(429, {"retry-after": "60"})
+        return plain(status)
 
     def _count(self, address: str) -> int:
         minute = int(self._monotonic() // 60)

@@ -56,10 +56,7 @@ class Webhooks:
         if refused := self._refused(request, "rb2b", self.rb2b_secret):
             return refused
         body = await self._known(request)
-        answer = await self._keep(self._visitor(body))
-        if body.fault is not None:
-            answer.headers["connection"] = "close"  # there may be more of it to come
-        return answer
+        return await self._keep(self._visitor(body))
 
     async def instantly(self, request: Request) -> Response:
         """What became of an e-mail."""
@@ -106,7 +103,7 @@ class Webhooks:
         body = await self._known(request)
         if body.fault is not None:
             log.warning("body_not_whole", route=route, why=body.fault.value)
-            return plain(STATUS[body.fault], {"connection": "close"})
+            return plain(STATUS[body.fault])
         return await self._keep(read(body.content, self.clock()))
 
     def _refused(self, request: Request, route: str, secret: PathSecret | None) -> Response | None:

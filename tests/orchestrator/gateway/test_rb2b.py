@@ -108,7 +108,6 @@ async def test_a_body_beyond_the_limit_is_answered_with_200_and_kept_in_part(doo
 async def test_a_body_that_never_ends_is_answered_with_200_in_time(door: House) -> None:
     answer = await door.client.post(RB2B, content=dripping(b'{"First', b' Name":'))
     assert answer.status_code == 200
-    assert answer.headers["connection"] == "close"
     (row,) = await door.rows()
     assert (row.state, row.body) == ("junk", '{"First Name":')
 
@@ -201,4 +200,4 @@ async def test_only_when_neither_database_nor_disk_takes_it_the_answer_is_503(
         async with locked(sqlite_store):
             answer = await door.client.post(RB2B, json=VISITOR)
         assert answer.status_code == 503
-        assert (await door.client.post(RB2B, json=VISITOR)).status_code == 200
+        assert answer.headers["retry-after"]
