@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,7 +25,8 @@ from orchestrator.bootstrap import Options, Swarm, running_swarm
 from orchestrator.day_log import DayLog
 from orchestrator.environment import Environment
 from orchestrator.errands import Errand, Errands
-from orchestrator.inbox import Inbox, Source
+from orchestrator.inbox import Inbox, Received, Source, settle
+from orchestrator.outcomes.handler import Outcomes
 from orchestrator.service import Handler, Service
 from orchestrator.slack.outbox import notice
 from orchestrator.visitors import Visitors
@@ -69,10 +70,44 @@ def compose(swarm: Swarm) -> Service:
         sandbox=swarm.sandbox,
         recent=timedelta(days=swarm.config.policy.who.recent_contact_days),
     )
-    return Service(swarm, inbox, visitors, _handlers(swarm, visitors), _errands(swarm, visitors))
+    bank = Bank(swarm.hive.bank_file, swarm.config.policy.bank, swarm.clock)
+
+    async def learn() -> object:
+        return await fold_pending(swarm.store, bank, swarm.clock)
+
+    handlers = _handlers(swarm, visitors, _outcomes(swarm, learn))
+    return Service(swarm, inbox, visitors, handlers, _errands(swarm, visitors, learn))
 
 
-def _handlers(swarm: Swarm, visitors: Visitors) -> dict[Source, Handler]:
+def _outcomes(swarm: Swarm, learn: Callable[[], Awaitable[object]]) -> Handler:
+    outcomes = Outcomes(
+        swarm.store,
+        swarm.audit,
+        swarm.hive.salt(),
+        swarm.config,
+        swarm.clock,
+        withdraw=lambda lead_id, why: swarm.approvals.withdraw(why, lead_id=lead_id),
+        fold=learn,
+        tell=lambda conn, key, text, at: notice(conn, key, text, at=at),
+    )
+
+    async def take(received: Received) -> str:
+        def ended(conn: Connection, lead_id: str | None, note: str) -> None:
+            settle(conn, received.id, swarm.clock(), lead_id=lead_id, note=note)
+
+        handled = await outcomes.handle(
+            received.source.value,
+            received.document(),
+            received.received_at,
+            inbox_id=received.id,
+            settle=ended,
+        )
+        return handled.note
+
+    return take
+
+
+def _handlers(swarm: Swarm, visitors: Visitors, outcome: Handler) -> dict[Source, Handler]:
     edits = Edits(
         Parts(
             store=swarm.store,
@@ -84,14 +119,19 @@ def _handlers(swarm: Swarm, visitors: Visitors) -> dict[Source, Handler]:
             tell=_tell,
         )
     )
-    return {Source.RB2B: visitors.take, Source.EDIT: edits.take}
+    return {
+        Source.RB2B: visitors.take,
+        Source.EDIT: edits.take,
+        Source.INSTANTLY: outcome,
+        Source.GHL: outcome,
+        Source.UNSUBSCRIBE: outcome,
+    }
 
 
-def _errands(swarm: Swarm, visitors: Visitors) -> Errands:
-    bank = Bank(swarm.hive.bank_file, swarm.config.policy.bank, swarm.clock)
+def _errands(swarm: Swarm, visitors: Visitors, learn: Callable[[], Awaitable[object]]) -> Errands:
     ledger = Ledger.of(swarm.config.production, swarm.store, swarm.clock, swarm.hive.salt())
     errands = [
-        Errand("learn", _LEARN_S, lambda: fold_pending(swarm.store, bank, swarm.clock)),
+        Errand("learn", _LEARN_S, learn),
         Errand("finish approvals", _SWEEP_S, swarm.approvals.finish_recorded),
         Errand("expire approvals", _SWEEP_S, swarm.approvals.expire_due),
         Errand("sweep the ledger", _SWEEP_S, lambda: swarm.store.run(ledger.sweep)),
