@@ -6,6 +6,7 @@ look at the vendor, makes it known; time does not. Refuses to do an e-mail again
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -90,6 +91,22 @@ def sweep(conn: Connection, now: datetime, before: datetime) -> tuple[str, ...]:
             table.change(conn, row.key, now, **end)
             swept.append(row.key)
     return tuple(swept)
+
+
+def lost(conn: Connection, keys: Iterable[str], now: datetime) -> tuple[str, ...]:
+    """Mark as unknown what is dispatching under these keys: whoever was at it is known to be dead.
+
+    Returns:
+        The keys of those that it was.
+    """
+    found = []
+    for key in keys:
+        row = table.hold(conn, key)
+        if row is not None and row.status is Status.DISPATCHING:
+            end = {"status": Status.UNKNOWN.value, "ended_at": iso(now), "note": _DIED}
+            table.change(conn, key, now, **end)
+            found.append(key)
+    return tuple(found)
 
 
 def resolve(

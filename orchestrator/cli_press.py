@@ -29,7 +29,7 @@ from guardrails.brakes.stop_now import (
 )
 
 if TYPE_CHECKING:
-    from orchestrator.emergency import Press
+    from orchestrator.emergency_press import Press
     from orchestrator.emergency_report import Line, Told
     from orchestrator.emergency_tell import Messenger
     from orchestrator.emergency_vendors import CampaignStep
@@ -116,7 +116,8 @@ async def _stopped(
     quiet: bool,
 ) -> Told:
     from guardrails.clock import shifted
-    from orchestrator.emergency import Emergency, Press
+    from orchestrator.emergency import Emergency
+    from orchestrator.emergency_press import Press
     from orchestrator.emergency_report import Told, last_word, shown
 
     sandbox, reason = stop_processes.is_sandbox(hive), clean_reason(asked.reason)

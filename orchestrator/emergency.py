@@ -12,58 +12,23 @@ workflows not cancelled: every loop stops where it is, and `swarm resume` lets i
 from __future__ import annotations
 
 import asyncio
-import getpass
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
-from guardrails.audit import AuditLog
 from guardrails.brakes import stop_processes
-from guardrails.brakes.stop_file import Placed
-from guardrails.brakes.stop_raise import Raised, record_stop
-from guardrails.clock import Clock
+from guardrails.brakes.stop_raise import Raised
 from guardrails.errors import StoreUnavailable, SwarmError
 from guardrails.hive import Hive
 from guardrails.store import Store
 from orchestrator import emergency_state as state
+from orchestrator.emergency_press import Press, not_recorded, record
 from orchestrator.emergency_report import Told
 
 if TYPE_CHECKING:  # loaded when the database knows already
     from orchestrator.emergency_tell import Messenger
     from orchestrator.emergency_vendors import CampaignStep
 
-RECORD_S = 10.0
 _ELSEWHERE = "Press again when it is back; until then run this on every machine of the swarm."
-
-
-@dataclass(frozen=True)
-class Press:
-    """What is known when somebody has pressed, for one hive.
-
-    Args:
-        hive: absolute; the file was placed in it, or was tried to.
-        database_url: PostgreSQL's, or None.
-        offset_s: how far ahead of the wall's the sandbox's clock is.
-        wait_s: how long writes in flight are waited for.
-        database_s: how long the database is.
-    """
-
-    hive: Path
-    placed: Placed
-    reason: str
-    database_url: str | None
-    clock: Clock
-    offset_s: float
-    wait_s: float
-    database_s: float = 10.0
-
-    @property
-    def actor(self) -> str:
-        """Who pressed, for the record."""
-        return f"person:{getpass.getuser()}"
-
-
 Helpers = Callable[[], Awaitable[tuple["Messenger", "CampaignStep"]]]
 
 
@@ -91,16 +56,28 @@ class Emergency:
         messenger, campaigns = await self._helpers()
         first = messenger.begin(self._press.reason, self._press.actor)
         if row is not None:
-            await self._record("pressed", {"epoch": row.epoch, "already": row.already})
-            await self._land()
-            await campaigns.run(row.epoch, self._told)
+            await self._step("record", self._record("pressed", {"epoch": row.epoch}))
+            await self._step("in flight", self._land())
+            await self._step("campaigns", campaigns.run(row.epoch, self._told))
             await self._count()
         else:
             self._nobody_knows()
             campaigns.not_asked(self._told)
-        await messenger.finish(first, self._told)
+        await self._step("Slack", messenger.finish(first, self._told))
         await self._close()
         return self._told
+
+    async def _step(self, what: str, work: Coroutine[Any, Any, None]) -> None:
+        """One that breaks is not verified; the others are done all the same."""
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - the button's edge: it goes on
+            text = f"it broke ({type(error).__name__}: {str(error)[:200]})"
+            self._told.unverified(what, text, "Look at it by hand; this is a defect: report it.")
+
+    async def _record(self, what: str, body: dict[str, Any]) -> None:
+        if self._store is not None:
+            await record(self._press, self._hive, self._store, self._told, what, body)
 
     def _say_file(self) -> None:
         placed = self._press.placed
@@ -127,18 +104,18 @@ class Emergency:
             return
         found = await asyncio.to_thread(stop_processes.servers, self._press.hive)
         desperate = not self._press.placed.present
-        wanted = [one for one in found if one.frozen or (desperate and one.writes)]
-        for one in wanted:
-            ended = await asyncio.to_thread(stop_processes.end, one.pid)
-            name = f"{one.server} (pid {one.pid})"
-            why = "stood still" if one.frozen else "holds a key"
-            if ended:
-                self._told.line("processes", f"{name} {why}: ended")
-            else:
-                self._told.unverified(
-                    "processes", f"{name} {why} and cannot be ended", f"kill -9 {one.pid}"
-                )
-        self._told.facts["ended_processes"] = [one.server for one in wanted]
+        for one in found:
+            if one.frozen or (desperate and one.writes):
+                await asyncio.to_thread(self._end_one, one)
+
+    def _end_one(self, one: stop_processes.Running) -> None:
+        name, why = f"{one.server} (pid {one.pid})", "stood still" if one.frozen else "holds a key"
+        if stop_processes.end(one.pid):
+            self._told.line("processes", f"{name} {why}: ended")
+        else:
+            self._told.unverified(
+                "processes", f"{name} {why} and cannot be ended", f"kill -9 {one.pid}"
+            )
 
     async def _raise_row(self) -> Raised | None:
         """Try until it holds or the time is over."""
@@ -187,13 +164,11 @@ class Emergency:
     async def _land(self) -> None:
         """Wait until every write that had begun has ended."""
         assert self._store is not None
-        told, press, local = self._told, self._press, self._press.database_url is None
+        told, press = self._told, self._press
         try:
             first, ends, left = await state.landed(
-                self._store,
-                press.wait_s,
-                lambda flying: state.orphans(flying, self._hive, press.offset_s) if local else [],
-            )
+                self._store, press.wait_s, self._lost, press.clock
+            )  # fmt: skip
         except StoreUnavailable as error:
             told.unverified("in flight", f"nobody can tell ({error.message})", _UNKNOWN)
             return
@@ -211,6 +186,14 @@ class Emergency:
         else:
             told.line("in flight", "no write was on its way")
 
+    def _lost(self, flying: Sequence[state.InFlight]) -> Sequence[state.InFlight]:
+        """Those whose process is dead, now that none stands still. Blocks."""
+        for one in stop_processes.servers(self._press.hive):
+            if one.frozen:
+                self._end_one(one)
+        local = self._press.database_url is None
+        return state.orphans(flying, self._hive, self._press.offset_s) if local else ()
+
     async def _count(self) -> None:
         assert self._store is not None
         try:
@@ -222,31 +205,7 @@ class Emergency:
     def _nobody_knows(self) -> None:
         text = "without the database nobody can tell which writes were on their way"
         self._told.unverified("in flight", text, _UNKNOWN)
-        text = "the press is not on the audit record, only in this report"
-        self._told.unverified("record", text, "Keep this output; press again when it is back.")
-
-    async def _record(self, what: str, body: dict[str, Any]) -> None:
-        """On record, in bounded time; after a failure it is not tried again."""
-        if self._store is None or any(one.what == "record" for one in self._told.residue):
-            return
-        try:
-            audit = AuditLog(self._hive, self._store, self._press.clock)
-        except SwarmError as error:
-            self._not_recorded(error.message)
-            return
-        body = {"reason": self._press.reason, **body}
-        try:
-            ref = await _within(record_stop(audit, what, self._press.actor, body), RECORD_S)
-        except (SwarmError, TimeoutError) as error:
-            self._not_recorded(getattr(error, "message", f"no answer within {RECORD_S:g} s"))
-        else:
-            self._told.facts.setdefault("audit_ids", []).append(ref.audit_id)
-            self._told.line("record", f"audit {ref.audit_id}")
-            await asyncio.to_thread(audit.close)
-
-    def _not_recorded(self, why: str) -> None:
-        text = f"the audit could not take it ({why})"
-        self._told.unverified("record", text, "Keep this output; `swarm audit verify` says why.")
+        not_recorded(self._told, "the press is not on the audit record, only in this report")
 
     async def _close(self) -> None:
         """The result on record, whatever it is."""
@@ -255,13 +214,8 @@ class Emergency:
         told = self._told
         left = sorted({one.what for one in told.residue})
         result = {"verified": told.verified, "residue": left, "epoch": told.facts.get("epoch")}
-        await self._record("result", result)
+        await self._step("record", self._record("result", result))
         await asyncio.to_thread(self._store.close)
 
 
 _UNKNOWN = "`swarm sends unknown` lists them; look at the vendor, then `swarm sends resolve`."
-
-
-async def _within(work: Coroutine[Any, Any, Any], seconds: float) -> Any:
-    async with asyncio.timeout(seconds):
-        return await work

@@ -14,6 +14,7 @@ from functools import partial
 
 from sqlalchemy import Connection, func, select
 
+from guardrails import ledger_fates as fates
 from guardrails.brakes import stop_processes
 from guardrails.brakes.stop_raise import Raised, raise_row
 from guardrails.clock import Clock, iso, parse
@@ -100,13 +101,14 @@ def orphans(flying: Sequence[InFlight], hive: Hive, offset_s: float) -> list[InF
 async def landed(
     store: Store,
     wait_s: float,
-    lost: Callable[[Sequence[InFlight]], list[InFlight]],
+    lost: Callable[[Sequence[InFlight]], Sequence[InFlight]],
+    clock: Clock,
     now: Callable[[], float] = time.monotonic,
 ) -> tuple[list[InFlight], Counter[str], list[InFlight]]:
     """Wait until no write is in flight.
 
     Args:
-        lost: which of them nobody can end any more.
+        lost: which of them nobody can be at any more; the ledger then has them as unknown.
 
     Returns:
         What was in flight at first, how those ended, and what has not ended.
@@ -116,11 +118,13 @@ async def landed(
     """
     deadline = now() + wait_s
     first = left = await store.query(in_flight)
-    while left and now() < deadline:
-        if len(await asyncio.to_thread(lost, left)) == len(left):
+    while left:
+        if gone := [one.key for one in await asyncio.to_thread(lost, left)]:
+            await store.run(partial(fates.lost, keys=gone, now=clock()))
+        left = await store.query(in_flight)
+        if not left or now() >= deadline:
             break
         await asyncio.sleep(_LOOK_S)
-        left = await store.query(in_flight)
     ended = await store.query(partial(_ends, keys=[one.key for one in first]))
     return first, ended, left
 
