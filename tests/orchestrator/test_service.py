@@ -1,4 +1,4 @@
-"""The queen's loop: everything once, what breaks again, and what concerns everybody loses nothing."""
+"""The queen's loop: everything once, what breaks again; what concerns everybody loses nothing."""
 
 from __future__ import annotations
 
