@@ -225,7 +225,8 @@ async def running_swarm(options: Options, environment: Environment) -> AsyncIter
         await stack.enter_async_context(children)
         await stack.enter_async_context(engine)
         work = config.production.work
-        pulse = alive(store, children, config.production.monitor, work.call_timeout_s)
+        about = {"mode": mode.value, "sandbox": options.sandbox}
+        pulse = alive(store, children, config.production.monitor, work.call_timeout_s, about)
         sign = await stack.enter_async_context(pulse)
         yield Swarm(
             config=config,
