@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 
 from guardrails.approval_model import Answer, AnswerKind, ApprovalState
 from guardrails.approvals import Approvals
@@ -12,9 +11,8 @@ from guardrails.clock import Clock
 from guardrails.errors import NotFound
 from guardrails.store import Store
 from orchestrator.approvals.case import ApprovalCase, Cases
-from orchestrator.inbox import Source
-from orchestrator.inbox import store as store_inbox
-from orchestrator.slack import outbox
+from orchestrator.approvals.edits import Edit, submit
+from orchestrator.slack import outbox, outgoing
 from orchestrator.slack.client import Place
 
 _NONE = "There is no such approval here."
@@ -60,7 +58,7 @@ class Desk:
         """Somebody clicked the card there: so there it stands."""
         now = self._clock()
         message_id = outbox.card_id(approval_id)
-        known = await self._store.query(lambda conn: outbox.find(conn, message_id))
+        known = await self._store.query(lambda conn: outgoing.find(conn, message_id))
         if known is not None and known.ts is None:
             await self._store.run(
                 lambda conn: outbox.adopt(conn, approval_id, place.channel, place.ts, now)
@@ -68,18 +66,13 @@ class Desk:
 
     async def edited(self, case: ApprovalCase, subject: str, body: str, by: Approver) -> None:
         """Queue a person's new text for the queen; the same text by the same person once."""
-        approval, at = case.approval, self._clock()
-        said = {
-            "approval_id": approval.approval_id, "content_hash": approval.content_hash,
-            "subject": subject, "body": body, "by": by.id, "via": "slack",
-        }  # fmt: skip
-        document = json.dumps(said, sort_keys=True)
-        name = f"edit:{hashlib.sha256(document.encode(errors='replace')).hexdigest()[:40]}"
-        await self._store.run(
-            lambda conn: store_inbox(
-                conn, name, Source.EDIT, "edit", document, at, lead_id=approval.lead_id
-            )
-        )
+        edit = Edit(
+            approval_id=case.approval.approval_id, content_hash=case.approval.content_hash,
+            subject=subject, body=body, by=by.id, via="slack",
+        )  # fmt: skip
+        said = edit.model_dump_json().encode(errors="replace")
+        edit_id, at = hashlib.sha256(said).hexdigest()[:40], self._clock()
+        await self._store.run(lambda conn: submit(conn, edit, edit_id, at))
 
     async def tell_in_thread(self, key: str, approval_id: str, user_id: str, text: str) -> None:
         """An answer that could not be whispered."""

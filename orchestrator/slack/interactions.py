@@ -11,18 +11,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
-from guardrails.approval_model import Answer, AnswerKind
 from guardrails.approvals import Approvals
-from guardrails.approvers import Approver
 from guardrails.errors import SwarmError
 from orchestrator.slack import cards, modals
-from orchestrator.slack.client import Place, Slack
+from orchestrator.slack.client import Slack
 from orchestrator.slack.desk import Desk
+from orchestrator.slack.forms import Forms
+from orchestrator.slack.payloads import Ack, Click, say
 from orchestrator.slack.settings import SlackSettings
 from orchestrator.slack.wire import SlackRefused
 from orchestrator.slack.words import escaped
@@ -34,38 +33,6 @@ _TRIES, _LONGEST_WAIT_S = 6, 60.0
 _STRANGER = "You are not on the list of approvers, so nothing was changed."
 _LATE = "Slack waited too long to open the form: click once more."
 _RECORDING = "Your word is being recorded. The card shows what came of it."
-
-
-@dataclass(frozen=True)
-class Ack:
-    """What Slack is answered: HTTP status, and a JSON body or none."""
-
-    status: int = 200
-    body: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True)
-class Click:
-    """A pressed button of ours."""
-
-    user_id: str
-    action: str
-    approval_id: str
-    content_hash: str
-    place: Place
-    trigger_id: str
-
-    @classmethod
-    def of(cls, payload: Mapping[str, Any]) -> Click | None:
-        """From a `block_actions` payload; None when it is no button of ours."""
-        (action,) = payload["actions"]
-        value = cards.read_value(action.get("value"))
-        if value is None or action["action_id"] not in (cards.APPROVE, cards.EDIT, cards.REJECT):
-            return None
-        container = payload["container"]
-        place = Place(str(container["channel_id"]), str(container["message_ts"]))
-        user, trigger = str(payload["user"]["id"]), str(payload["trigger_id"])
-        return cls(user, action["action_id"], *value, place, trigger)
 
 
 class Interactions:
@@ -91,6 +58,7 @@ class Interactions:
         self._desk = desk
         self._learn = learn
         self._changed = changed
+        self._forms = Forms(approvals, desk, self._learned, changed)
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._telling = asyncio.Semaphore(_TELLING)  # Slack's patience is no reason to wait above
         self._tasks: set[asyncio.Task[None]] = set()
@@ -214,68 +182,37 @@ class Interactions:
             return Ack()
         by = self._approvals.approvers.by_slack(user_id)
         if by is None:
-            return _say(_STRANGER)
-        if view["callback_id"] == modals.EDIT:
-            return await self._in_time(self._edit(view, about, by))
-        return await self._in_time(self._reject(view, about, by))
-
-    async def _in_time(self, work: Coroutine[Any, Any, Ack]) -> Ack:
-        """The answer, or, when it takes too long for Slack, where it will be seen."""
+            return say(_STRANGER)
         if len(self._tasks) >= _HELD:
-            work.close()
             return Ack(503)
         answered: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
-
-        async def finish() -> None:
-            try:
-                async with self._slots:
-                    ack = await work
-            except SwarmError as error:
-                log.warning("slack_form_failed", code=error.code)
-                ack = _say(_failed(error))
-            if not answered.done():
-                answered.set_result(ack)
-
-        self._start(finish())
+        self._start(self._finish(self._forms.answer(view, about, by), answered))
         try:
             async with asyncio.timeout(_FORM_S):
                 return await asyncio.shield(answered)
-        except TimeoutError:
-            return _say(_RECORDING)
+        except TimeoutError:  # it goes on: Slack waits no longer
+            return say(_RECORDING)
 
-    async def _reject(self, view: Mapping[str, Any], about: modals.About, by: Approver) -> Ack:
-        reason, words = modals.filled(view, modals.REASON), modals.filled(view, modals.WORDS)
-        if reason == "other" and not words.strip():
-            return Ack(body=modals.problem(modals.WORDS, "Say what it is: this one needs words."))
-        answer = await self._approvals.reject(
-            about.approval_id, about.content_hash, by, "slack", reason_code=reason, text=words
-        )
-        self._changed()
-        if answer.kind is AnswerKind.DONE:
-            self._start(self._learned())
-        return _told(answer)
+    async def _finish(self, work: Awaitable[Ack], answered: asyncio.Future[Ack]) -> None:
+        ack = Ack()
+        try:
+            async with self._slots:
+                ack = await work
+        except SwarmError as error:
+            log.warning("slack_form_failed", code=error.code)
+            ack = say(_failed(error))
+        finally:
+            if not answered.done():
+                answered.set_result(ack)
 
-    async def _learned(self) -> None:
+    def _learned(self) -> None:
+        self._start(self._fold())
+
+    async def _fold(self) -> None:
         try:
             await self._learn()
         except SwarmError as error:  # the lesson is queued: the queen brings it in later
             log.warning("slack_lesson_waits", code=error.code)
-
-    async def _edit(self, view: Mapping[str, Any], about: modals.About, by: Approver) -> Ack:
-        subject, body = modals.filled(view, modals.SUBJECT), modals.filled(view, modals.BODY)
-        if not subject.strip() or len(subject.splitlines()) != 1:
-            return Ack(body=modals.problem(modals.SUBJECT, "A subject is one line."))
-        no = await self._desk.standing(about.approval_id, about.content_hash, by)
-        if no is not None:
-            return _told(no)
-        case = await self._desk.case(about.approval_id)
-        if (subject.strip(), body.strip()) == (case.draft.subject.strip(), case.draft.body.strip()):
-            return Ack(body=modals.problem(modals.BODY, "Nothing was changed."))
-        await self._desk.edited(case, subject.strip(), body, by)
-        return _say(
-            "Your text goes through every guardrail again. If it passes, a new card follows, "
-            "which somebody else must approve; if not, the thread of this card says why."
-        )
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name="slack-interaction")
@@ -286,14 +223,6 @@ class Interactions:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("slack_interaction_broke", error=type(error).__name__, exc_info=error)
-
-
-def _say(text: str) -> Ack:
-    return Ack(body={"response_action": "update", "view": modals.answering(text)})
-
-
-def _told(answer: Answer) -> Ack:
-    return _say(answer.text)
 
 
 def _failed(error: SwarmError) -> str:

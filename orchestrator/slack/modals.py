@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from guardrails.approval_model import REASON_CODES, Approval
+from guardrails.approval_model import REASON_CODES
 from orchestrator.approvals.case import ApprovalCase
 from orchestrator.slack.words import markup, plain, safe
 
@@ -93,21 +93,11 @@ def answering(text: str) -> View:
     return {"type": "modal", "title": plain("Swarm"), "close": plain("Close"), "blocks": [said]}
 
 
-def problem(block_id: str, text: str) -> dict[str, Any]:
-    """An acknowledgement that leaves the modal open, with what is wrong in it."""
-    return {"response_action": "errors", "errors": {block_id: text}}
-
-
 def filled(view: Mapping[str, Any], block_id: str) -> str:
     """What was entered or chosen in a field; an empty text when nothing was."""
     element = view["state"]["values"][block_id][_VALUE]
     chosen = element.get("selected_option")
     return str(chosen["value"] if chosen else element.get("value") or "")
-
-
-def about_of(approval: Approval, channel: str, ts: str) -> About:
-    """What a modal about this approval carries."""
-    return About(approval.approval_id, approval.content_hash, channel, ts)
 
 
 def _modal(

@@ -13,11 +13,9 @@ from datetime import timedelta
 
 import structlog
 
-from guardrails.approval_model import ApprovalState
 from guardrails.approvals import Approvals
 from guardrails.clock import Clock
 from guardrails.errors import (
-    NotFound,
     RateLimited,
     StoreUnavailable,
     SwarmError,
@@ -25,11 +23,11 @@ from guardrails.errors import (
     VendorSchemaDrift,
 )
 from guardrails.store import Store
-from orchestrator.approvals.case import Cases
-from orchestrator.slack import outbox
-from orchestrator.slack.cards import Cards
+from orchestrator.slack import outbox, outgoing
+from orchestrator.slack.cards import plainly
 from orchestrator.slack.client import Message, Place, Slack
-from orchestrator.slack.outbox import Outgoing, OutState
+from orchestrator.slack.content import Contents, Unneeded
+from orchestrator.slack.outgoing import Outgoing, OutState
 from orchestrator.slack.wire import SlackDoubt, SlackRefused
 
 log = structlog.get_logger(__name__)
@@ -41,13 +39,7 @@ _AGAIN_S = 60.0  # a case that cannot be read just now
 _BUSY_S, _IDLE_S = 0.2, 1.0
 _CONTENT = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_too_long", "no_text",
                       "msg_blocks_too_long", "metadata_too_large"})  # fmt: skip
-# Of what ended before it was ever shown, only silence is news to people in Slack.
-_WORTH_SHOWING = (ApprovalState.WAITING, ApprovalState.EXPIRED)
 _GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
-
-
-class _Unneeded(Exception):
-    """It need not be posted any more."""
 
 
 class Poster:
@@ -59,16 +51,14 @@ class Poster:
         slack: Slack,
         store: Store,
         approvals: Approvals,
-        cases: Cases,
-        cards: Cards,
+        contents: Contents,
         clock: Clock,
     ) -> None:
         self._channel = channel
         self._slack = slack
         self._store = store
         self._approvals = approvals
-        self._cases = cases
-        self._cards = cards
+        self._contents = contents
         self._clock = clock
         self._wake = asyncio.Event()
         self._next_post = self._quiet_until = clock()
@@ -105,7 +95,7 @@ class Poster:
         if await self._store.query(lambda conn: outbox.behind(conn, now)):
             await self._store.run(lambda conn: outbox.catch_up(conn, now))
         done = 0
-        for message in await self._store.query(lambda conn: outbox.due(conn, now, _BATCH)):
+        for message in await self._store.query(lambda conn: outgoing.due(conn, now, _BATCH)):
             if self._clock() < self._quiet_until:
                 break
             done += await self._go_on(message)
@@ -119,41 +109,13 @@ class Poster:
             await act[message.state](message)
         except VendorError as error:
             await self._failed(message, error)
-        except _Unneeded as unneeded:
+        except Unneeded as unneeded:
             await self._rest(message, OutState.FAILED, None, str(unneeded))
         except StoreUnavailable:
             raise
         except SwarmError as error:
             await self._rest(message, message.state, _AGAIN_S, error.message)
         return True
-
-    # -- what is to be shown ------------------------------------------------------------------
-
-    async def _content(self, message: Outgoing) -> Message:
-        if message.kind != "card":
-            return await self._notice(message)
-        approval = await self._approvals.get(message.approval_id or "")
-        if approval is None:
-            raise _Unneeded("its approval is gone")
-        if message.state is OutState.NEW and approval.state not in _WORTH_SHOWING:
-            raise _Unneeded("it ended before it was shown")
-        try:
-            return self._cards.message(await self._cases.of(approval))
-        except NotFound as error:
-            if approval.state is ApprovalState.WAITING:
-                raise _Unneeded(error.message) from error
-            return self._cards.without_record(approval)
-
-    async def _notice(self, message: Outgoing) -> Message:
-        if message.document.get("while_waiting") and message.approval_id:
-            approval = await self._approvals.get(message.approval_id)
-            if approval is None or approval.state is not ApprovalState.WAITING:
-                raise _Unneeded("it was decided before this was posted")
-        text = str(message.document["text"])
-        words = {"type": "mrkdwn", "text": text, "verbatim": True}
-        # The block carries the id: where metadata is lost, the message is found by it.
-        block = {"type": "section", "block_id": message.message_id, "text": words}
-        return Message(message.message_id, text, [block])
 
     # -- posting ------------------------------------------------------------------------------
 
@@ -162,15 +124,15 @@ class Poster:
         if thread is not None and thread.ts is None:
             await self._rest(message, OutState.NEW, _IDLE_S * 2, "its card is not there yet")
             return
-        content = await self._content(message)
+        content = await self._contents.of(message)
         now = self._clock()
         if not await self._store.run(
-            lambda conn: outbox.reserve(conn, message, now, now + self._doubt)
+            lambda conn: outgoing.reserve(conn, message, now, now + self._doubt)
         ):
             return  # another gateway has it
         self._next_post = now + _SPACING
         place = await self._posted(content, thread.ts if thread else None, message)
-        await self._stands(message, place, min(message.wanted, outbox.ENDED))
+        await self._stands(message, place, min(message.wanted, outgoing.ENDED))
 
     async def _posted(self, content: Message, ts: str | None, message: Outgoing) -> Place:
         """Post it; what Slack will not take as it is, more plainly."""
@@ -182,15 +144,14 @@ class Poster:
             if refused.error not in _CONTENT or message.kind != "card":
                 raise
             log.error("slack_card_refused", approval_id=message.approval_id, why=refused.message)
-            plainly = self._cards.plainly(message.approval_id or "")
-            return await self._slack.post(self._channel, plainly, ts)
+            return await self._slack.post(self._channel, plainly(message.approval_id or ""), ts)
 
     async def _thread_of(self, message: Outgoing) -> Outgoing | None:
         """The message it answers; None when it stands by itself."""
         parent = message.reply_to
         if parent is None:
             return None
-        found = await self._store.query(lambda conn: outbox.find(conn, parent))
+        found = await self._store.query(lambda conn: outgoing.find(conn, parent))
         return None if found is None or found.state is OutState.FAILED else found
 
     async def _look(self, message: Outgoing) -> None:
@@ -208,16 +169,16 @@ class Poster:
             place = await self._slack.find(self._channel, message.message_id, since)
         now = self._clock()
         if place is None:
-            await self._store.run(lambda conn: outbox.release(conn, message, now))
+            await self._store.run(lambda conn: outgoing.release(conn, message, now))
         else:
-            await self._stands(message, place, outbox.ASKING)
+            await self._stands(message, place, outgoing.ASKING)
 
     async def _show(self, message: Outgoing) -> None:
         """It stands there and shows something old."""
         place = Place(message.channel or self._channel, message.ts or "")
         note = ""
         try:
-            await self._slack.update(place, await self._content(message))
+            await self._slack.update(place, await self._contents.of(message))
         except SlackRefused as refused:
             if refused.error not in _GONE | _CONTENT:
                 raise
@@ -225,7 +186,7 @@ class Poster:
             await self._ended_in_thread(message)
         now = self._clock()
         await self._store.run(
-            lambda conn: outbox.shown(conn, message.message_id, message.wanted, now, note)
+            lambda conn: outgoing.shown(conn, message.message_id, message.wanted, now, note)
         )
         self._well()
 
@@ -243,7 +204,7 @@ class Poster:
     async def _stands(self, message: Outgoing, place: Place, version: int) -> None:
         now = self._clock()
         await self._store.run(
-            lambda conn: outbox.posted(
+            lambda conn: outgoing.posted(
                 conn, message.message_id, place.channel, place.ts, version, now
             )
         )
@@ -289,5 +250,5 @@ class Poster:
         now = self._clock()
         until = None if wait_s is None else now + timedelta(seconds=wait_s)
         await self._store.run(
-            lambda conn: outbox.rest(conn, message.message_id, state, now, until, note)
+            lambda conn: outgoing.rest(conn, message.message_id, state, now, until, note)
         )

@@ -24,8 +24,10 @@ from orchestrator.approvals.case import Cases
 from orchestrator.slack import outbox
 from orchestrator.slack.cards import Cards
 from orchestrator.slack.client import Slack
+from orchestrator.slack.content import Contents
 from orchestrator.slack.desk import Desk
-from orchestrator.slack.interactions import Ack, Interactions
+from orchestrator.slack.interactions import Interactions
+from orchestrator.slack.payloads import Ack
 from orchestrator.slack.poster import Poster
 from orchestrator.slack.settings import SlackSettings
 from orchestrator.slack.sla import Sla
@@ -60,9 +62,8 @@ class SlackService:
         approvals, store, clock = ground.approvals, ground.store, ground.clock
         self._slack = Slack(settings)
         cards = Cards(approvals.approvers, settings.console_url)
-        self.poster = Poster(
-            settings.channel_id, self._slack, store, approvals, ground.cases, cards, clock
-        )
+        contents = Contents(approvals, ground.cases, cards)
+        self.poster = Poster(settings.channel_id, self._slack, store, approvals, contents, clock)
         self.sla = Sla(store, approvals, ground.rules, clock)
         desk = Desk(store, approvals, ground.cases, clock)
         self.interactions = Interactions(

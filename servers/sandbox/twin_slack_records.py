@@ -11,14 +11,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from servers.common import contract_sandbox
+
 Record = dict[str, Any]
 
 TEAM_ID, APP_ID, BOT_USER_ID, BOT_ID = "T0SANDBOX", "A0SANDBOX", "U0SWARM", "B0SWARM"
 CHANNEL_ID = "C0APPROVALS"
 BOT_TOKEN = "xoxb-sandbox-0001"  # noqa: S105  (opens only the twin)
 READ_ONLY_TOKEN = "xoxb-sandbox-readonly-0001"  # noqa: S105
+SIGNING_SECRET = contract_sandbox.SLACK_SIGNING_SECRET
 APP_TOKEN = "xapp-sandbox-0001"  # noqa: S105
-SIGNING_SECRET = "sandbox-signing-secret-0001"  # noqa: S105
 WEBHOOK_PATH = f"/services/{TEAM_ID}/{BOT_ID}/sandboxwebhook"
 PEOPLE: Mapping[str, str] = {
     "U0ANA01": "Ana Approver",

@@ -12,8 +12,9 @@ from guardrails import approval_rows
 from guardrails.model import Verdict
 from guardrails.store import Store
 from guardrails.store.people_tables import approvals
-from orchestrator.slack import outbox
-from orchestrator.slack.outbox import Outgoing, OutState, card_id
+from orchestrator.slack import outbox, outgoing
+from orchestrator.slack.outbox import card_id
+from orchestrator.slack.outgoing import Outgoing, OutState
 from tests.conftest import SteppableClock
 from tests.guardrails.approval_samples import RULES
 
@@ -44,7 +45,7 @@ async def caught_up(store: Store, clock: SteppableClock) -> int:
 
 async def due(store: Store, clock: SteppableClock) -> list[Outgoing]:
     now = clock()
-    return await store.query(lambda conn: outbox.due(conn, now, 20))
+    return await store.query(lambda conn: outgoing.due(conn, now, 20))
 
 
 async def call(store: Store, function: Any, *args: Any) -> Any:
@@ -59,15 +60,15 @@ async def test_each_that_waits_gets_a_card_and_each_that_ended_another_version(
     (one, two) = await due(store, clock)
     assert {one.message_id, two.message_id} == {card_id(first), card_id(second)}
     later = clock() + timedelta(seconds=15)
-    assert await call(store, outbox.reserve, one, clock(), later)
-    await call(store, outbox.posted, one.message_id, "C1", "1.1", outbox.ASKING, clock())
+    assert await call(store, outgoing.reserve, one, clock(), later)
+    await call(store, outgoing.posted, one.message_id, "C1", "1.1", outgoing.ASKING, clock())
     await ended(store, str(one.approval_id))
     assert await caught_up(store, clock) == 1
     found = {m.message_id: m for m in await due(store, clock)}
     shown = found[one.message_id]
-    assert (shown.state, shown.shown, shown.wanted) == (OutState.POSTED, 1, outbox.ENDED)
+    assert (shown.state, shown.shown, shown.wanted) == (OutState.POSTED, 1, outgoing.ENDED)
     assert (shown.channel, shown.ts) == ("C1", "1.1")
-    await call(store, outbox.shown, one.message_id, outbox.ENDED, clock())
+    await call(store, outgoing.shown, one.message_id, outgoing.ENDED, clock())
     assert [m.message_id for m in await due(store, clock)] == [two.message_id]
     depths = await call(store, outbox.depths, clock())
     assert depths == {"waiting": 1, "failed": 0}
@@ -80,41 +81,43 @@ async def test_of_all_who_reserve_a_message_one_may_post_it(
     await caught_up(store, clock)
     (seen,) = await due(store, clock)
     later = clock() + timedelta(seconds=15)
-    assert await call(store, outbox.reserve, seen, clock(), later)
-    assert not await call(store, outbox.reserve, seen, clock(), later)
+    assert await call(store, outgoing.reserve, seen, clock(), later)
+    assert not await call(store, outgoing.reserve, seen, clock(), later)
     assert await due(store, clock) == []  # whoever has it has time to say what became of it
     clock.step(15)
     (doubted,) = await due(store, clock)
     assert doubted.state is OutState.POSTING
-    assert await call(store, outbox.release, doubted, clock())
-    assert not await call(store, outbox.release, doubted, clock())
+    assert await call(store, outgoing.release, doubted, clock())
+    assert not await call(store, outgoing.release, doubted, clock())
     (anew,) = await due(store, clock)
-    assert await call(store, outbox.reserve, anew, clock(), clock() + timedelta(seconds=15))
+    assert await call(store, outgoing.reserve, anew, clock(), clock() + timedelta(seconds=15))
     # Somebody who looked before that, and found nothing, may not take the reservation away.
-    assert not await call(store, outbox.release, doubted, clock())
+    assert not await call(store, outgoing.release, doubted, clock())
 
 
 async def test_a_late_word_does_not_undo_what_stands(store: Store, clock: SteppableClock) -> None:
     approval_id = await asked(store, clock)
     await caught_up(store, clock)
     (seen,) = await due(store, clock)
-    assert await call(store, outbox.reserve, seen, clock(), clock() + timedelta(seconds=15))
+    assert await call(store, outgoing.reserve, seen, clock(), clock() + timedelta(seconds=15))
     await call(store, outbox.adopt, approval_id, "C1", "1.1", clock())  # somebody clicked it
-    await call(store, outbox.rest, seen.message_id, OutState.POSTING, clock(), clock(), "no answer")
-    found = await call(store, outbox.find, seen.message_id)
-    assert (found.state, found.ts, found.shown) == (OutState.POSTED, "1.1", outbox.ASKING)
+    await call(
+        store, outgoing.rest, seen.message_id, OutState.POSTING, clock(), clock(), "no answer"
+    )
+    found = await call(store, outgoing.find, seen.message_id)
+    assert (found.state, found.ts, found.shown) == (OutState.POSTED, "1.1", outgoing.ASKING)
 
 
 async def test_a_message_rests_as_long_as_it_is_told(store: Store, clock: SteppableClock) -> None:
     now = clock()
     assert await store.run(lambda conn: outbox.notice(conn, "k", "x", at=now))
     until = now + timedelta(seconds=30)
-    await call(store, outbox.rest, "notice:k", OutState.NEW, now, until, "a" * 1000)
+    await call(store, outgoing.rest, "notice:k", OutState.NEW, now, until, "a" * 1000)
     assert await due(store, clock) == []
     clock.step(30)
     (found,) = await due(store, clock)
     assert (found.state, found.attempts) == (OutState.NEW, 1)
-    await call(store, outbox.rest, "notice:k", OutState.FAILED, clock(), None, "no")
-    await call(store, outbox.rest, "notice:k", OutState.NEW, clock(), None, "yes")
-    assert (await call(store, outbox.find, "notice:k")).state is OutState.FAILED
+    await call(store, outgoing.rest, "notice:k", OutState.FAILED, clock(), None, "no")
+    await call(store, outgoing.rest, "notice:k", OutState.NEW, clock(), None, "yes")
+    assert (await call(store, outgoing.find, "notice:k")).state is OutState.FAILED
     assert await call(store, outbox.depths, clock()) == {"waiting": 0, "failed": 1}

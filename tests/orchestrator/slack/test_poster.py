@@ -7,8 +7,9 @@ from sqlalchemy import select, text, update
 
 from guardrails.approval_model import ApprovalState
 from guardrails.store.people_tables import slack_messages
-from orchestrator.slack import outbox
-from orchestrator.slack.outbox import OutState, card_id
+from orchestrator.slack import outbox, outgoing
+from orchestrator.slack.outbox import card_id
+from orchestrator.slack.outgoing import OutState
 from servers.sandbox.twin_slack_records import CHANNEL_ID
 from tests.orchestrator.slack.conftest import Office
 
@@ -21,8 +22,8 @@ def buttons(card: dict) -> list[str]:
     return [element["action_id"] for row in rows for element in row]
 
 
-async def row(office: Office, name: str) -> outbox.Outgoing:
-    found = await office.waiting.desk.store.query(lambda conn: outbox.find(conn, name))
+async def row(office: Office, name: str) -> outgoing.Outgoing:
+    found = await office.waiting.desk.store.query(lambda conn: outgoing.find(conn, name))
     assert found is not None
     return found
 
@@ -211,7 +212,7 @@ async def test_a_card_that_was_deleted_is_let_be(office: Office) -> None:
     await office.waiting.approvals.withdraw("opted_out", lead_id=asked.lead_id)
     await office.settle(5)
     found = await row(office, card_id(asked.approval_id))
-    assert (found.state, found.shown) == (OutState.POSTED, outbox.ENDED)
+    assert (found.state, found.shown) == (OutState.POSTED, outgoing.ENDED)
     assert office.slack.calls("chat.update") == 1
 
 
