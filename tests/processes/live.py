@@ -19,6 +19,8 @@ import psycopg
 from psycopg.rows import dict_row
 
 from guardrails.config import config_path
+from guardrails.model import Dossier
+from guardrails.schedule import window_zones
 from servers.sandbox.leads import HEADER
 from servers.sandbox.world import World
 from tests.processes.swarm import SWARM, environment
@@ -191,8 +193,34 @@ def _query_postgres(url: str, statement: str, values: tuple[Any, ...]) -> list[d
         return []
 
 
-def decided(hive: Path) -> dict[str, dict[str, Any]]:
+def decided(hive: Path, url: str | None = None) -> dict[str, dict[str, Any]]:
     """The e-mails that were decided to go out, by recipient."""
-    documents = query(hive, "SELECT document FROM shadow_emails")
+    documents = query(hive, "SELECT document FROM shadow_emails", url=url)
     mails = [json.loads(row["document"]) for row in documents]
     return {mail["to"]: mail for mail in mails if mail["decision"] == "ready"}
+
+
+def dossiers(hive: Path, url: str | None = None) -> dict[str, Dossier]:
+    """What was known of each person, by address."""
+    statement = "SELECT document FROM documents WHERE kind = 'decision_inputs'"
+    rows = query(hive, statement, url=url)
+    found = [Dossier.model_validate(json.loads(row["document"])["dossier"]) for row in rows]
+    return {dossier.lead.email: dossier for dossier in found if dossier.lead.email}
+
+
+def in_window(dossier: Dossier, moment: datetime) -> bool:
+    """Whether it is Monday to Friday, 8 to 18, wherever this person may be."""
+    zones = window_zones(dossier.lead, dossier.facts, moment)
+    assert zones is not None
+    local = [moment.astimezone(zone) for zone in zones]
+    return all(each.weekday() < 5 and 8 <= each.hour < 18 for each in local)
+
+
+def most_within(moments: list[datetime], span: timedelta) -> int:
+    """The most of these moments that lie within any such span."""
+    moments, first, most = sorted(moments), 0, 0
+    for last, moment in enumerate(moments):
+        while moments[first] <= moment - span:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
