@@ -89,7 +89,7 @@ def rejecting(about: About) -> View:
 
 def answering(text: str) -> View:
     """What a person is told in the modal that they sent off; `text` is plain words."""
-    said = {"type": "section", "text": markup(safe(text, 2900))}
+    said = {"type": "section", "text": markup(safe(text, 2900) or "Done.")}
     return {"type": "modal", "title": plain("Swarm"), "close": plain("Close"), "blocks": [said]}
 
 
