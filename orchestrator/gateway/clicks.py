@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -23,10 +23,11 @@ from orchestrator.gateway.bodies import STATUS, Budget, read_unknown
 from orchestrator.gateway.door import Refusals, plain
 from orchestrator.gateway.proofs import SlackSecret
 from orchestrator.inbox import document_of
+from orchestrator.slack.payloads import Ack
 
 log = structlog.get_logger(__name__)
 Json = dict[str, Any]
-Interactions = Callable[[Json], Awaitable[Mapping[str, Any] | None]]
+Interactions = Callable[[Json], Awaitable[Ack]]
 _ANSWER_S = 2.5  # of Slack's 3
 _BODY_S = 2.0
 
@@ -35,7 +36,7 @@ class Clicks:
     """The handler of `/slack/interactions`; closed (404) without secret or handler.
 
     Args:
-        interactions: takes a verified payload; its JSON is the answer, None an empty one.
+        interactions: takes a verified payload, and says what Slack is answered.
         now: seconds since the epoch by the wall's clock, never the sandbox's shifted one.
     """
 
@@ -55,7 +56,7 @@ class Clicks:
         self._now = now
         self._answer_s = answer_s
         self._budget = Budget(32 * 1024 * 1024)
-        self._unfinished: set[asyncio.Task[Mapping[str, Any] | None]] = set()
+        self._unfinished: set[asyncio.Task[Ack]] = set()
 
     async def handle(self, request: Request) -> Response:
         """Verify, parse, hand over, answer."""
@@ -75,22 +76,23 @@ class Clicks:
         payload = _payload(body.content)
         if payload is None:
             return Response("No payload in it\n", 400)
-        return _answer(await self._hand_over(interactions, payload)) if payload else plain(200)
+        if not payload:
+            return plain(200)
+        ack = await self._hand_over(interactions, payload)
+        return Response(status_code=ack.status) if ack.body is None else _json(ack)
 
     async def finish(self) -> None:
         """Wait for handlers that are still at work."""
         await asyncio.gather(*self._unfinished, return_exceptions=True)
 
-    async def _hand_over(
-        self, interactions: Interactions, payload: Json
-    ) -> Mapping[str, Any] | None:
+    async def _hand_over(self, interactions: Interactions, payload: Json) -> Ack:
         task = asyncio.ensure_future(interactions(payload))
         self._unfinished.add(task)
         task.add_done_callback(self._ended)
         done, _ = await asyncio.wait({task}, timeout=self._answer_s)
-        return task.result() if done else None
+        return task.result() if done else Ack()
 
-    def _ended(self, task: asyncio.Task[Mapping[str, Any] | None]) -> None:
+    def _ended(self, task: asyncio.Task[Ack]) -> None:
         self._unfinished.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("interaction_failed", error=type(error).__name__)
@@ -107,5 +109,5 @@ def _payload(body: bytes) -> Json | None:
     return {} if form.get("ssl_check") == ["1"] else None
 
 
-def _answer(document: Mapping[str, Any] | None) -> Response:
-    return Response(status_code=200) if document is None else JSONResponse(dict(document))
+def _json(ack: Ack) -> Response:
+    return JSONResponse(dict(ack.body or {}), ack.status)

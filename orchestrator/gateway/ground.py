@@ -7,7 +7,7 @@ vendor's key is read but those that prove who is speaking.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,12 +66,12 @@ class Attachment:
     Args:
         interactions: takes verified clicks.
         background: runs beside the door, again after a failure, until the gateway ends.
-        told: what the heartbeat says of it.
+        tell: what the heartbeat says of it; cheap, and without secrets.
     """
 
     interactions: Interactions | None = None
     background: Sequence[Background] = ()
-    told: Mapping[str, Any] | None = None
+    tell: Callable[[], Mapping[str, Any]] = dict
 
 
 def own_values(environment: Environment, *, sandbox: bool) -> dict[str, str]:

@@ -18,6 +18,7 @@ from guardrails.clock import utc_now
 from guardrails.heartbeats import Beating
 from orchestrator.environment import Environment
 from orchestrator.gateway.app import Parts, build_app
+from orchestrator.gateway.attach import attach
 from orchestrator.gateway.clicks import Clicks
 from orchestrator.gateway.door import Refusals
 from orchestrator.gateway.ground import Attachment, Ground, Options, configuration, opened
@@ -31,7 +32,6 @@ from orchestrator.gateway.server import beside, bound, serve
 from orchestrator.gateway.spool import Spool
 from orchestrator.gateway.unsubscribe import Unsubscribe
 from orchestrator.gateway.webhooks import Webhooks
-from orchestrator.slack.settings import SlackSettings
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ async def _run(options: Options, environment: Environment, ready: Callable[[Open
             "gateway",
             utc_now,
             config.production.monitor.beat_interval_s,
-            lambda: {"spooled_bytes": spool.waiting()} | dict(attached.told or {}),
+            lambda: {"spooled_bytes": spool.waiting()} | dict(attached.tell()),
         )
         app, clicks, doors = compose(ground, intake, attached, beating)
         host, port = listener.getsockname()[:2]
@@ -80,20 +80,6 @@ async def _run(options: Options, environment: Environment, ready: Callable[[Open
                 await clicks.finish()
         finally:
             spool.close()
-
-
-def attach(ground: Ground) -> Attachment:
-    """Slack, when it is set up.
-
-    Raises:
-        ConfigError: only half of it is.
-    """
-    SlackSettings.of(
-        ground.values,
-        sandbox=ground.sandbox,
-        console_url=ground.config.production.approvals.console_url,
-    )
-    return Attachment()
 
 
 def compose(

@@ -17,6 +17,7 @@ from guardrails.store import Store
 from orchestrator.gateway.clicks import Clicks
 from orchestrator.gateway.ground import Attachment
 from orchestrator.gateway.proofs import SLACK_WINDOW_S, SlackSecret
+from orchestrator.slack.payloads import Ack
 from servers.common.contract_sandbox import SLACK_SIGNING_SECRET, environment
 from tests.conftest import SteppableClock
 from tests.orchestrator.gateway.house import LIMIT, House, dripping, house
@@ -31,10 +32,10 @@ class Handler:
 
     def __init__(self) -> None:
         self.payloads: list[Json] = []
-        self.answer: Json | None = None
+        self.answer = Ack()
         self.error: Exception | None = None
 
-    async def __call__(self, payload: Json) -> Json | None:
+    async def __call__(self, payload: Json) -> Ack:
         self.payloads.append(payload)
         if self.error is not None:
             raise self.error
@@ -78,10 +79,13 @@ async def test_a_click_is_handed_over_and_answered_empty(door: House, handler: H
 
 
 async def test_what_the_handler_says_is_the_answer(door: House, handler: Handler) -> None:
-    handler.answer = {"response_action": "errors", "errors": {"text": "A reason is needed."}}
+    said = {"response_action": "errors", "errors": {"text": "A reason is needed."}}
+    handler.answer = Ack(body=said)
     body = form(CLICK)
     status, text = await send(door, body, signed(body, door.clock().timestamp()))
-    assert (status, json.loads(text)) == (200, handler.answer)
+    assert (status, json.loads(text)) == (200, said)
+    handler.answer = Ack(403)
+    assert await send(door, body, signed(body, door.clock().timestamp())) == (403, "")
 
 
 async def test_tampered_stale_and_strange_requests_reach_nobody(
@@ -194,9 +198,10 @@ async def test_a_handler_slower_than_slack_goes_on_after_an_empty_answer(
 ) -> None:
     done, may = [], asyncio.Event()
 
-    async def slow(payload: Json) -> None:
+    async def slow(payload: Json) -> Ack:
         await may.wait()
         done.append(payload)
+        return Ack()
 
     async with house(hive, sqlite_store, clock) as door:
         clicks = _clicks(door, slow)

@@ -1,0 +1,62 @@
+"""What is attached to the gateway. Owns: Slack, on the ground that the gateway stands on.
+
+Refuses half a Slack: see `SlackSettings`. Without SLACK_BOT_TOKEN there is none, and approvals go
+on by `swarm approvals`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from guardrails.bank import Bank
+from guardrails.lessons import fold_pending
+from orchestrator.environment import Environment
+from orchestrator.gateway.ground import Attachment, Ground
+from orchestrator.slack.settings import SlackSettings
+
+
+def attach(ground: Ground) -> Attachment:
+    """Slack, when it is set up.
+
+    Raises:
+        ConfigError: only half of it is.
+    """
+    rules = ground.config.production.approvals
+    settings = SlackSettings.of(
+        ground.values, sandbox=ground.sandbox, console_url=rules.console_url
+    )
+    return Attachment() if settings is None else _slack(ground, settings)
+
+
+def _slack(ground: Ground, settings: SlackSettings) -> Attachment:
+    # Imported for those who have Slack: it is a third of the gateway's memory.
+    from orchestrator.approvals.case import Cases  # noqa: PLC0415
+    from orchestrator.bootstrap import open_approvals  # noqa: PLC0415
+    from orchestrator.slack import service  # noqa: PLC0415
+
+    config, store, clock = ground.config, ground.store, ground.clock
+    bank = Bank(ground.hive.bank_file, config.policy.bank, clock)
+    environment = Environment(ground.values)
+    slack = service.SlackService(
+        settings,
+        service.Ground(
+            store=store,
+            approvals=open_approvals(config, ground.hive, store, ground.audit, clock, environment),
+            cases=Cases(ground.audit, store),
+            rules=config.production.approvals,
+            clock=clock,
+            learn=lambda: fold_pending(store, bank, clock),
+        ),
+    )
+
+    async def run() -> None:
+        async with slack.running():
+            await asyncio.Event().wait()
+
+    def tell() -> Mapping[str, Any]:
+        socket = None if slack.socket is None else slack.socket.connected
+        return {"slack": {"trouble": slack.poster.trouble, "socket": socket}}
+
+    return Attachment(slack.interact if settings.signing_secret else None, [run], tell)
