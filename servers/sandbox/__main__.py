@@ -11,6 +11,7 @@ from typing import get_args
 
 from pydantic import ValidationError
 
+from guardrails.collector import spare_the_collector
 from guardrails.config.loader import describe
 from servers.sandbox.behaviour import Behaviour, TwinName
 from servers.sandbox.host import Options, host
@@ -19,6 +20,7 @@ from servers.sandbox.world import DEFAULT_SEED
 
 def main() -> None:
     """Read the options and serve until stopped. Exit code 2 when the port is taken."""
+    spare_the_collector()
     asked = _parser().parse_args()
     if asked.latency_ms is not None:
         asked.behaviour.latency_ms = asked.latency_ms
