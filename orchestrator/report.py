@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -13,7 +13,9 @@ from sqlalchemy import Connection, select
 from guardrails.audit import AuditHead
 from guardrails.model import LeadState
 from guardrails.store.tables import run_items
-from orchestrator.shadow import Outcome
+
+if TYPE_CHECKING:  # the engine comes with it, and every command prints
+    from orchestrator.shadow import Outcome
 
 Json = dict[str, Any]
 _STYLE = {

@@ -81,7 +81,9 @@ class Look:
         except StoreUnavailable as error:
             self._database.close()
             return base.with_(why={**base.why, "database": error.message}), memory
-        seen = base.with_(work=work, write_error=self._try_writing(store), seen=_seen(work))
+        seen = base.with_(
+            work=work, write_error=self._try_writing(store), seen=seen_processes(work)
+        )
         if skew is not None:
             seen = seen.with_(skew_s=skew, skew_of="the database")
         return self._with_chain(seen, store, memory)
@@ -100,7 +102,7 @@ class Look:
         except OSError as error:
             return seen.with_(why={"disk": error.strerror or "unreadable"})
         return seen.with_(
-            disk=Disk(usage.free // _MB, usage.total // _MB), stop_file=_stop_file(self._hive)
+            disk=Disk(usage.free // _MB, usage.total // _MB), stop_file=stop_file(self._hive)
         )
 
     def _read(self, store: Store) -> tuple[WorkFacts, float | None]:
@@ -136,7 +138,7 @@ class Look:
         return seen.with_(audit_checked=True, audit_problem=problem), memory
 
 
-def _stop_file(hive: Hive) -> str | None:
+def stop_file(hive: Hive) -> str | None:
     """Why the file stops the swarm; whatever has its name does."""
     try:
         hive.stop_file.lstat()
@@ -152,7 +154,7 @@ def _stop_file(hive: Hive) -> str | None:
     return first or "the STOP file is present"
 
 
-def _seen(work: WorkFacts) -> dict[int, Seen]:
+def seen_processes(work: WorkFacts) -> dict[int, Seen]:
     """The kernel's view of every process that is named here and is of this machine."""
     mine = [beat for beat in work.heartbeats if beat.host == host_name()]
     return {pid: _process(pid) for pid in _pids(mine)}
