@@ -13,8 +13,9 @@ from guardrails.approval_model import AnswerKind
 from guardrails.approvals import Approvals
 from guardrails.approvers import Approver
 from orchestrator.slack import modals
+from orchestrator.slack.acks import Ack
 from orchestrator.slack.desk import Desk
-from orchestrator.slack.payloads import Ack, correct, say
+from orchestrator.slack.payloads import correct, say
 
 
 class Forms:

@@ -18,10 +18,11 @@ import structlog
 from guardrails.approvals import Approvals
 from guardrails.errors import SwarmError
 from orchestrator.slack import cards, modals
+from orchestrator.slack.acks import Ack
 from orchestrator.slack.client import Slack
 from orchestrator.slack.desk import Desk
 from orchestrator.slack.forms import Forms
-from orchestrator.slack.payloads import Ack, Click, say
+from orchestrator.slack.payloads import Click, say
 from orchestrator.slack.settings import SlackSettings
 from orchestrator.slack.wire import SlackRefused
 from orchestrator.slack.words import escaped

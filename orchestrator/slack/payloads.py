@@ -7,15 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.slack import cards, modals
+from orchestrator.slack.acks import Ack
 from orchestrator.slack.client import Place
-
-
-@dataclass(frozen=True)
-class Ack:
-    """What Slack is answered: HTTP status, and a JSON body or none."""
-
-    status: int = 200
-    body: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,12 @@ from guardrails.errors import SwarmError
 from guardrails.store import Store
 from orchestrator.approvals.case import Cases
 from orchestrator.slack import outbox
+from orchestrator.slack.acks import Ack
 from orchestrator.slack.cards import Cards
 from orchestrator.slack.client import Slack
 from orchestrator.slack.content import Contents
 from orchestrator.slack.desk import Desk
 from orchestrator.slack.interactions import Interactions
-from orchestrator.slack.payloads import Ack
 from orchestrator.slack.poster import Poster
 from orchestrator.slack.settings import SlackSettings
 from orchestrator.slack.sla import Sla

@@ -23,7 +23,7 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 
 from orchestrator.slack import wire
-from orchestrator.slack.payloads import Ack
+from orchestrator.slack.acks import Ack
 from orchestrator.slack.settings import SlackSettings
 
 log = structlog.get_logger(__name__)

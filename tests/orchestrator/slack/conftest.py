@@ -17,7 +17,7 @@ from guardrails.identity import lead_id
 from guardrails.model import Decision, Draft, Mode
 from guardrails.store import open_store
 from orchestrator.approvals.case import Cases
-from orchestrator.slack.payloads import Ack
+from orchestrator.slack.acks import Ack
 from orchestrator.slack.poster import Poster
 from orchestrator.slack.service import Ground, SlackService
 from orchestrator.slack.settings import SlackSettings

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from guardrails.approval_model import ApprovalState
 from guardrails.store.people_tables import inbox
 from orchestrator.slack import modals
-from orchestrator.slack.payloads import Ack
+from orchestrator.slack.acks import Ack
 from servers.sandbox import twin_slack_acts as acts
 from servers.sandbox.twin_slack_records import CHANNEL_ID
 from tests.orchestrator.slack.conftest import Office
