@@ -49,17 +49,16 @@ def sentences(text: str) -> str:
 
 
 class PhraseSet:
-    """Phrases that are looked for together."""
+    """Phrases that are looked for together, in one pass."""
 
     def __init__(self, phrases: Iterable[str]) -> None:
-        self._each = [(phrase, re.compile(_source(phrase))) for phrase in phrases]
-        self._any = re.compile("|".join(f"(?:{one.pattern})" for _, one in self._each))
+        self._phrases = tuple(phrases)
+        self._any = re.compile("|".join(f"({_source(phrase)})" for phrase in self._phrases))
 
     def first(self, text: str) -> str | None:
-        """The first phrase, in the order of configuration, that is in the normalised `text`."""
-        if self._any.search(text) is None:
-            return None
-        return next(phrase for phrase, one in self._each if one.search(text))
+        """The phrase that the normalised `text` holds first."""
+        found = self._any.search(text)
+        return self._phrases[found.lastindex - 1] if found and found.lastindex else None
 
     def without(self, text: str) -> str:
         """`text` with every match taken out."""

@@ -1,0 +1,195 @@
+"""What pauses sending by itself. Owns: bounces, complaints and opt-outs over rolling windows.
+
+Judged in the transaction that writes an outcome down, over the times at which things happened, so
+that deliveries in any order and any number come to the same pauses. One e-mail counts once.
+Refuses to count what is not ours: outcomes of e-mails that neither the ledger nor one of its
+mailboxes knows.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, bindparam, exists, func, or_, select
+
+from guardrails.clock import iso, parse
+from guardrails.config.models.people import AutoPause
+from guardrails.ledger_pauses import EVERYBODY, pause
+from guardrails.ledger_rows import Status
+from guardrails.outcomes import OutcomeKind
+from guardrails.store.people_tables import outcomes
+from guardrails.store.write_tables import writes
+
+HOUR, DAY, RATE_WINDOW = timedelta(hours=1), timedelta(days=1), timedelta(days=7)
+_UNIT = func.coalesce(outcomes.c.write_key, outcomes.c.lead_id, outcomes.c.outcome_id)
+_OURS = or_(
+    outcomes.c.write_key.is_not(None),
+    exists().where(writes.c.mailbox_hash == outcomes.c.mailbox_hash, writes.c.counts.is_(True)),
+)
+# Built once: building a statement costs more than running it.
+_TIMES = (
+    select(func.min(outcomes.c.at))
+    .where(outcomes.c.kind == bindparam("kind"), _OURS)
+    .where(outcomes.c.at > bindparam("low"), outcomes.c.at < bindparam("high"))
+    .group_by(_UNIT)
+)
+_SENT = select(writes.c.dispatched_at).where(
+    writes.c.counts.is_(True),
+    writes.c.status == Status.SENT.value,
+    writes.c.dispatched_at > bindparam("low"),
+    writes.c.dispatched_at <= bindparam("high"),
+)
+_OF_SENT = (
+    select(func.min(outcomes.c.at), writes.c.dispatched_at)
+    .join(writes, writes.c.key == outcomes.c.write_key)
+    .where(outcomes.c.kind == bindparam("kind"), writes.c.status == Status.SENT.value)
+    .where(writes.c.counts.is_(True), writes.c.dispatched_at > bindparam("low"))
+    .where(writes.c.dispatched_at <= bindparam("high"))
+    .group_by(writes.c.key, writes.c.dispatched_at)
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A threshold that was reached.
+
+    Args:
+        code: bounces, complaints, unsubscribes, bounce_rate, complaint_rate, complaint_rate_warn.
+        until: sending is paused until then; None: a warning.
+        count: so many, of `of` e-mails sent for a rate.
+        limit: the configured threshold.
+    """
+
+    code: str
+    text: str
+    until: datetime | None
+    count: int
+    limit: float
+    of: int | None = None
+
+    @property
+    def key(self) -> str:
+        """Names this finding for ever: for the record, and for who is told."""
+        when = iso(self.until) if self.until else self.text
+        return f"auto-pause:{self.code}:{when}"
+
+
+Tell = Callable[[Connection, str, str, datetime], object]
+
+
+def pause_if_due(
+    conn: Connection, rules: AutoPause, kind: OutcomeKind, at: datetime, now: datetime, tell: Tell
+) -> tuple[Finding, ...]:
+    """Pause sending as far as an outcome of `kind` at `at` asks for it; call it in the
+    transaction that wrote the outcome.
+
+    Args:
+        tell: `(conn, key, text, at)` queues a notice, once for its key.
+
+    Returns:
+        What was reached, changed or not: for the record.
+    """
+    found = tuple(judge(conn, rules, kind, at))
+    for one in found:
+        if one.until is not None:
+            pause(conn, EVERYBODY, one.until, one.text, now)
+        if one.until is None or one.until > now:
+            tell(conn, one.key, _notice(one), now)
+    return found
+
+
+def judge(conn: Connection, rules: AutoPause, kind: OutcomeKind, at: datetime) -> Iterable[Finding]:
+    """Every threshold that this outcome reaches, or helps to reach."""
+    match kind:
+        case OutcomeKind.BOUNCE:
+            limit, hours = rules.bounces_per_hour, rules.bounces_pause_hours
+            yield from _counted(conn, kind, at, HOUR, limit, hours, "bounces")
+            yield from _bounce_rate(conn, rules, at)
+        case OutcomeKind.COMPLAINT:
+            limit, hours = rules.complaints_per_day, rules.complaint_pause_hours
+            yield from _counted(conn, kind, at, DAY, limit, hours, "complaints")
+            yield from _complaint_rate(conn, rules, at)
+        case OutcomeKind.UNSUBSCRIBE:
+            limit, hours = rules.unsubscribes_per_day, rules.unsubscribes_pause_hours
+            yield from _counted(conn, kind, at, DAY, limit, hours, "unsubscribes")
+        case _:
+            return
+
+
+def _counted(
+    conn: Connection,
+    kind: OutcomeKind,
+    at: datetime,
+    window: timedelta,
+    limit: int,
+    hours: float,
+    code: str,
+) -> Iterable[Finding]:
+    """The last window around `at` that is full."""
+    around = {"kind": kind.value, "low": iso(at - window), "high": iso(at + window)}
+    times = sorted(parse(moment) for moment in conn.execute(_TIMES, around).scalars())
+    for last in reversed(times):
+        count = bisect_right(times, last) - bisect_right(times, last - window)
+        if count >= limit:
+            span = "an hour" if window == HOUR else "a day"
+            text = f"{count} {code if count > 1 else code[:-1]} within {span} (limit {limit})"
+            yield Finding(code, text, last + timedelta(hours=hours), count, limit)
+            return
+
+
+def _bounce_rate(conn: Connection, rules: AutoPause, at: datetime) -> Iterable[Finding]:
+    for when, failed, sent in reversed(_rates(conn, OutcomeKind.BOUNCE, at)):
+        if sent >= rules.rate_min_sent and failed / sent > rules.bounce_rate:
+            text = (
+                f"{failed} of {sent} e-mails of 7 days bounced: {failed / sent:.2%}, over "
+                f"{rules.bounce_rate:.2%}"
+            )
+            until = when + timedelta(hours=rules.bounce_rate_pause_hours)
+            yield Finding("bounce_rate", text, until, failed, rules.bounce_rate, sent)
+            return
+
+
+def _complaint_rate(conn: Connection, rules: AutoPause, at: datetime) -> Iterable[Finding]:
+    """Stops before the limit: when one more would reach it."""
+    for when, failed, sent in reversed(_rates(conn, OutcomeKind.COMPLAINT, at)):
+        if sent < rules.rate_min_sent:
+            continue
+        shown = f"{failed} complaints over {sent} e-mails of 7 days: {failed / sent:.2%}"
+        if (failed + 1) / sent >= rules.complaint_rate_stop:
+            text = f"{shown}; one more would reach {rules.complaint_rate_stop:.2%}"
+            until = when + timedelta(hours=rules.complaint_pause_hours)
+            limit = rules.complaint_rate_stop
+            yield Finding("complaint_rate", text, until, failed, limit, sent)
+            return
+        if failed / sent >= rules.complaint_rate_warn:
+            limit = rules.complaint_rate_warn
+            yield Finding("complaint_rate_warn", shown, None, failed, limit, sent)
+            return
+
+
+def _rates(conn: Connection, kind: OutcomeKind, at: datetime) -> list[tuple[datetime, int, int]]:
+    """(moment, failed, sent) over the 7 days before each failure from `at` on, oldest first."""
+    around = {"low": iso(at - RATE_WINDOW), "high": iso(at + RATE_WINDOW)}
+    sent = sorted(parse(moment) for moment in conn.execute(_SENT, around).scalars())
+    rows = conn.execute(_OF_SENT, around | {"kind": kind.value})
+    failures = [(parse(failed), parse(dispatched)) for failed, dispatched in rows]
+    moments = sorted({failed for failed, _ in failures if at <= failed <= at + RATE_WINDOW})
+    return [(when, _failed(failures, when), _within(sent, when)) for when in moments]
+
+
+def _failed(failures: Sequence[tuple[datetime, datetime]], when: datetime) -> int:
+    low = when - RATE_WINDOW
+    return sum(failed <= when and low < sent <= when for failed, sent in failures)
+
+
+def _within(sent: Sequence[datetime], when: datetime) -> int:
+    return bisect_right(sent, when) - bisect_right(sent, when - RATE_WINDOW)
+
+
+def _notice(found: Finding) -> str:
+    if found.until is None:
+        return f"Complaints are near the limit: {found.text}."
+    return f"Sending is paused until {found.until:%Y-%m-%d %H:%M} UTC: {found.text}."

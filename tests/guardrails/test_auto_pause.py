@@ -1,0 +1,250 @@
+"""Sending pauses itself at exactly its thresholds, whatever order outcomes come in."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from guardrails.auto_pause import Finding, pause_if_due
+from guardrails.clock import iso
+from guardrails.config import load_config
+from guardrails.config.models.people import AutoPause
+from guardrails.errors import NotYet
+from guardrails.ledger_pauses import pauses
+from guardrails.outcomes import OutcomeKind
+from guardrails.store import Store
+from guardrails.store.people_tables import outcomes
+from guardrails.store.write_tables import writes
+from tests.guardrails.ledger_samples import email, ledger_of
+
+RULES = load_config().production.auto_pause
+BOUNCE, COMPLAINT, OPT_OUT = OutcomeKind.BOUNCE, OutcomeKind.COMPLAINT, OutcomeKind.UNSUBSCRIBE
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+
+
+class World:
+    """E-mails that went out, and what became of them."""
+
+    def __init__(self, store: Store, clock: Any, rules: AutoPause = RULES) -> None:
+        self.store, self.clock, self.rules = store, clock, rules
+        self.told: dict[str, str] = {}
+        self._numbers = itertools.count()
+
+    def sent(self, count: int, at: datetime | None = None, status: str = "sent") -> list[str]:
+        """Keys of so many e-mails that went out then."""
+        when = iso(at or self.clock())
+        keys = [f"send:A-{next(self._numbers)}" for _ in range(count)]
+        empty = dict.fromkeys((column.name for column in writes.columns), None)
+        rows = [
+            empty | {
+                "key": key, "vendor": "instantly", "action": "enrol_lead",
+                "recipient_hash": key, "content_hash": "0", "status": status, "counts": True,
+                "lead_id": f"L-{key}", "mailbox_hash": "mailbox", "claimed_at": when,
+                "dispatched_at": when, "created_at": when, "updated_at": when,
+            }
+            for key in keys
+        ]  # fmt: skip
+        with self.store.transaction() as conn:
+            conn.execute(writes.insert(), rows)
+        return keys
+
+    def happened(
+        self,
+        kind: OutcomeKind,
+        keys: Sequence[str | None],
+        at: datetime | None = None,
+        *,
+        mailbox: str | None = "mailbox",
+        apart: timedelta = timedelta(),
+    ) -> list[Finding]:
+        """It happened to each, the first of them at `at`, each so much later than the last."""
+        found: list[Finding] = []
+        for number, key in enumerate(keys):
+            when = (at or self.clock()) + number * apart
+            row = dict.fromkeys((column.name for column in outcomes.columns), None) | {
+                "outcome_id": f"O-{next(self._numbers)}", "kind": kind.value,
+                "vendor": "instantly", "write_key": key, "mailbox_hash": mailbox,
+                "at": iso(when), "created_at": iso(self.clock()),
+            }  # fmt: skip
+            with self.store.transaction() as conn:
+                conn.execute(outcomes.insert().values(row))
+                found += pause_if_due(conn, self.rules, kind, when, self.clock(), self._tell)
+        return found
+
+    def _tell(self, _conn: Any, key: str, text: str, _at: datetime) -> None:
+        self.told[key] = text
+
+    @property
+    def until(self) -> datetime | None:
+        with self.store.read() as conn:
+            found = pauses(conn)
+        return found[0].until if found else None
+
+
+@pytest.fixture
+def world(sqlite_store: Store, clock: Any) -> World:
+    return World(sqlite_store, clock)
+
+
+@pytest.fixture
+def world_of_both(store: Store, clock: Any) -> World:
+    return World(store, clock)
+
+
+@pytest.mark.parametrize(
+    ("kind", "limit", "hours", "apart"),
+    [
+        (BOUNCE, RULES.bounces_per_hour, RULES.bounces_pause_hours, 14 * MINUTE),
+        (OPT_OUT, RULES.unsubscribes_per_day, RULES.unsubscribes_pause_hours, 150 * MINUTE),
+        (COMPLAINT, RULES.complaints_per_day, RULES.complaint_pause_hours, MINUTE),
+    ],
+)
+def test_below_at_and_above_a_count(
+    world_of_both: World, kind: OutcomeKind, limit: int, hours: float, apart: timedelta
+) -> None:
+    world = world_of_both
+    keys, start = world.sent(limit + 1), world.clock()
+    world.happened(kind, keys[: limit - 1], start, apart=apart)
+    assert world.until is None
+    at = start + (limit - 1) * apart
+    (found,) = world.happened(kind, keys[limit - 1 : limit], at)
+    assert (found.count, found.limit) == (limit, limit)
+    assert world.until == at + timedelta(hours=hours)
+    later = at + MINUTE
+    world.happened(kind, keys[limit:], later)
+    assert world.until == later + timedelta(hours=hours)
+
+
+def test_the_window_rolls_and_a_full_hour_apart_is_outside(world: World) -> None:
+    keys, start = world.sent(RULES.bounces_per_hour), world.clock()
+    world.happened(BOUNCE, keys[:1], start)
+    hour = start + timedelta(hours=1)
+    world.happened(BOUNCE, keys[1:], hour)
+    assert world.until is None
+    world.happened(BOUNCE, world.sent(1), hour + MINUTE)
+    assert world.until == hour + MINUTE + timedelta(hours=RULES.bounces_pause_hours)
+
+
+def test_one_email_counts_once_however_often_it_is_told(world: World) -> None:
+    (key,) = world.sent(1)
+    world.happened(BOUNCE, [key] * (RULES.bounces_per_hour + 3), apart=MINUTE)
+    assert world.until is None
+
+
+def test_what_is_not_ours_is_not_counted(world: World) -> None:
+    many = RULES.bounces_per_hour
+    world.sent(1)
+    world.happened(BOUNCE, [None] * many, mailbox="somebody-elses")
+    world.happened(BOUNCE, [None] * many, mailbox=None)
+    assert world.until is None
+    world.happened(BOUNCE, [None] * many)  # unknown people, and our mailbox
+    assert world.until is not None
+
+
+def test_answers_meetings_and_the_rest_pause_nothing(world: World) -> None:
+    keys = world.sent(30)
+    for kind in set(OutcomeKind) - {BOUNCE, COMPLAINT, OPT_OUT}:
+        assert world.happened(kind, keys) == []
+    assert (world.until, world.told) == (None, {})
+
+
+def test_news_that_comes_late_pauses_from_when_it_happened(world: World) -> None:
+    keys = world.sent(RULES.bounces_per_hour)
+    ago = world.clock() - timedelta(hours=1)
+    world.happened(BOUNCE, keys, ago)
+    assert world.until == ago + timedelta(hours=RULES.bounces_pause_hours)
+    (told,) = world.told.values()
+    assert told.startswith("Sending is paused until")
+
+
+def test_a_pause_that_is_over_already_is_told_to_nobody(world: World) -> None:
+    keys = world.sent(RULES.bounces_per_hour)
+    world.happened(BOUNCE, keys, world.clock() - timedelta(days=2))
+    assert world.told == {}
+
+
+def test_any_order_comes_to_the_same_pause(world: World) -> None:
+    times = [world.clock() + minutes * MINUTE for minutes in (0, 20, 40, 59, 61, 75, 300)]
+    keys = world.sent(len(times))
+    ends = set()
+    for seed in range(5):
+        order = sorted(range(len(times)), key=lambda n, s=seed: (n * 7 + s * 3) % 11)
+        with world.store.transaction() as conn:
+            conn.exec_driver_sql("DELETE FROM outcomes")
+            conn.exec_driver_sql("DELETE FROM sending_pauses")
+        for number in order:
+            world.happened(BOUNCE, [keys[number]], times[number])
+        ends.add(world.until)
+    assert ends == {times[5] + timedelta(hours=RULES.bounces_pause_hours)}
+
+
+@pytest.mark.parametrize(
+    ("sent", "bounced", "paused"),
+    [
+        (50, 1, False),  # 2 %: at the limit, not over it
+        (50, 2, True),
+        (100, 3, True),
+        (49, 4, False),  # too few e-mails to say anything
+    ],
+)
+def test_the_rate_of_bounces(world_of_both: World, sent: int, bounced: int, paused: bool) -> None:
+    world = world_of_both
+    keys = world.sent(sent, world.clock() - 2 * DAY)
+    found = world.happened(BOUNCE, keys[:bounced], apart=timedelta(hours=2))
+    last = world.clock() + (bounced - 1) * timedelta(hours=2)
+    assert (world.until is not None) is paused
+    if paused:
+        assert world.until == last + timedelta(hours=RULES.bounce_rate_pause_hours)
+        assert {one.code for one in found} == {"bounce_rate"}
+        assert (found[-1].count, found[-1].of) == (bounced, sent)
+
+
+def test_a_rate_is_of_seven_days_and_of_what_was_sent(world: World) -> None:
+    old = world.sent(60, world.clock() - 7 * DAY - MINUTE)
+    world.sent(60, world.clock() - DAY)
+    world.sent(500, world.clock() - DAY, status="failed")
+    # Bounces of e-mails that are older than the window are none of its.
+    world.happened(BOUNCE, old[:4], apart=timedelta(hours=2))
+    assert world.until is None
+
+
+@pytest.mark.parametrize(
+    ("sent", "complaints", "codes"),
+    [
+        (2001, 1, []),  # 0.05 %
+        (2000, 2, ["complaint_rate_warn"]),  # 0.10 %: warned
+        (1001, 2, ["complaint_rate_warn"]),  # one more: 0.2997 %
+        (1000, 2, ["complaint_rate"]),  # one more would be 0.30 %
+        (49, 3, []),
+    ],
+)
+def test_the_rate_of_complaints_warns_and_stops_before_the_limit(
+    store: Store, clock: Any, sent: int, complaints: int, codes: list[str]
+) -> None:
+    world = World(store, clock, RULES.model_copy(update={"complaints_per_day": 1000}))
+    keys = world.sent(sent, clock() - DAY)
+    found = world.happened(COMPLAINT, keys[:complaints], apart=timedelta(hours=1))
+    assert [one.code for one in found][-1:] == codes
+    if codes == ["complaint_rate"]:
+        last = clock() + (complaints - 1) * timedelta(hours=1)
+        assert world.until == last + timedelta(hours=RULES.complaint_pause_hours)
+    else:
+        assert world.until is None
+    assert len(world.told) == len(found)
+
+
+def test_a_paused_ledger_claims_no_email(world: World) -> None:
+    ledger = ledger_of(world.store, world.clock)
+    world.happened(COMPLAINT, world.sent(1))
+    to = "new@x.example"
+    entry = ledger.entry("send:new", email(to), mailbox="m@us.example", to=to)
+    with world.store.transaction() as conn, pytest.raises(NotYet, match="paused") as caught:
+        ledger.claim(conn, entry)
+    assert caught.value.not_before == world.until
+    world.clock.step(days=1)
+    with world.store.transaction() as conn:
+        ledger.claim(conn, entry)
