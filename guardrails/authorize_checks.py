@@ -136,6 +136,10 @@ def says_the_draft(
     """The intent says exactly the recorded recipient, sender, subject and body."""
     beside = BESIDE.get(intent.action)
     draft = inputs.draft
+    if intent.action is WriteAction.REPLY_EMAIL:
+        text = "Nothing decides about answers yet, so that no answer is let go."
+        yield blocked("intent", "no_reply_decision", text, "a person answers in the inbox itself")
+        return
     if beside is None or draft is None:
         text = f"{intent.action.value} is no e-mail that a decision about a first touch allows."
         yield blocked("intent", "not_this_email", text)

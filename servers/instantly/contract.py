@@ -174,7 +174,8 @@ REPLY_EMAIL = _write(
     "reply_email",
     "Answer an e-mail",
     "Answer one e-mail that came in, to who wrote it and nobody else. Refused when the e-mail is "
-    "from somebody else than `to`. If the answer is `unknown`, a person looks at the thread.",
+    "from somebody else than `to`. If the answer is `unknown`, a person looks at the thread. "
+    "Guardrails gives no permit for it: nothing decides about answers yet, a person writes them.",
     ReplyEmail,
     WriteResult,
     destructive=True,

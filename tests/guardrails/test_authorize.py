@@ -142,7 +142,7 @@ async def test_anything_but_the_decided_email_is_refused(
 async def test_a_write_that_is_no_first_email_is_refused(desk: Desk) -> None:
     decision = await desk.decided()
     reply = conversation().model_copy(update={"action": WriteAction.REPLY_EMAIL})
-    assert codes(await desk.send(decision, reply)) == ["not_this_email"]
+    assert codes(await desk.send(decision, reply)) == ["no_reply_decision"]
     tag = conversation().model_copy(update={"action": WriteAction.ADD_TAGS})
     assert codes(await desk.send(decision, tag)) == ["not_this_email"]
     with pytest.raises(BadInput):
