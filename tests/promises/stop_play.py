@@ -83,12 +83,13 @@ class Play:
         blows = threading.Thread(target=self._strike, args=(queen, press_at))
         blows.start()
         time.sleep(max(0.0, press_at - time.time()))
-        pressed = time.time()
+        self._verdict.in_flight = len(query(self.hive, _DISPATCHING))
         command = [
             sys.executable, str(SCRIPT), "--json", "--hive", str(self.hive), "--reason", "trial",
             "--twins", str(self._sandbox.port), "--wait", "8",
             "--config", str(self._folder / "production.json"),
         ]  # fmt: skip
+        pressed = time.time()
         pressers = [
             subprocess.Popen(
                 command, cwd=self._folder, env=self._env | {"STOP_SWARM": "1"},
@@ -128,9 +129,9 @@ class Play:
         documents = [json.loads(text)["hives"][0] for text in said]
         document = documents[0]
         steps = {step["step"]: step["at_s"] for step in reversed(document["steps"])}
-        verdict.file_s, verdict.returned_s = steps["STOP file"], returned - pressed
+        verdict.file_s = (self.hive / "STOP").stat().st_mtime - pressed
+        verdict.returned_s = returned - pressed
         verdict.row_s = steps["database"] if document.get("row") else None
-        verdict.in_flight = max(each.get("in_flight", {}).get("at_first", 0) for each in documents)
         verdict.codes = tuple(codes)
         verdict.residue = tuple(
             sorted({one["what"] for each in documents for one in each["residue"]})
@@ -156,7 +157,7 @@ class Play:
         mails = Counter(mail["to"] for mail in self._sandbox.outbox())
         if mails and max(mails.values()) > 1:
             wrong("an e-mail twice")
-        running = [one for one in query(self.hive, _DISPATCHING)]
+        running = query(self.hive, _DISPATCHING)
         if running and not verdict.residue:
             wrong(f"verified, and {len(running)} writes are dispatching")
 

@@ -27,17 +27,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--markdown", type=Path, help="also write the report to this file")
     asked = parser.parse_args(arguments)
     verdicts = []
-    folder = Path(tempfile.mkdtemp(prefix="stop-trials-"))
+    folder = Path(tempfile.mkdtemp(prefix="stop-trials-"))  # kept: a broken trial's hive is in it
     with opened_stage(folder, asked.leads) as stage:
         sys.stderr.write(f"{asked.leads} leads, {stage.due} of them due; {folder}\n")
         for seed in range(asked.first, asked.first + asked.trials):
             verdicts.append(_tried(stage, trial(seed)))
             sys.stderr.write(line_of(verdicts[-1]) + "\n")
             sys.stderr.flush()
-    report = report_of(verdicts)
-    sys.stdout.write(report + "\n")
-    if asked.markdown:
-        asked.markdown.write_text(report + "\n")
+            if asked.markdown:  # whoever has to end it early keeps what there is
+                asked.markdown.write_text(report_of(verdicts) + "\n")
+    sys.stdout.write(report_of(verdicts) + "\n")
     return 1 if any(verdict.wrong for verdict in verdicts) else 0
 
 
