@@ -96,13 +96,13 @@ def _stats(body: Body, received_at: datetime) -> Event:
     if kind is OutcomeKind.SOFT_BOUNCE and lasting:
         kind = OutcomeKind.BOUNCE
     event = _about(body, "LCEmailStats", kind, received_at, contact=stats.get("contactId"))
-    stated = (text_in(stats, "id"), stats.get("timestamp"), text_in(stats, "event"))
-    stated = (*stated, text_in(stats, "severity"))
+    named = (text_in(stats, "id"), stats.get("timestamp"))
+    what = (text_in(stats, "event"), text_in(stats, "severity"))
     return changed(
         event,
         at=moment(stats.get("timestamp"), received_at),
         email=address(stats.get("recipient")),
-        same=same_event("ghl", "LCEmailStats", *stated) if any(stated[:2]) else event.same,
+        same=same_event("ghl", "LCEmailStats", *named, *what) if any(named) else event.same,
     )
 
 
