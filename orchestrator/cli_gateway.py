@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from orchestrator import cli_inbox
 from orchestrator.cli_common import (
     DEFAULT_HIVE,
     ConfigOption,
@@ -20,8 +21,9 @@ from orchestrator.cli_common import (
 
 
 def register(app: typer.Typer) -> None:
-    """Add `gateway`."""
+    """Add `gateway`, and `inbox` for what it takes in."""
     app.command("gateway")(_gateway)
+    cli_inbox.register(app)
 
 
 def _gateway(

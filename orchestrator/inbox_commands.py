@@ -1,0 +1,103 @@
+"""What `swarm inbox` does. Owns: showing what came in and is not done, and taking it up anew.
+
+The list names nobody; a body, which does, is shown only by `show`, to who asks for that one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from guardrails.clock import utc_now
+from guardrails.errors import NotFound
+from guardrails.store.people_tables import inbox as table
+from orchestrator.commands import opened
+from orchestrator.inbox import Inbox, InboxState
+from orchestrator.report import console
+
+Json = dict[str, Any]
+_LISTED = ("id", "source", "kind", "state", "attempts", "not_before", "note", "received_at")
+
+
+def show_inbox(path: Path, state: InboxState | None, limit: int, *, as_json: bool) -> int:
+    """List deliveries, the latest first; those that are not done when no state is given."""
+    with opened(path) as (_, store), store.read() as conn:
+        rows = _rows(conn, state, limit)
+    if as_json:
+        sys.stdout.write(json.dumps({"deliveries": rows}, ensure_ascii=False) + "\n")
+        return _code(rows)
+    _print(rows)
+    return _code(rows)
+
+
+def show_delivery(path: Path, id: str, *, as_json: bool) -> int:
+    """One delivery with its body. Raises NotFound."""
+    with opened(path) as (_, store), store.read() as conn:
+        row = conn.execute(select(table).where(table.c.id == id)).mappings().one_or_none()
+    if row is None:
+        raise NotFound(f"nothing came in under {id!r}", remedy="`swarm inbox list` shows the ids.")
+    if as_json:
+        sys.stdout.write(json.dumps(dict(row), ensure_ascii=False) + "\n")
+        return 0
+    out = console()
+    for name in (*_LISTED, "lead_id"):
+        if row[name] is not None:
+            out.print(f"{name:12} {row[name]}", markup=False)
+    out.print("", row["body"] if row["body"] is not None else "(erased)", sep="\n", markup=False)
+    return 0
+
+
+def take_up(path: Path, ids: list[str], *, as_json: bool) -> int:
+    """Have junk and failed ones worked on anew; 1 when one of them was neither."""
+    with opened(path) as (_, store):
+        inbox = Inbox(store, utc_now)
+
+        async def work() -> dict[str, bool]:
+            return {id: await inbox.again(id) for id in ids}
+
+        done = asyncio.run(work())
+    if as_json:
+        sys.stdout.write(json.dumps({"taken_up": done}) + "\n")
+    else:
+        for id, taken in done.items():
+            said = "is worked on anew" if taken else "is neither junk nor failed: left as it is"
+            console().print(f"{id} {said}", markup=False)
+    return 0 if all(done.values()) else 1
+
+
+def _rows(conn: Connection, state: InboxState | None, limit: int) -> list[Json]:
+    states = [state] if state else [one for one in InboxState if one is not InboxState.DONE]
+    statement = (
+        select(*(table.c[name] for name in _LISTED))
+        .where(table.c.state.in_([one.value for one in states]))
+        .order_by(table.c.received_at.desc())
+        .limit(limit)
+    )
+    return [dict(row) for row in conn.execute(statement).mappings()]
+
+
+def _print(rows: list[Json]) -> None:
+    from rich.table import Table  # noqa: PLC0415 - a script with --json does without
+
+    if not rows:
+        console().print("Nothing waits.")
+        return
+    shown = Table(box=None, header_style="bold")
+    for name in ("Received", "Source", "Kind", "State", "Id", "Note"):
+        shown.add_column(name, overflow="fold")
+    for row in rows:
+        again = f" (tried {row['attempts']} times)" if row["attempts"] else ""
+        note = f"{row['note'] or ''}{again}".strip()
+        received = row["received_at"][:19].replace("T", " ")
+        shown.add_row(received, row["source"], row["kind"], row["state"], row["id"], note)
+    console().print(shown)
+
+
+def _code(rows: list[Json]) -> int:
+    """1 when something needs a person."""
+    return int(any(row["state"] in ("junk", "failed") for row in rows))
