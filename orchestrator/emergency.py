@@ -125,17 +125,22 @@ class Emergency:
         while True:
             try:
                 self._store, row = await state.raised(
-                    self._hive, press.database_url, press.reason, press.actor, press.clock
+                    self._hive,
+                    press.database_url,
+                    press.reason,
+                    press.actor,
+                    press.clock,
+                    press.database_s,
                 )
             except SwarmError as error:
                 if error.message != problem:
                     problem = error.message
                     self._told.line("database", f"not yet: {problem}", ok=None)
-                await self._free_database()
+                freed = await self._free_database()
             else:
                 self._say_row(row)
                 return row
-            if loop.time() >= deadline or not self._worth_trying():
+            if not freed and (loop.time() >= deadline or not self._worth_trying()):
                 break
             await asyncio.sleep(0.1)
         self._told.facts["row"] = False
@@ -148,10 +153,14 @@ class Emergency:
     def _worth_trying(self) -> bool:
         return bool(self._press.database_url) or self._hive.database_file.is_file()
 
-    async def _free_database(self) -> None:
-        if self._press.database_url is None:
-            for pid in await asyncio.to_thread(state.end_frozen_holders, self._hive):
-                self._told.line("processes", f"pid {pid} stood still with the database: ended")
+    async def _free_database(self) -> bool:
+        """End who stands still with it; whether there was anybody."""
+        if self._press.database_url is not None:
+            return False
+        ended = await asyncio.to_thread(state.end_frozen_holders, self._hive)
+        for pid in ended:
+            self._told.line("processes", f"pid {pid} stood still with the database: ended")
+        return bool(ended)
 
     def _say_row(self, row: Raised) -> None:
         self._told.facts |= {"row": True, "epoch": row.epoch, "already": row.already}

@@ -42,16 +42,16 @@ class InFlight:
 
 
 async def raised(
-    hive: Hive, url: str | None, reason: str, actor: str, clock: Clock
+    hive: Hive, url: str | None, reason: str, actor: str, clock: Clock, within_s: float
 ) -> tuple[Store, Raised]:
-    """The row, raised, and the store it stands in; one bounded try.
+    """The row, raised, and the store it stands in; one try, `within_s` or less.
 
     Raises:
         StoreUnavailable, ConfigError: it could not be.
     """
 
     def work() -> tuple[Store, Raised]:
-        store = open_existing(hive, url, wait_s=TRY_S)
+        store = open_existing(hive, url, wait_s=min(TRY_S, within_s))
         try:
             with store.transaction() as conn:
                 found = raise_row(conn, reason, actor, iso(clock()))

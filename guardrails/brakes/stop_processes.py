@@ -99,10 +99,10 @@ def _pids() -> Iterator[int]:
     if not can_see():
         return
     mine = os.getuid()
-    for entry in os.scandir(_PROC):
+    for name in os.listdir(_PROC):  # noqa: PTH208 - closed at once, whoever leaves the loop early
         try:
-            if entry.name.isdigit() and entry.stat().st_uid == mine:
-                yield int(entry.name)
+            if name.isdigit() and (_PROC / name).stat().st_uid == mine:
+                yield int(name)
         except OSError:
             continue  # it has just ended
 
@@ -138,10 +138,8 @@ def _since(fields: list[str]) -> float:
 
 
 def _has_open(pid: int, file: Path) -> bool:
+    open_files, wanted = _PROC / str(pid) / "fd", file.resolve()
     try:
-        return any(
-            os.path.realpath(entry.path) == os.path.realpath(file)
-            for entry in os.scandir(_PROC / str(pid) / "fd")
-        )
+        return any(each.resolve() == wanted for each in list(open_files.iterdir()))
     except OSError:
         return False
