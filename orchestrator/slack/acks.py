@@ -1,4 +1,4 @@
-"""What Slack is answered to an interaction. Apart, since the gateway's door needs no more of Slack."""
+"""What Slack is answered to an interaction. Apart: the gateway's door needs no more of Slack."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as LateError
 from typing import Any
@@ -36,8 +36,12 @@ class SocketMode:
     """One connection. `handle` runs on the loop that calls `start`."""
 
     def __init__(
-        self, settings: SlackSettings, handle: Callable[[Mapping[str, Any]], Awaitable[Ack]]
+        self,
+        settings: SlackSettings,
+        handle: Callable[[Mapping[str, Any]], Awaitable[Ack]],
+        pauses_s: Sequence[float] = _PAUSES_S,
     ) -> None:
+        self._pauses_s = pauses_s
         self._settings = settings
         self._handle = handle
         self._closing = threading.Event()
@@ -85,7 +89,7 @@ class SocketMode:
             except wire.TROUBLE as error:
                 trouble = wire.meaning("apps.connections.open", error).message
             log.warning("slack_socket_waits", why=trouble)
-            self._closing.wait(_PAUSES_S[min(attempt, len(_PAUSES_S) - 1)])
+            self._closing.wait(self._pauses_s[min(attempt, len(self._pauses_s) - 1)])
             attempt += 1
 
     def _take(self, client: BaseSocketModeClient, request: SocketModeRequest) -> None:

@@ -106,9 +106,9 @@ class Sandbox:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            raise RuntimeError("the sandbox speaks HTTP only")
         _, first, *rest = scope["path"].split("/", 2)
+        if scope["type"] != "http" and not (scope["type"] == "websocket" and first == "slack"):
+            raise RuntimeError("the sandbox speaks HTTP, and Slack's WebSocket")
         if twin := self.twins.get(first):
             root = f"{scope.get('root_path', '')}/{first}"
             await twin({**scope, "root_path": root}, receive, send)
@@ -221,7 +221,7 @@ def _config(app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> uvicorn.C
     return uvicorn.Config(
         app,
         lifespan="off",
-        ws="none",
+        ws="auto",
         access_log=False,
         log_level="warning",
         timeout_graceful_shutdown=_GRACE_S,

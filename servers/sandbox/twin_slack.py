@@ -2,7 +2,8 @@
 
 `GET /_people/shows` tells what is to be seen. `POST /_people/click` and `/_people/submit` do what
 a person does: the payload is the one Slack sends, as a form, signed, to the app's request URL
-(switch `slack_request_url`, or `url` in the request), and Slack's three seconds count. These
+(switch `slack_request_url`, or `url` in the request) or over an open Socket Mode connection, and
+Slack's three seconds count. `POST /_people/hang_up` asks those to be opened anew. These
 paths are no part of Slack and are not counted as its calls.
 """
 
@@ -21,8 +22,8 @@ from servers.sandbox.asgi import Receive, Reply, Scope, Send, read_body, reply, 
 from servers.sandbox.twin_slack_acts import Impossible
 from servers.sandbox.twin_slack_api import SlackApi
 from servers.sandbox.twin_slack_records import Record
+from servers.sandbox.twin_slack_socket import PATIENCE_S
 
-_PATIENCE_S = 3.0
 _PEOPLE = "/_people/"
 
 
@@ -47,6 +48,9 @@ class SlackTwin(SlackApi):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"].removeprefix(scope.get("root_path", ""))
+        if scope["type"] == "websocket":
+            await self.sockets.serve(path, receive, send)
+            return
         if scope["type"] == "http" and path.startswith(_PEOPLE):
             body = await read_body(receive)
             await send_reply(await self._people(scope["method"], path, body), send)
@@ -58,6 +62,8 @@ class SlackTwin(SlackApi):
         try:
             if (method, act) == ("GET", "shows"):
                 return reply(200, acts.shows(self.workspace))
+            if (method, act) == ("POST", "hang_up"):
+                return reply(200, {"connections": await self.sockets.hang_up()})
             asked = orjson.loads(body)
             if (method, act) == ("POST", "click"):
                 return reply(200, await self.click(asked))
@@ -84,14 +90,24 @@ class SlackTwin(SlackApi):
 
     async def _deliver(self, payload: Record, asked: Mapping[str, Any]) -> Heard:
         url = asked.get("url") or self.site.behaviour.slack_request_url
+        if not url and self.sockets.open:
+            return await self._deliver_by_socket(payload)
         if not url:
             raise Impossible("the app has no request URL: set the switch slack_request_url")
         body = acts.form(payload)
         headers = acts.signed(body, str(int(time.time())))  # Slack knows no sandbox clock
         started = time.perf_counter()
         try:
-            async with httpx.AsyncClient(trust_env=False, timeout=_PATIENCE_S) as client:
+            async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_S) as client:
                 answer = await client.post(url, content=body, headers=headers)
         except httpx.HTTPError as error:
             return Heard(0, type(error).__name__.encode(), (time.perf_counter() - started) * 1000)
         return Heard(answer.status_code, answer.content, (time.perf_counter() - started) * 1000)
+
+    async def _deliver_by_socket(self, payload: Record) -> Heard:
+        started = time.perf_counter()
+        said = await self.sockets.deliver(payload)
+        took_ms = (time.perf_counter() - started) * 1000
+        if said is None:
+            return Heard(0, b"no acknowledgement", took_ms)
+        return Heard(200, orjson.dumps(said["payload"]) if said.get("payload") else b"", took_ms)

@@ -21,11 +21,14 @@ from servers.sandbox.asgi import Reply, reply
 from servers.sandbox.behaviour import Denial, Window
 from servers.sandbox.counters import Kind
 from servers.sandbox.twin_slack_records import Channel, Record, Workspace
+from servers.sandbox.twin_slack_socket import PATH as SOCKET_PATH
+from servers.sandbox.twin_slack_socket import Sockets
 from servers.sandbox.wire import Call, Endpoint, Refused, Site, Twin
 
 _TEXT, _HTML = b"text/plain; charset=utf-8", b"text/html; charset=utf-8"
 _TIER_4 = frozenset({"/api/chat.postEphemeral", "/api/users.info", "/api/views.open",
                      "/api/views.update"})  # fmt: skip
+_SOCKET = "/api/apps.connections.open"
 Asked = dict[str, Any]
 
 
@@ -45,6 +48,7 @@ class SlackApi(Twin):
 
     def reset(self) -> None:
         self.workspace = Workspace(self.now)
+        self.sockets = Sockets()
 
     def endpoints(self) -> Sequence[Endpoint]:
         methods: tuple[tuple[str, Kind, Callable[[Asked], Record]], ...] = (
@@ -60,6 +64,7 @@ class SlackApi(Twin):
             ("views.update", "tell", self.views_update),
         )
         made = [Endpoint("POST", f"/api/{m}", kind, _method(h)) for m, kind, h in methods]
+        made.append(Endpoint("POST", _SOCKET, "tell", self.connections_open))
         hook = Endpoint("POST", "/services/{team}/{bot}/{secret}", "tell", self.webhook)
         return [*made, hook]
 
@@ -71,6 +76,10 @@ class SlackApi(Twin):
         token = (call.header(b"authorization") or "").removeprefix("Bearer ").strip()
         if not token:
             raise refuse("not_authed")
+        if endpoint.path == _SOCKET:
+            if token != records.APP_TOKEN:
+                raise refuse("not_allowed_token_type")
+            return
         if token not in (records.BOT_TOKEN, records.READ_ONLY_TOKEN):
             raise refuse("invalid_auth")
         if token == records.READ_ONLY_TOKEN and endpoint.kind == "tell":
@@ -124,6 +133,12 @@ class SlackApi(Twin):
             raise refuse("thread_not_found")
         held = channel.messages.values()
         return _page([m for m in held if m["ts"] == parent or m.get("thread_ts") == parent], asked)
+
+    def connections_open(self, call: Call) -> Reply:
+        """A WebSocket's address: where this request came to, with a ticket for one connection."""
+        host = call.header(b"host") or "127.0.0.1"
+        url = f"ws://{host}/slack{SOCKET_PATH}{self.sockets.ticket()}"
+        return reply(200, {"ok": True, "url": url})
 
     # -- messages -----------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Literal
 
 import uvicorn
 
@@ -23,13 +24,15 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def served(app: Sandbox) -> AsyncIterator[dict[str, str]]:
+async def served(
+    app: Sandbox, ws: Literal["none", "auto"] = "none"
+) -> AsyncIterator[dict[str, str]]:
     """Serve `app` on loopback; gives what a server needs in its environment to talk to it."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         app.port = listener.getsockname()[1]
         config = uvicorn.Config(
-            app, lifespan="off", ws="none", access_log=False, log_level="warning",
+            app, lifespan="off", ws=ws, access_log=False, log_level="warning",
             timeout_graceful_shutdown=1,
         )  # fmt: skip
         server = _Server(config)

@@ -80,7 +80,7 @@ class Workspace:
 @pytest.fixture
 async def slack(clock: Any) -> AsyncIterator[Workspace]:
     app = Sandbox(Site(_WORLD, clock))
-    async with served(app) as env:
+    async with served(app, ws="auto") as env:
         yield Workspace(app, env)
 
 
