@@ -23,7 +23,7 @@ from orchestrator.gateway.bodies import STATUS, Budget, read_unknown
 from orchestrator.gateway.door import Refusals, plain
 from orchestrator.gateway.proofs import SlackSecret
 from orchestrator.inbox import document_of
-from orchestrator.slack.payloads import Ack
+from orchestrator.slack.acks import Ack
 
 log = structlog.get_logger(__name__)
 Json = dict[str, Any]
