@@ -91,7 +91,7 @@ async def test_two_forked_servers_draw_different_numbers(nursery: Nursery, tmp_p
     for number in range(2):
         async with session(nursery, tmp_path / str(number)) as server:
             drawn += (await echo(server, "draw")).split()
-    assert len(set(drawn)) == 6
+    assert len(set(drawn)) == 8
 
 
 async def test_an_environment_larger_than_a_pipe_arrives_whole(

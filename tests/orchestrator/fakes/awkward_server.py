@@ -5,6 +5,7 @@ import os
 import random
 import secrets
 import signal
+import ssl
 import subprocess
 import sys
 import uuid
@@ -54,7 +55,8 @@ async def do(args: Do) -> Done:
         sys.stdout.write("not the protocol\n")
         sys.stdout.flush()
     if args.what == "draw":
-        return done(f"{random.random()} {uuid.uuid4()} {secrets.token_hex()}")
+        drawn = random.random(), uuid.uuid4(), secrets.token_hex(), ssl.RAND_bytes(8).hex()
+        return done(" ".join(str(each) for each in drawn))
     if args.what == "descriptors":
         return done(" ".join(open_files()))
     if args.what == "fail":
