@@ -131,7 +131,7 @@ class Up:
     def end(self) -> None:
         """In order."""
         self.process.terminate()
-        self.process.wait(60)
+        self.process.communicate(timeout=60)
 
 
 @pytest.fixture(scope="module")
