@@ -7,7 +7,8 @@ the future, to make a new bank where one was lost.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -17,12 +18,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from guardrails.bank.consult import consult_slice
+from guardrails.bank.erase import events_of, without_words
 from guardrails.bank.file import (
     Lines,
     Signature,
     backup_of,
     collector_paused,
     exclusive,
+    keep_as_backup,
     read_document,
     signature_of,
     write_document,
@@ -149,6 +152,20 @@ class Bank:
         """Merge another machine's items. Returns the ids that changed here."""
         theirs = {item.id: item for item in items}
         return self._rewrite(lambda mine: merge(mine, theirs))
+
+    def erase_words(self, event_ids: Collection[str], lead_id: str, names: re.Pattern[str]) -> int:
+        """Take a person's words out, here and in the backup. Gives how many items changed.
+
+        Args:
+            event_ids: lessons about this person's e-mails; those that the bank's own rules about
+                `lead_id` rest on are added.
+            names: what is erased from every other event's words.
+        """
+        own = events_of(self._current().items, lead_id)
+        touched = self._rewrite(lambda items: without_words(items, {*event_ids, *own}, names))
+        with exclusive(self._path):
+            keep_as_backup(self._path)
+        return len(touched)
 
     def sync_golden(self, golden: GoldenSet) -> tuple[str, ...]:
         """Bring the golden items in line with the configuration. Returns the ids that changed."""

@@ -118,6 +118,20 @@ def write_document(
         ) from error
 
 
+def keep_as_backup(path: Path) -> None:
+    """Have the backup be what stands now; the caller holds `exclusive(path)`.
+
+    Raises:
+        BankUnreadable: the disk refused.
+    """
+    spare = path.with_name(f"{path.name}.bak.tmp")
+    try:
+        _write_synced(spare, path.read_bytes())
+        spare.replace(backup_of(path))
+    except OSError as error:
+        raise _unreadable(path, error.strerror or "cannot be copied") from error
+
+
 @contextmanager
 def exclusive(path: Path, wait_s: float = LOCK_WAIT_S) -> Iterator[None]:
     """Hold the writers' lock. It ends with the process, so a killed writer leaves none behind.
