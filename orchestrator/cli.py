@@ -13,6 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from guardrails.collector import spare_the_collector
 from orchestrator import (
     cli_approvals,
     cli_brakes,
@@ -33,8 +34,10 @@ from orchestrator.cli_common import (
     guarded,
 )
 from orchestrator.cli_failures import register as register_failures
+from orchestrator.cli_forget import register as register_forget
 from orchestrator.cli_gateway import register as register_gateway
 from orchestrator.cli_monitor import register as register_monitor
+from orchestrator.cli_status import register as register_status
 from orchestrator.environment import Environment
 
 app = typer.Typer(
@@ -51,8 +54,10 @@ app.add_typer(bank_app, name="bank")
 cli_brakes.register(app)
 cli_campaign.register(app)
 register_failures(app)
+register_forget(app)
 register_gateway(app)
 register_monitor(app)
+register_status(app)
 cli_keys.register(app)
 cli_spend.register(app)
 cli_run.register(app)
@@ -165,12 +170,14 @@ def bank_show(
 def main() -> None:
     """Entry point of `swarm`."""
     os.umask(0o077)  # databases, logs and reports are the operator's alone, here and in servers
+    spare_the_collector()
     app()
 
 
 def run_command(name: str) -> NoReturn:
     """Entry point of a script that stands for one command."""
     os.umask(0o077)  # databases, logs and reports are the operator's alone, here and in servers
+    spare_the_collector()
     app([name, *sys.argv[1:]], prog_name=Path(sys.argv[0]).name)
     raise SystemExit(0)
 
