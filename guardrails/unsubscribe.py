@@ -43,6 +43,11 @@ def token(salt: bytes, lead_id: str, email: str) -> str:
     return base64.b32encode(named + _seal(salt, named)).decode().rstrip("=").lower()
 
 
+def link(public_url: str, salt: bytes, lead_id: str, email: str) -> str:
+    """The lead's own link at `public_url` (without a slash at its end). Raises BadInput."""
+    return f"{public_url}/unsubscribe/{token(salt, lead_id, email)}"
+
+
 def leaver(salt: bytes, text: str) -> Leaver:
     """Whom a token names.
 

@@ -10,6 +10,7 @@ from mcp.server.lowlevel import Server
 
 from servers.common.main import run
 from servers.crafter.compose import compose
+from servers.crafter.leaving import leaving_link
 from servers.crafter.settings import CrafterSettings
 from servers.crafter.tools import build_server
 
@@ -24,6 +25,7 @@ async def open_server() -> AsyncIterator[Server[Any]]:
         settings.clock,
         sandbox=settings.sandbox,
         given=settings.config_path,
+        leaving=lambda policy: leaving_link(settings.gateway_public_url, settings, policy),
     )
     yield build_server(service)
 

@@ -16,6 +16,7 @@ from guardrails.policy.inputs import PolicyDocument
 from servers.crafter.catalog import Catalog
 from servers.crafter.evidence import EvidenceRules
 from servers.crafter.judge import Judge
+from servers.crafter.leaving import LeavingLink
 from servers.crafter.phrases import load_phrases
 from servers.crafter.service import CrafterService
 from servers.crafter.source import SourceNote
@@ -23,9 +24,18 @@ from servers.crafter.tone import load_tone
 
 
 def compose(
-    config: Config, sender: Sender, clock: Clock, *, sandbox: bool, given: Path | None = None
+    config: Config,
+    sender: Sender,
+    clock: Clock,
+    *,
+    sandbox: bool,
+    given: Path | None = None,
+    leaving: Callable[[CompiledPolicy], LeavingLink | None] = lambda _policy: None,
 ) -> CrafterService:
     """The service over this configuration; `given` is where config/ is, as for `load_config`.
+
+    Args:
+        leaving: links by which people leave, if this policy allows them.
 
     Raises:
         ConfigError: a template, the phrases or the tone corpus is missing or invalid.
@@ -51,6 +61,7 @@ def compose(
         ),
         sender,
         clock,
+        leaving(policy),
     )
 
 

@@ -27,6 +27,7 @@ from servers.crafter.contract import (
 from servers.crafter.evidence import Evidence, EvidenceRules, Evidences
 from servers.crafter.features import features_of
 from servers.crafter.judge import Judge
+from servers.crafter.leaving import LeavingLink
 from servers.crafter.ledger import ClaimRefused, Ledger
 from servers.crafter.phrases import OTHER
 from servers.crafter.source import SourceNote
@@ -54,6 +55,7 @@ class CrafterService:
         source_note: SourceNote,
         sender: Sender,
         clock: Clock,
+        leaving: LeavingLink | None = None,
     ) -> None:
         self._catalog = catalog
         self._rules = rules
@@ -61,6 +63,7 @@ class CrafterService:
         self._source_note = source_note
         self._sender = sender
         self._clock = clock
+        self._leaving = leaving
 
     async def write_draft(self, args: WriteDraft) -> Drafted:
         """The first template that can be written in full from evidence, or why none could."""
@@ -163,9 +166,10 @@ class CrafterService:
         before: list[Reason],
     ) -> Draft:
         angle = template.entry.angle
+        url = self._leaving.of(task.dossier.lead) if self._leaving else None
         return Draft(
             subject=subject,
-            body=body,
+            body=self._leaving.below(body, url) if self._leaving and url else body,
             claims=ledger.claims,
             template=template.entry.id,
             template_hash=template.template_hash,
@@ -174,6 +178,7 @@ class CrafterService:
                 angle, subject, message_of(body, self._sender.name), ledger.claims
             ),
             sender=self._sender,
+            links=(url,) if url else (),
             dropped=(*before, *ledger.notes),
         )
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from servers.common.sender import SANDBOX_SENDER, SenderSettings
 
 __all__ = ["SANDBOX_SENDER", "CrafterSettings"]
 
 
 class CrafterSettings(SenderSettings):
-    """Mode, hive, config, sandbox and the sender."""
+    """Mode, hive, config, sandbox, the sender, and where people find the gateway."""
+
+    gateway_public_url: str | None = Field(default=None, validation_alias="GATEWAY_PUBLIC_URL")
