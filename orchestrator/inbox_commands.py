@@ -82,20 +82,15 @@ def _rows(conn: Connection, state: InboxState | None, limit: int) -> list[Json]:
 
 
 def _print(rows: list[Json]) -> None:
-    from rich.table import Table  # noqa: PLC0415 - a script with --json does without
-
-    if not rows:
-        console().print("Nothing waits.")
-        return
-    shown = Table(box=None, header_style="bold")
-    for name in ("Received", "Source", "Kind", "State", "Id", "Note"):
-        shown.add_column(name, overflow="fold")
+    # Lines and no table: an id that is broken in two cannot be copied.
     for row in rows:
         again = f" (tried {row['attempts']} times)" if row["attempts"] else ""
         note = f"{row['note'] or ''}{again}".strip()
         received = row["received_at"][:19].replace("T", " ")
-        shown.add_row(received, row["source"], row["kind"], row["state"], row["id"], note)
-    console().print(shown)
+        line = f"{received}  {row['state']:6}  {row['id']}  {row['kind']}  {note}".rstrip()
+        console().print(line, markup=False, soft_wrap=True)
+    if not rows:
+        console().print("Nothing waits.")
 
 
 def _code(rows: list[Json]) -> int:
