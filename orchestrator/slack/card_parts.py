@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from guardrails.approval_model import ApprovalState
 from guardrails.model import BankCitation, Check, Claim, Verdict
 from orchestrator.approvals.case import ApprovalCase
 from orchestrator.slack.words import cut, markup, pieces, safe, visible
@@ -39,15 +40,21 @@ def facts(case: ApprovalCase) -> Block:
     name = " ".join(filter(None, (lead.first_name, lead.last_name)))
     job = ", ".join(filter(None, (lead.title, lead.company)))
     to = [f"*{safe(name, 80)}*" if name else "", safe(job, 120), safe(case.to, _ADDRESS)]
+    waits = approval.state is ApprovalState.WAITING
     score = f"{fit.score} of 100, tier {fit.tier}" if fit else "not scored"
     words = f"{fit.segment}, {fit.persona}" if fit else approval.segment
     price = f"${case.cost_micros / 1_000_000:.2f} spent on this lead"
-    texts = (
+    texts = [
         "*To*\n" + "\n".join(filter(None, to)),
-        f"*Goes out at the earliest*\n{_when(case)}",
         f"*Fit*\n{score}\n{safe(words.replace('_', ' '), 120)}",
-        f"*Decide by*\n{moment(approval.expires_at)}, else it is not sent\n{price}",
-    )
+    ]
+    if waits or approval.state is ApprovalState.APPROVED:
+        texts.insert(1, f"*Goes out at the earliest*\n{_when(case)}")
+    if waits:
+        ends = f"{moment(approval.expires_at)}, else it is not sent"
+        texts.append(f"*Decide by*\n{ends}\n{price}")
+    else:
+        texts.append(f"*Cost*\n{price}")
     return {"type": "section", "fields": [markup(text) for text in texts]}
 
 
@@ -105,7 +112,7 @@ def _claim(claim: Claim) -> str:
     fetched = f"{claim.fetched_at.day} {claim.fetched_at:%b}"
     source = _link(claim.url) or safe(claim.source, 60)
     said, rests = safe(claim.text, 160), safe(claim.evidence, 160)
-    return f"• “{said}”: {safe(claim.fact, 40)} = {rests} ({source}, {fetched})"
+    return f"• “{said}”: {safe(claim.fact.replace('_', ' '), 40)} = {rests} ({source}, {fetched})"
 
 
 def record(case: ApprovalCase) -> list[Block]:

@@ -20,6 +20,7 @@ from orchestrator.slack.words import plain, safe
 
 Block = dict[str, Any]
 APPROVE, EDIT, REJECT, CONSOLE = "swarm_approve", "swarm_edit", "swarm_reject", "swarm_console"
+SEPARATOR = " — "  # in a card's text, between whom it is about and how it stands
 _VALUE = re.compile(r"(AP-[0-9a-f]{20})\.([0-9a-f]{64})\Z")
 _HEADS = {
     ApprovalState.APPROVED: "Approved",
@@ -71,7 +72,7 @@ class Cards:
             *(self._actions(case) if waits else []),
             parts.foot(case),
         ]
-        text = f"{head}: e-mail to {who}" if not waits else f"An e-mail to {who} waits for you."
+        text = f"E-mail to {who}{SEPARATOR}{'waits for your yes' if waits else head.lower()}"
         return Message(card_id(approval.approval_id), text, blocks)
 
     def without_record(self, approval: Approval) -> Message:

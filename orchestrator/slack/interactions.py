@@ -119,7 +119,7 @@ class Interactions:
                 text = _failed(error)
         if text:
             async with self._telling:
-                await self._tell(click, text)
+                await self._tell(click, f"{click.about}: {text}" if click.about else text)
 
     async def _answer_to(self, click: Click) -> str | None:
         """What to tell the person; None when a modal says more."""
@@ -144,7 +144,7 @@ class Interactions:
             click.approval_id, click.content_hash, click.place.channel, click.place.ts
         )
         if click.action == cards.REJECT:
-            view = modals.rejecting(about)
+            view = modals.rejecting(about, click.about)
         else:
             case = await self._desk.case(click.approval_id)
             if not modals.can_edit(case):

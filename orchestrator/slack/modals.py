@@ -77,14 +77,15 @@ def can_edit(case: ApprovalCase) -> bool:
     return len(draft.body) <= LONGEST_INPUT and len(draft.subject) <= LONGEST_SUBJECT
 
 
-def rejecting(about: About) -> View:
-    """A reason, and words."""
+def rejecting(about: About, whom: str) -> View:
+    """A reason, and words. `whom`: the e-mail in plain words."""
     options = [{"text": plain(_LABELS.get(code, code)), "value": code} for code in REASON_CODES]
     chosen = {"type": "static_select", "action_id": _VALUE, "options": options}
     why = {"type": "input", "block_id": REASON, "label": plain("Why not?"), "element": chosen}
     words = _typed(WORDS, "In your words", "", LONGEST_WORDS, lines=True)
     words |= {"optional": True, "hint": plain("The swarm learns from this.")}
-    return _modal(REJECT, "Reject the e-mail", "Reject", [why, words], about)
+    said = {"type": "context", "elements": [markup(safe(whom, 300) or "This e-mail")]}
+    return _modal(REJECT, "Reject the e-mail", "Reject", [said, why, words], about)
 
 
 def answering(text: str) -> View:

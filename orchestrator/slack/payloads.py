@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ class Click:
     content_hash: str
     place: Place
     trigger_id: str
+    about: str  # whom the card is about, in plain words; empty when it does not say
 
     @classmethod
     def of(cls, payload: Mapping[str, Any]) -> Click | None:
@@ -32,7 +34,9 @@ class Click:
         container = payload["container"]
         place = Place(str(container["channel_id"]), str(container["message_ts"]))
         user, trigger = str(payload["user"]["id"]), str(payload["trigger_id"])
-        return cls(user, action["action_id"], *value, place, trigger)
+        whom, found, _ = str(payload["message"]["text"]).partition(cards.SEPARATOR)
+        about = html.unescape(whom) if found else ""
+        return cls(user, action["action_id"], *value, place, trigger, about)
 
 
 def say(text: str) -> Ack:

@@ -34,6 +34,7 @@ from tests.guardrails.authorize_samples import CONFIGURED, Desk, in_mode
 from tests.servers.served import served
 
 _WORLD = World()
+ABOUT = "E-mail to Ana Reyes, Northwind Studio"
 
 
 @dataclass
@@ -63,9 +64,10 @@ class Workspace:
         return [message["text"] for message in self.messages]
 
     def told(self, user: str | None = None) -> list[str]:
-        """Texts that one person alone was shown."""
+        """Texts that one person alone was shown, without whom they are about."""
         held = self.twin.workspace.ephemeral
-        return [one["text"] for one in held if user in (None, one["user"])]
+        texts = [one["text"] for one in held if user in (None, one["user"])]
+        return [text.removeprefix(f"{ABOUT}: ") for text in texts]
 
     def behave(self, **switches: Any) -> None:
         behaviour = self.app.site.behaviour

@@ -239,7 +239,7 @@ def test_any_draft_makes_a_card_that_slack_takes(
         assert rules.offences(message.blocks) == []
         assert rules.characters(message.blocks) <= rules.MESSAGE_CHARACTERS
         assert 0 < len(message.text) <= 500
-    assert rules.view_offences(modals.rejecting(about)) == []
+    assert rules.view_offences(modals.rejecting(about, words)) == []
     assert rules.view_offences(modals.answering(words or "x")) == []
     if modals.can_edit(case) and subject and body:
         assert rules.view_offences(modals.editing(case, about)) == []

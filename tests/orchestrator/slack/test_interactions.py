@@ -14,7 +14,7 @@ from orchestrator.slack import modals
 from orchestrator.slack.acks import Ack
 from servers.sandbox import twin_slack_acts as acts
 from servers.sandbox.twin_slack_records import CHANNEL_ID
-from tests.orchestrator.slack.conftest import Office
+from tests.orchestrator.slack.conftest import ABOUT, Office
 
 pytestmark = pytest.mark.anyio
 ANA, BEN, EVA, CAI, DEA, NIL = "U0ANA01", "U0BEN02", "U0EVA03", "U0CAI04", "U0DEA05", "U0NIL06"
@@ -42,9 +42,12 @@ async def test_a_yes_lets_it_go_and_takes_the_buttons(office: Office) -> None:
     asked, ts = await office.posted()
     assert await office.click(ANA, ts, APPROVE) == Ack(200)
     assert office.waiting.let_go == [asked.approval_id]
-    assert office.slack.told(ANA) == ["Approved: it goes out in its recipient's hours."]
+    (said_alone,) = office.slack.twin.workspace.ephemeral
+    assert (said_alone["user"], said_alone["text"]) == (
+        ANA, f"{ABOUT}: Approved: it goes out in its recipient's hours.",
+    )  # fmt: skip
     await office.settle(1)
-    assert office.card(asked)["text"] == "Approved: e-mail to Ana Reyes, Northwind Studio"
+    assert office.card(asked)["text"] == "E-mail to Ana Reyes, Northwind Studio — approved"
     assert not [b for b in office.card(asked)["blocks"] if b["type"] == "actions"]
     (record,) = office.waiting.desk.records("approval")
     assert record["body"]["via"] == "slack"
@@ -334,7 +337,7 @@ async def test_an_answer_that_cannot_be_whispered_stands_in_the_thread(office: O
     stranger = {"id": "U0GUEST", "team_id": "T0SANDBOX"}
     await office.click(NIL, ts, APPROVE, {"user": stranger})
     await office.settle(2)
-    assert office.thread(asked) == [f"<@U0GUEST> {STRANGER}"]
+    assert office.thread(asked) == [f"<@U0GUEST> {ABOUT}: {STRANGER}"]
 
 
 async def test_a_click_on_a_card_in_doubt_tells_where_it_stands(office: Office) -> None:
@@ -345,7 +348,7 @@ async def test_a_click_on_a_card_in_doubt_tells_where_it_stands(office: Office) 
     await office.click(ANA, office.card(asked)["ts"], APPROVE)
     await office.settle(10)
     assert office.slack.calls("conversations.history") == 0
-    assert office.card(asked)["text"].startswith("Approved")
+    assert office.card(asked)["text"].endswith("approved")
     assert len(office.slack.messages) == 1
 
 
@@ -360,8 +363,8 @@ async def test_a_store_that_fails_is_told_and_nothing_is_decided(office: Office)
 
 
 async def test_every_answer_can_be_shown_and_every_reason_has_words() -> None:
-    view = modals.rejecting(modals.About("AP-1", "0", CHANNEL_ID, "1.1"))
-    labels = [option["text"]["text"] for option in view["blocks"][0]["element"]["options"]]
+    view = modals.rejecting(modals.About("AP-1", "0", CHANNEL_ID, "1.1"), "")
+    labels = [option["text"]["text"] for option in view["blocks"][1]["element"]["options"]]
     assert len(labels) == len(set(labels)) == 12
     assert not [label for label in labels if "_" in label]
     assert modals.About.of("[]") is None

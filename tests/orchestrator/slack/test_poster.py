@@ -39,7 +39,7 @@ async def test_each_draft_that_waits_gets_one_card(office: Office) -> None:
     asked = [await office.asked(number) for number in range(3)]
     await office.settle(10)
     assert [office.card(one)["text"] for one in asked] == (
-        ["An e-mail to Ana Reyes, Northwind Studio waits for you."] * 3
+        ["E-mail to Ana Reyes, Northwind Studio — waits for your yes"] * 3
     )
     assert len(office.slack.messages) == 3
     assert await office.service.status() == {
@@ -186,7 +186,7 @@ async def test_an_end_takes_the_buttons_and_says_who_and_when(office: Office) ->
     said = card["blocks"][1]["text"]["text"]
     assert "*Rejected* by Approver 2" in said
     assert said.endswith("(cli)\ntone: Too &lt;!channel&gt; familiar.")
-    assert card["text"].startswith("Rejected: not sent")
+    assert card["text"].endswith("rejected: not sent")
     assert await office.poster.round() == 0
 
 
@@ -202,7 +202,7 @@ async def test_what_ended_elsewhere_before_it_was_shown_is_not_shown(office: Off
     office.slack.behave(outage={})
     await office.settle(120)
     assert [m["text"] for m in office.slack.messages] == [office.card(late)["text"]]
-    assert office.card(late)["text"].startswith("Expired: not sent")
+    assert office.card(late)["text"].endswith("expired: not sent")
     assert buttons(office.card(late)) == []
 
 
