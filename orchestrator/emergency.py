@@ -140,7 +140,7 @@ class Emergency:
             else:
                 self._say_row(row)
                 return row
-            if not freed and (loop.time() >= deadline or not self._worth_trying()):
+            if not freed and (loop.time() >= deadline or not self._may_come(problem)):
                 break
             await asyncio.sleep(0.1)
         self._told.facts["row"] = False
@@ -150,8 +150,9 @@ class Emergency:
         )  # fmt: skip
         return None
 
-    def _worth_trying(self) -> bool:
-        return bool(self._press.database_url) or self._hive.database_file.is_file()
+    def _may_come(self, problem: str) -> bool:
+        """Whether waiting could help: a full disk or a file that is gone will not mend itself."""
+        return bool(self._press.database_url) or "locked" in problem
 
     async def _free_database(self) -> bool:
         """End who stands still with it; whether there was anybody."""

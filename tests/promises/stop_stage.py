@@ -60,14 +60,18 @@ class Stage:
             conn.execute("DELETE FROM writes")  # its campaigns: the twins forget them as well
             conn.commit()
 
-    def play(self, trial: Trial) -> Verdict:
-        """One trial; its hive is kept only when the promise did not hold."""
-        folder = self._folder / f"trial-{trial.seed}"
+    def folder(self, trial: Trial) -> Path:
+        """Where its hive, leads and configuration are."""
+        return self._folder / f"trial-{trial.seed}"
+
+    def play(self, trial: Trial, *, keep: bool = False) -> Verdict:
+        """One trial; its hive is kept only when asked for, or when the promise did not hold."""
+        folder = self.folder(trial)
         shutil.copytree(self._template, folder)
         self.sandbox.behave(vendor_latency_ms={})
         self.sandbox.reset()
         verdict = Play(self.sandbox, self.offset_s, trial, folder).played()
-        if not verdict.wrong:
+        if not (verdict.wrong or keep):
             shutil.rmtree(folder)
         return verdict
 
