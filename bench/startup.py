@@ -24,6 +24,7 @@ from orchestrator.bootstrap import SERVERS, Options, nursery_of, open_hive, serv
 from orchestrator.children import Children
 from orchestrator.environment import Environment
 from orchestrator.incidents import Incidents
+from orchestrator.logs import logging_to
 from orchestrator.twins import running_twins
 
 ROUNDS = 5
@@ -67,6 +68,7 @@ async def _ours(stack: AsyncExitStack, *, forked: bool) -> _Times:
     directory = stack.enter_context(scratch())
     options = Options(hive=directory / "hive", sandbox=True, hunter_roots=(directory,))
     hive = open_hive(options, load_config(), utc_now)
+    stack.enter_context(logging_to(hive.logs_dir / "queen.log"))
     twins = await stack.enter_async_context(running_twins())
     environment = Environment({}).with_values(twins.env)
     store = stack.enter_context(contextlib.closing(open_store(hive)))
@@ -103,15 +105,15 @@ async def _measure() -> None:
     one = statistics.median([await _bare_one() for _ in range(ROUNDS)])
     six = statistics.median([await _bare_six() for _ in range(ROUNDS)])
     took = {
-        "six bare mcp servers": six,
-        "the swarm's six servers, spawned": spawned.ready,
-        "the swarm's six servers, forked, with the start of the nursery": forked.ready,
-        "a killed one again, spawned": spawned.again,
-        "a killed one again, forked": forked.again,
+        "six bare servers at once": six,
+        "our six, spawned": spawned.ready,
+        "our six, forked, and the nursery": forked.ready,
+        "a killed one, spawned again": spawned.again,
+        "a killed one, forked again": forked.again,
     }
     show(
         "Ready time (median of 5)",
-        ("what", "against one bare server", "against six bare servers in parallel"),
+        ("what", "against one bare server", "against six of them"),
         [
             (what, f"{seconds / one:.2f} x", f"{seconds / six:.2f} x")
             for what, seconds in took.items()
