@@ -33,7 +33,7 @@ from orchestrator.environment import Environment
 from orchestrator.forget import rows
 from orchestrator.forget.engine_rows import erase_checkpoints
 from orchestrator.forget.files import erase_files, left_in
-from orchestrator.forget.person import Person, find
+from orchestrator.forget.person import Person
 from orchestrator.report import console
 
 Json = dict[str, Any]
@@ -79,7 +79,7 @@ class Forgetting:
         if not said:
             raise BadInput("an erasure needs a reason")
         salt = self._hive.salt()
-        person = await self._store.query(lambda conn: find(conn, salt, email))
+        person = Person.of(salt, email)
         await self._require_at_rest(person)
         audit_id = await self._on_record(person, said)
         await self._store.run(lambda conn: self._suppress(conn, salt, email))

@@ -17,6 +17,7 @@ from guardrails.hive import Hive, sync_directory
 from orchestrator.forget.person import Person
 
 _CHUNK = 1024 * 1024
+_LONGEST = 600  # bytes of an address, escaped
 _NOT_OURS = ("audit", "keys")
 
 
@@ -95,7 +96,6 @@ def _overwritten(path: Path, person: Person) -> int:
 
 def _places(path: Path, person: Person) -> Iterator[tuple[int, int]]:
     """Where the address stands: offset and length. A file that is gone holds nothing."""
-    overlap = max(len(name.encode()) for name in person.names)
     try:
         with path.open("rb") as file:
             offset, rest = 0, b""
@@ -103,8 +103,9 @@ def _places(path: Path, person: Person) -> Iterator[tuple[int, int]]:
                 data = rest + block
                 begin = offset - len(rest)
                 for found in person.bytes_pattern.finditer(data):
-                    yield begin + found.start(), found.end() - found.start()
+                    if found.start() or not rest:  # what came before the rest is not seen here
+                        yield begin + found.start(), found.end() - found.start()
                 offset += len(block)
-                rest = data[-overlap:]
+                rest = data[-_LONGEST:]
     except FileNotFoundError:
         return

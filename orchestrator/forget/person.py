@@ -1,21 +1,28 @@
-"""Who is to be forgotten. Owns: every spelling under which they may stand somewhere."""
+"""Who is to be forgotten. Owns: every spelling under which they may stand somewhere.
+
+What makes two addresses one person (`identity.dedupe_key`: letter case, plus-tags, Gmail's dots)
+makes them one here, too. Refuses to take another's address, of which this one is the end, for it.
+"""
 
 from __future__ import annotations
 
-import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
-from urllib.parse import quote
 
-from sqlalchemy import Connection, select
+import idna
+from sqlalchemy import Column, ColumnElement, or_
 
-from guardrails.errors import BadInput
-from guardrails.identity import dedupe_key, lead_id, normalise_email
-from guardrails.store.tables import run_items
+from guardrails.identity import dedupe_key, lead_id
 
-_SHORTEST = 6  # shorter than any address: it would match by chance
+_AT = "(?:@|%40)"  # %40 in a form or a link
+_TAG = r"(?:(?:\+|%2b)[^@%\s\"'<>]*)?"
+# Not the end of a longer address; what follows an escape such as %3D begins anew.
+_BEGINS = "(?:(?<![a-z0-9._+-])|(?<=%[0-9a-f][0-9a-f]))"
+_ENDS = r"(?![a-z0-9-]|\.[a-z0-9])"
+_GMAIL = ("gmail.com", "googlemail.com")
 
 
 @dataclass(frozen=True)
@@ -24,51 +31,56 @@ class Person:
 
     Args:
         lead_id: the salted id that outlives them.
-        names: addresses in lower case, as they may be written.
+        key: what makes their addresses one.
+        domains: under which they may stand.
     """
 
     lead_id: str
-    names: tuple[str, ...]
+    key: str
+    domains: tuple[str, ...]
+
+    @classmethod
+    def of(cls, salt: bytes, email: str) -> Person:
+        """Whoever has this address.
+
+        Raises:
+            BadInput: not an e-mail address.
+        """
+        key = dedupe_key(email)
+        domain = key.partition("@")[2]
+        domains = _GMAIL if domain in _GMAIL else tuple({domain: 0, _shown(domain): 0})
+        return cls(lead_id(salt, key), key, domains)
+
+    @cached_property
+    def _expression(self) -> str:
+        local = self.key.partition("@")[0]
+        letters = [re.escape(letter) for letter in local]
+        name = r"\.?".join(letters) if self.domains == _GMAIL else "".join(letters)
+        domains = "|".join(re.escape(domain) for domain in self.domains)
+        return f"{_BEGINS}{name}{_TAG}{_AT}(?:{domains}){_ENDS}"
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
-        """Any of the names, in any letter case."""
-        return re.compile("|".join(re.escape(name) for name in self.names), re.IGNORECASE)
+        """Their address, in any spelling."""
+        return re.compile(self._expression, re.IGNORECASE)
 
     @cached_property
     def bytes_pattern(self) -> re.Pattern[bytes]:
         """The same in UTF-8."""
-        parts = (re.escape(name.encode()) for name in self.names)
-        return re.compile(b"|".join(parts), re.IGNORECASE)
+        return re.compile(self._expression.encode(), re.IGNORECASE)
+
+    def may_stand_in(self, column: Column[Any]) -> ColumnElement[bool]:
+        """For a query: whether it is worth a closer look."""
+        return or_(*(column.icontains(domain, autoescape=True) for domain in self.domains))
+
+    def stands_in(self, texts: Iterator[str | None]) -> bool:
+        """Whether their address stands in one of these."""
+        return any(self.pattern.search(text) for text in texts if text)
 
 
-def find(conn: Connection, salt: bytes, email: str) -> Person:
-    """The person behind an address, with every spelling of it that their leads carry.
-
-    Raises:
-        BadInput: not an e-mail address.
-    """
-    key = dedupe_key(email)
-    person_id = lead_id(salt, key)
-    found = {email.strip(), normalise_email(email), key}
-    rows = conn.execute(select(run_items.c.lead).where(run_items.c.lead_id == person_id))
-    for row in rows:
-        found |= set(_addresses(json.loads(row.lead) if row.lead else {}, key))
-    names = {name.lower() for name in found if len(name) >= _SHORTEST}
-    names |= {quote(name, safe="") for name in names}  # as a form or a link has it
-    # The longest first, so that none leaves a rest of another behind.
-    return Person(person_id, tuple(sorted(names, key=lambda name: (-len(name), name))))
-
-
-def _addresses(value: Any, key: str) -> list[str]:
-    """Texts in a lead that are this person's address."""
-    if isinstance(value, dict):
-        return [name for item in value.values() for name in _addresses(item, key)]
-    if isinstance(value, list):
-        return [name for item in value for name in _addresses(item, key)]
-    if not isinstance(value, str) or "@" not in value:
-        return []
+def _shown(domain: str) -> str:
+    """A domain of other letters as people write it."""
     try:
-        return [value] if dedupe_key(value) == key else []
-    except BadInput:
-        return []
+        return idna.decode(domain)
+    except idna.IDNAError:
+        return domain

@@ -7,8 +7,7 @@ was written to twice, or against their will, stays: ids, hashes, states and time
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Column, Connection, Table, Text, delete, or_, select, update
@@ -22,6 +21,7 @@ from orchestrator.deliveries import DeliveryState, Ended, ended_by_hand
 from orchestrator.forget.person import Person
 
 ERASED = "[erased]"
+_SILENT = json.dumps({"text": ERASED})
 _KEPT = frozenset({"audit_index", "audit_heads", "suppressions", "runs", "heartbeats"})
 _WAITING = (DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value)
 _REASON = Reason(code="erased", text="The person asked to be forgotten.")
@@ -66,9 +66,9 @@ def erase(conn: Connection, person: Person, at: Any) -> Counts:
 
 def _documents(conn: Connection, person: Person, _now: str) -> int:
     """Emptied: a text under a digest cannot be mended, and the record keeps the digest."""
-    theirs = or_(documents.c.lead_id == person.lead_id, *_mentions(documents.c.document, person))
-    there = (documents.c.document.is_not(None), theirs)
-    return conn.execute(update(documents).where(*there).values(document=None)).rowcount
+    theirs = _theirs(conn, documents, "document", person)
+    there = documents.c.digest.in_(theirs)
+    return conn.execute(update(documents).where(there).values(document=None)).rowcount
 
 
 def _run_items(conn: Connection, person: Person, _now: str) -> int:
@@ -77,8 +77,10 @@ def _run_items(conn: Connection, person: Person, _now: str) -> int:
 
 
 def _deleted(table: Table) -> Callable[[Connection, Person, str], int]:
+    """Rows that are about them alone."""
+
     def work(conn: Connection, person: Person, _now: str) -> int:
-        theirs = or_(table.c.lead_id == person.lead_id, *_mentions(table.c.document, person))
+        theirs = table.c.lead_id == person.lead_id
         return conn.execute(delete(table).where(theirs)).rowcount
 
     return work
@@ -86,12 +88,11 @@ def _deleted(table: Table) -> Callable[[Connection, Person, str], int]:
 
 def _inbox(conn: Connection, person: Person, now: str) -> int:
     """Bodies go; what was not yet worked on is done with: nothing of it may be done any more."""
-    theirs = or_(inbox.c.lead_id == person.lead_id, *_mentions(inbox.c.body, person))
-    there = (inbox.c.body.is_not(None), theirs)
+    there = inbox.c.id.in_(_theirs(conn, inbox, "body", person))
     conn.execute(
-        update(inbox).where(*there, inbox.c.state == "new").values(state="done", updated_at=now)
+        update(inbox).where(there, inbox.c.state == "new").values(state="done", updated_at=now)
     )
-    return conn.execute(update(inbox).where(*there).values(body=None, note=ERASED)).rowcount
+    return conn.execute(update(inbox).where(there).values(body=None, note=ERASED)).rowcount
 
 
 def _approvals(conn: Connection, person: Person, _now: str) -> int:
@@ -100,26 +101,29 @@ def _approvals(conn: Connection, person: Person, _now: str) -> int:
 
 
 def _lessons(conn: Connection, person: Person, _now: str) -> int:
-    """The person's words and the reviewer's; what it counts for stays."""
-    rows = conn.execute(select(lessons).where(lessons.c.lead_id == person.lead_id)).all()
-    for row in rows:
-        silent = json.dumps(json.loads(row.document) | {"text": ""}, ensure_ascii=False)
+    """The reviewer's words about them; what it counts for stays."""
+    emptied = 0
+    for row in conn.execute(select(lessons).where(lessons.c.lead_id == person.lead_id)).all():
+        document = json.loads(row.document)
+        if not document.get("text"):
+            continue
+        silent = json.dumps(document | {"text": ""}, ensure_ascii=False)
         here = lessons.c.event_id == row.event_id
-        conn.execute(update(lessons).where(here).values(document=silent))
-    return len(rows)
+        emptied += conn.execute(update(lessons).where(here).values(document=silent)).rowcount
+    return emptied
 
 
 def _slack(conn: Connection, person: Person, now: str) -> int:
-    """Of notices about them; one that was not posted yet is not posted any more."""
+    """Notices about them; one that was not posted yet is not posted any more."""
     ids = select(approvals.c.approval_id).where(approvals.c.lead_id == person.lead_id)
-    theirs = or_(
-        slack_messages.c.approval_id.in_(ids), *_mentions(slack_messages.c.document, person)
+    there = (
+        slack_messages.c.approval_id.in_(ids),
+        slack_messages.c.document.is_not(None),
+        slack_messages.c.document != _SILENT,
     )
-    there = (slack_messages.c.document.is_not(None), theirs)
     unposted = update(slack_messages).where(*there, slack_messages.c.state == "new")
     conn.execute(unposted.values(state="failed", note=ERASED, updated_at=now))
-    text = json.dumps({"text": ERASED})
-    return conn.execute(update(slack_messages).where(*there).values(document=text)).rowcount
+    return conn.execute(update(slack_messages).where(*there).values(document=_SILENT)).rowcount
 
 
 def _deliveries(conn: Connection, person: Person, now: str) -> int:
@@ -147,32 +151,33 @@ _WORK: tuple[tuple[Table, Callable[[Connection, Person, str], int]], ...] = (
 )
 
 
+def _theirs(conn: Connection, table: Table, column: str, person: Person) -> list[str]:
+    """Keys of rows whose text is theirs by the lead's id, or names them."""
+    (key,), words = table.primary_key.columns, table.c[column]
+    wanted = or_(table.c.lead_id == person.lead_id, person.may_stand_in(words))
+    rows = conn.execute(select(key, table.c.lead_id, words).where(words.is_not(None), wanted))
+    return [
+        row[0] for row in rows if row.lead_id == person.lead_id or person.stands_in(iter((row[2],)))
+    ]
+
+
 def _scrub(conn: Connection, table: Table, person: Person) -> int:
-    """Addresses in any other text, in place."""
+    """Their address in any other text, in place."""
     columns = [column for column in table.columns if _is_words(column)]
-    if not columns or not table.primary_key.columns:
+    if not columns:
         return 0
-    wanted = or_(*(one for column in columns for one in _mentions(column, person)))
+    wanted = or_(*(person.may_stand_in(column) for column in columns))
     keys = list(table.primary_key.columns)
-    rows = conn.execute(select(*keys, *columns).where(wanted)).mappings().all()
-    for row in rows:
-        clean = {
-            column.name: _without(person.pattern, row[column.name])
-            for column in columns
-            if row[column.name] is not None
-        }
+    changed = 0
+    for row in conn.execute(select(*keys, *columns).where(wanted)).mappings().all():
+        texts = {column.name: row[column.name] for column in columns}
+        if not person.stands_in(iter(texts.values())):
+            continue
+        clean = {name: person.pattern.sub(ERASED, text) for name, text in texts.items() if text}
         here = (key == row[key.name] for key in keys)
-        conn.execute(update(table).where(*here).values(clean))
-    return len(rows)
+        changed += conn.execute(update(table).where(*here).values(clean)).rowcount
+    return changed
 
 
 def _is_words(column: Column[Any]) -> bool:
     return isinstance(column.type, Text) and not column.primary_key
-
-
-def _mentions(column: Column[Any], person: Person) -> Iterator[Any]:
-    return (column.icontains(name, autoescape=True) for name in person.names)
-
-
-def _without(pattern: re.Pattern[str], text: str) -> str:
-    return pattern.sub(ERASED, text)

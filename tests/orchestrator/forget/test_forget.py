@@ -1,0 +1,249 @@
+"""Forgetting a person: nothing of them is left, the neighbour is untouched, the record holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, select
+
+from guardrails.approvals import Approvals
+from guardrails.approvers import ApproverList
+from guardrails.audit import AuditEntry, AuditLog
+from guardrails.bank import Bank, Lesson
+from guardrails.brakes.stop import StopSwitch
+from guardrails.clock import iso
+from guardrails.config import load_config
+from guardrails.documents import Document, keep
+from guardrails.errors import BadInput, Refused
+from guardrails.hive import Hive
+from guardrails.identity import dedupe_key, lead_id
+from guardrails.model import Frozen, Scope
+from guardrails.store import Store
+from guardrails.store.brake_tables import failures
+from guardrails.store.people_tables import approvals, inbox, lessons, slack_messages
+from guardrails.store.tables import documents, enrichment_cache, run_items, runs, shadow_emails
+from guardrails.store.write_tables import deliveries
+from guardrails.suppression import is_suppressed
+from orchestrator.deliveries import queue
+from orchestrator.delivery_rows import queue_approved
+from orchestrator.forget.command import Forgetting
+from tests.conftest import SteppableClock
+from tests.decision_samples import new_bank
+
+pytestmark = pytest.mark.anyio
+ANA, BEN = "Ana.Lind+news@Firm.example", "ben@other.example"
+SPELT = ("ana.lind+news@firm.example", "Ana.Lind+News@FIRM.example", "ana.lind@firm.example")
+CONFIG = load_config()
+
+
+class Words(Frozen):
+    """Any document."""
+
+    text: str
+
+
+class House:
+    """A hive in which two people stand everywhere."""
+
+    def __init__(self, hive: Hive, store: Store, clock: SteppableClock) -> None:
+        self.hive, self.store, self.clock = hive, store, clock
+        self.bank: Bank = new_bank(hive, clock)
+        self.audit = AuditLog(hive, store, clock)
+        people = ApproverList.of(CONFIG.approvers, (), hive.salt())
+        self.approvals = Approvals(
+            store, self.audit, StopSwitch(hive, store), people, clock, queue_approved
+        )
+        self.forgetting = Forgetting(hive, store, self.audit, self.approvals, CONFIG, clock)
+
+    def id_of(self, email: str) -> str:
+        return lead_id(self.hive.salt(), dedupe_key(email))
+
+    async def settle(self, row: int, email: str) -> None:
+        """Put somebody everywhere."""
+        at, who = iso(self.clock()), self.id_of(email)
+        mail = {"lead_id": who, "to": email, "body": f"Hi, {email}"}
+        lesson = Lesson(
+            event_id=f"reject:{row}", at=self.clock(), outcome="rejection", reason_code="tone",
+            text=f"{email} would hate this", actor="U-1", trust="human", lead_id=who,
+            scope=Scope(segment="agency", angle="a", persona="founder"),
+            template_hash="t", content_hash=f"c{row}",
+        )  # fmt: skip
+        rows: list[tuple[Any, dict[str, Any]]] = [
+            (run_items, {"run_id": "R-1", "row": row, "lead_id": who, "state": "ready",
+                         "lead": json.dumps({"email": email, "name": "N"}),
+                         "result": json.dumps({"why": f"{email} is fine"}), "updated_at": at}),
+            (shadow_emails, {"run_id": "R-1", "row": row, "email_id": f"E{row}", "lead_id": who,
+                             "document": json.dumps(mail)}),
+            (enrichment_cache, {"key": f"clay:{row}", "lead_id": who, "document": f'"{email}"',
+                                "fetched_at": at, "expires_at": at}),
+            (inbox, {"id": f"I{row}", "source": "instantly", "kind": "reply_received",
+                     "state": "new", "body": json.dumps({"from": email.upper()}), "attempts": 0,
+                     "received_at": at, "updated_at": at}),
+            (lessons, {"event_id": lesson.event_id, "lead_id": who,
+                       "document": lesson.model_dump_json(), "created_at": at}),
+            (approvals, {"approval_id": f"P-{row}", "decision_audit_id": f"A-{row}",
+                         "lead_id": who, "run_id": "R-1", "row": row, "state": "rejected",
+                         "verdict": "pass", "segment": "s", "first_of_segment": False,
+                         "content_hash": "c", "requested_at": at, "due_at": at, "expires_at": at,
+                         "reason_text": f"{email}: no", "updated_at": at}),
+            (slack_messages, {"message_id": f"notice:{row}", "kind": "notice", "state": "new",
+                              "approval_id": f"P-{row}", "wanted": 1, "shown": 0, "attempts": 0,
+                              "document": json.dumps({"text": "N was written to"}),
+                              "created_at": at, "updated_at": at}),
+            (failures, {"failure_id": f"F{row}", "at": at, "server": "ghl", "operation": "o",
+                        "kind": "k", "signature": "s", "detail": f"{email} not found",
+                        "attempt": 1, "cost_micros": 0}),
+        ]  # fmt: skip
+
+        def work(conn: Connection) -> None:
+            for table, values in rows:
+                conn.execute(table.insert().values(**values))
+            keep(conn, [Document.of("decision_inputs", Words(text=email), who)], at)
+            keep(conn, [Document.of("bank_slice", Words(text=f"of {email}"))], at)
+            queue(conn, f"A-{row}", who, "R-1", row, at)
+
+        await self.store.run(work)
+        self.bank.learn(lesson)
+        await self.audit.record([AuditEntry("review", "gate", {"of": row}, f"d{row}", who, "R-1")])
+        self.write("logs/ghl.log", f'{{"event": "x", "to": "{email}"}}\n')
+        self.write("alerts.jsonl", f'{{"what": "{email}"}}\n')
+        self.write("failures/report.txt", f"GET /x?email={email.lower().replace('@', '%40')}\n")
+        for name in ("emails.json", "R-0/emails.json"):
+            path = self.hive.shadow_dir / name
+            path.parent.mkdir(exist_ok=True)
+            before = json.loads(path.read_text()) if path.exists() else []
+            path.write_text(json.dumps([*before, mail]))
+
+    def write(self, name: str, text: str) -> None:
+        with (self.hive.path / name).open("a") as file:
+            file.write(text)
+
+    async def rows(self, table: Any) -> list[Any]:
+        return await self.store.query(lambda conn: list(conn.execute(select(table))))
+
+
+@pytest.fixture
+async def house(hive: Hive, store: Store, clock: SteppableClock) -> AsyncIterator[House]:
+    made = House(hive, store, clock)
+    at = iso(clock())
+    await store.run(
+        lambda conn: conn.execute(
+            runs.insert().values(
+                run_id="R-1", run_key="k", mode="live", sandbox=True, source="f",
+                status="finished", total=2, created_at=at,
+            )
+        )
+    )  # fmt: skip
+    await made.settle(1, ANA)
+    await made.settle(2, BEN)
+    yield made
+    made.audit.close()
+
+
+def holders(folder: Path, text: str) -> list[str]:
+    """Files with these letters, in any case."""
+    wanted = text.lower().encode()
+    return [
+        str(path.relative_to(folder))
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and wanted in path.read_bytes().lower()
+    ]
+
+
+@pytest.mark.parametrize("spelt", SPELT)
+async def test_no_file_of_the_hive_holds_the_address_any_more(house: House, spelt: str) -> None:
+    assert "logs/ghl.log" in holders(house.hive.path, "ana.lind")
+    told = await house.forgetting.forget(spelt, "She asked")
+    assert told["left_in"] == []
+    house.store.close()
+    assert holders(house.hive.path, "ana.lind") == []
+    assert "logs/ghl.log" in holders(house.hive.path, BEN)
+
+
+async def test_the_rows_keep_their_ids_and_lose_the_person(house: House) -> None:
+    told = await house.forgetting.forget(ANA, "She asked")
+    who = told["lead_id"]
+    assert who == house.id_of(ANA)
+    (mine,) = [row for row in await house.rows(run_items) if row.lead_id == who]
+    assert (mine.state, mine.lead, mine.result) == ("ready", None, '{"why": "[erased] is fine"}')
+    assert [row.lead_id for row in await house.rows(shadow_emails)] == [house.id_of(BEN)]
+    assert [row.lead_id for row in await house.rows(enrichment_cache)] == [house.id_of(BEN)]
+    kept = {row.digest: row.document for row in await house.rows(documents)}
+    assert sorted(document is None for document in kept.values()) == [False, False, True, True]
+    letter, other = sorted(await house.rows(inbox), key=lambda row: row.id)
+    assert (letter.state, letter.body) == ("done", None)
+    assert (other.state, other.body is None) == ("new", False)
+    said, unsaid = sorted(await house.rows(approvals), key=lambda row: row.row)
+    assert (said.reason_text, unsaid.reason_text) == (None, f"{BEN}: no")
+    notice, _ = sorted(await house.rows(slack_messages), key=lambda row: row.message_id)
+    assert (notice.state, notice.document) == ("failed", '{"text": "[erased]"}')
+    lesson, _ = sorted(await house.rows(lessons), key=lambda row: row.event_id)
+    assert Lesson.model_validate_json(lesson.document).text == ""
+    states = {row.lead_id: row.state for row in await house.rows(deliveries)}
+    assert states == {who: "refused", house.id_of(BEN): "queued"}
+
+
+async def test_nobody_writes_to_them_again_and_the_record_holds(house: House) -> None:
+    told = await house.forgetting.forget(ANA, "Asked by ana.lind@firm.example")
+    salt = house.hive.salt()
+    reason = await house.store.query(lambda conn: is_suppressed(conn, salt, ANA))
+    assert reason == "erased"
+    assert house.audit.verify().ok
+    record = house.audit.find(told["audit_id"])
+    assert record is not None
+    assert (record["kind"], record["body"]["lead"]) == ("erasure", told["lead_id"])
+    assert record["body"]["reason"] == "Asked by [address]"
+    decision = house.audit.find(told["lead_id"])  # its own, not the erasure
+    assert decision is not None
+    assert decision["body"] == {"of": 1}
+
+
+async def test_the_bank_keeps_what_it_learned_and_not_the_words(house: House) -> None:
+    before = {item.id: (item.alpha, item.beta, item.status) for item in house.bank.items()}
+    await house.forgetting.forget(ANA, "She asked")
+    after = {item.id: (item.alpha, item.beta, item.status) for item in house.bank.items()}
+    assert after == before
+    words = {one.text for item in house.bank.items() for one in item.evidence}
+    assert f"{ANA} would hate this" not in words
+    assert f"{BEN} would hate this" in words
+
+
+async def test_what_is_in_work_is_not_torn_from_under_the_queen(house: House) -> None:
+    at = iso(house.clock())
+    await house.store.run(
+        lambda conn: conn.execute(
+            run_items.insert().values(
+                run_id="R-2", row=1, lead_id=house.id_of(ANA), state=None, updated_at=at
+            )
+        )
+    )
+    with pytest.raises(Refused, match="being prepared"):
+        await house.forgetting.forget(ANA, "She asked")
+    assert holders(house.hive.path, "ana.lind")
+
+
+async def test_forgetting_again_or_a_stranger_does_no_harm(house: House) -> None:
+    await house.forgetting.forget(ANA, "She asked")
+    again = await house.forgetting.forget(ANA, "She asked")
+    assert {name: count for name, count in again["erased"].items() if count} == {}
+    stranger = await house.forgetting.forget("nobody@here.example", "He asked")
+    assert not any(stranger["erased"].values())
+    assert stranger["suppressed"]
+
+
+async def test_without_a_reason_or_an_address_nothing_happens(house: House) -> None:
+    for email, reason in ((ANA, "  "), ("no address", "He asked")):
+        with pytest.raises(BadInput):
+            await house.forgetting.forget(email, reason)
+    assert holders(house.hive.path, "ana.lind")
+
+
+async def test_another_hive_below_is_left_and_told(house: House) -> None:
+    below = Hive.open(house.hive.path / "chaos", sandbox=True)
+    (below.logs_dir / "queen.log").write_text(ANA)
+    told = await house.forgetting.forget(ANA, "She asked")
+    assert told["left_in"] == ["chaos/logs/queen.log"]
