@@ -100,6 +100,11 @@ class Store:
 
         return await asyncio.get_running_loop().run_in_executor(self._readers, work)
 
+    def migrate(self) -> None:
+        """Bring the database to the newest schema. Raises ConfigError, StoreUnavailable."""
+        with self.transaction() as conn:
+            migrate(conn)
+
     def close(self) -> None:
         """Finish submitted writes and close every connection."""
         self._writer.close()
@@ -136,15 +141,26 @@ def open_store(hive: Hive, database_url: str | None = None) -> Store:
         ConfigError: not a PostgreSQL URL, or the database has a newer schema than we know.
         StoreUnavailable: the database cannot be opened or migrated.
     """
-    engine = postgres_engine(database_url) if database_url else sqlite_engine(hive.database_file)
-    store = Store(engine)
+    store = unopened_store(hive, database_url)
     try:
-        with store.transaction() as conn:
-            migrate(conn)
+        store.migrate()
     except BaseException:
         store.close()
         raise
     return store
+
+
+def unopened_store(hive: Hive, database_url: str | None = None) -> Store:
+    """The same, without looking at the database: for who must go on while it is away.
+
+    Until `Store.migrate` has returned once, anything may be `StoreUnavailable`.
+
+    Raises:
+        ConfigError: not a PostgreSQL URL.
+    """
+    return Store(
+        postgres_engine(database_url) if database_url else sqlite_engine(hive.database_file)
+    )
 
 
 def open_existing(hive: Hive, database_url: str | None, *, wait_s: float) -> Store:

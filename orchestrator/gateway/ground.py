@@ -19,7 +19,7 @@ from guardrails.clock import Clock, shifted
 from guardrails.config import Config, config_path, load_config
 from guardrails.errors import ConfigError
 from guardrails.hive import Hive
-from guardrails.store import Store, open_store
+from guardrails.store import Store, unopened_store
 from orchestrator.environment import Environment
 from orchestrator.gateway.clicks import Interactions
 from orchestrator.gateway.server import Background
@@ -95,11 +95,10 @@ def own_values(environment: Environment, *, sandbox: bool) -> dict[str, str]:
 
 @contextlib.contextmanager
 def opened(options: Options, config: Config, environment: Environment) -> Iterator[Ground]:
-    """Everything open, closed at the end.
+    """Everything open, closed at the end; the database not looked at yet.
 
     Raises:
         ConfigError: the hive, or a variable.
-        StoreUnavailable: the database.
     """
     values = own_values(environment, sandbox=options.sandbox)
     clock = shifted(sandbox_offset(environment.values, sandbox=options.sandbox))
@@ -110,7 +109,8 @@ def opened(options: Options, config: Config, environment: Environment) -> Iterat
     hive = ensure_hive(options.hive, options.sandbox, config, clock, lessons)
     with contextlib.ExitStack() as stack:
         stack.enter_context(logging_to(hive.logs_dir / "gateway.log"))
-        store = open_store(hive, environment.values.get("SWARM_DATABASE_URL"))
+        # Looked at once the door is open: deliveries are taken in while the database is away.
+        store = unopened_store(hive, environment.values.get("SWARM_DATABASE_URL"))
         stack.callback(store.close)
         audit = AuditLog(hive, store, clock)
         stack.callback(audit.close)

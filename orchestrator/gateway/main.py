@@ -12,10 +12,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import structlog
 from starlette.routing import Router
 
 from guardrails.clock import utc_now
+from guardrails.errors import StoreUnavailable
 from guardrails.heartbeats import Beating
+from guardrails.store import Store
 from orchestrator.environment import Environment
 from orchestrator.gateway.app import Parts, build_app
 from orchestrator.gateway.attach import attach
@@ -32,6 +35,10 @@ from orchestrator.gateway.server import beside, bound, serve
 from orchestrator.gateway.spool import Spool
 from orchestrator.gateway.unsubscribe import Unsubscribe
 from orchestrator.gateway.webhooks import Webhooks
+
+log = structlog.get_logger(__name__)
+_START_S = 2.0  # that the door waits for the database; RB2B waits 15 for the door
+_AGAIN_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -51,8 +58,7 @@ def run(options: Options, environment: Environment, ready: Callable[[Open], None
         ready: called once it listens.
 
     Raises:
-        ConfigError: configuration, hive, a variable, or the port.
-        StoreUnavailable: the database cannot be opened.
+        ConfigError: configuration, hive, a variable, the port, or a newer database.
     """
     asyncio.run(_run(options, environment, ready))
 
@@ -73,13 +79,33 @@ async def _run(options: Options, environment: Environment, ready: Callable[[Open
         )
         app, clicks, doors = compose(ground, intake, attached, beating)
         host, port = listener.getsockname()[:2]
+        database = asyncio.create_task(opened_soon(ground.store))
         try:
-            await intake.absorb()
+            done, _ = await asyncio.wait({database}, timeout=_START_S)
+            if done:
+                database.result()
             async with beating, beside([intake.keep_absorbing, *attached.background]):
                 await serve(app, listener, lambda: ready(Open(host, port, doors)))
                 await clicks.finish()
         finally:
+            database.cancel()
             spool.close()
+
+
+async def opened_soon(store: Store, again_s: float = _AGAIN_S) -> None:
+    """Bring the database to the newest schema as soon as it is there.
+
+    Raises:
+        ConfigError: its schema is newer than we know.
+    """
+    while True:
+        try:
+            await asyncio.to_thread(store.migrate)
+        except StoreUnavailable as error:
+            log.warning("database_away", why=error.message)
+            await asyncio.sleep(again_s)
+        else:
+            return
 
 
 def compose(

@@ -7,6 +7,7 @@ few seconds, however often somebody scrapes.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from guardrails.store.people_tables import approvals, slack_messages
 from orchestrator.inbox import Inbox, InboxState, Source
 
 _FRESH_S = 3.0
+_PATIENCE_S = 3.0
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15)
 
 
@@ -91,8 +93,9 @@ class Metrics:
     async def _refresh(self) -> None:
         self._depth.clear()
         try:
-            depths = await self._depths()
-        except StoreUnavailable:
+            async with asyncio.timeout(_PATIENCE_S):
+                depths = await self._depths()
+        except (StoreUnavailable, TimeoutError):
             self._up.set(0)
             self._waiting.set(float("nan"))
             self._slack.set(float("nan"))

@@ -170,3 +170,27 @@ async def test_what_was_answered_before_a_kill_is_there_after_it(tmp_path: Path)
     database.close()
     kept = {body.partition("linkedin.com/in/")[2].partition('"')[0] for body in bodies}
     assert names <= kept
+
+
+@pytest.mark.long
+async def test_a_gateway_that_starts_while_the_database_is_away_takes_in_all_the_same(
+    tmp_path: Path,
+) -> None:
+    hive = tmp_path / "hive"
+    gateway(hive).end(signal.SIGTERM)  # makes the hive
+    database = sqlite3.connect(hive / "swarm.db", timeout=30)
+    database.execute("BEGIN IMMEDIATE")
+    where = gateway(hive)
+    async with httpx.AsyncClient(base_url=where.url, timeout=ANSWER_S, trust_env=False) as client:
+        assert (await client.post(RB2B, content=lead(1))).status_code == 200
+        assert (await client.get("/readyz")).status_code == 503
+        assert (await client.get("/healthz")).status_code == 200
+        database.rollback()
+        database.close()
+        async with asyncio.timeout(60):
+            while not (  # noqa: ASYNC110 - it is another process that ends the wait
+                counted(hive, "SELECT count(*) FROM inbox")
+                and (await client.get("/readyz")).status_code == 200
+            ):
+                await asyncio.sleep(0.1)
+    assert where.end(signal.SIGTERM) == 0
