@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # loaded when the database knows already
     from orchestrator.emergency_tell import Messenger
     from orchestrator.emergency_vendors import CampaignStep
 
+_AGAIN = "Press again when it is back."
 _ELSEWHERE = "Press again when it is back; until then run this on every machine of the swarm."
 Helpers = Callable[[], Awaitable[tuple["Messenger", "CampaignStep"]]]
 
@@ -133,8 +134,8 @@ class Emergency:
                     press.database_s,
                 )
             except SwarmError as error:
-                if error.message != problem:
-                    problem = error.message
+                if (said := error.message.removeprefix("database: ")) != problem:
+                    problem = said
                     self._told.line("database", f"not yet: {problem}", ok=None)
                 freed = await self._free_database()
             else:
@@ -144,10 +145,11 @@ class Emergency:
                 break
             await asyncio.sleep(0.1)
         self._told.facts["row"] = False
-        self._told.unverified(
-            "database", f"it does not know of the stop ({problem}); other machines of this swarm "
-            "are not known to have stopped", _ELSEWHERE,
-        )  # fmt: skip
+        others = "other machines of this swarm are not known to have stopped"
+        here = "the STOP file alone holds this machine"
+        known = others if press.database_url else here
+        text = f"it does not know of the stop ({problem}); {known}"
+        self._told.unverified("database", text, _ELSEWHERE if press.database_url else _AGAIN)
         return None
 
     def _may_come(self, problem: str) -> bool:

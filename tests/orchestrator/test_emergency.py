@@ -108,7 +108,7 @@ async def test_pressing_again_verifies_again_and_voids_nothing_more(
     assert len(records(hive, opened)) == 4
 
 
-async def test_without_a_database_this_machine_is_stopped_and_the_others_are_not_known_to_be(
+async def test_without_its_database_file_this_machine_is_stopped_and_the_rest_is_not_verified(
     hive: Hive, opened: Store
 ) -> None:
     opened.close()
@@ -117,7 +117,7 @@ async def test_without_a_database_this_machine_is_stopped_and_the_others_are_not
     told = await stopped(pressed(hive))
     assert (told.machine_stopped, told.verified) == (True, False)
     assert {one.what for one in told.residue} == {"database", "in flight", "record"}
-    assert "other machines" in step(told, "database")
+    assert "alone holds this machine" in step(told, "database")
     assert not hive.database_file.exists(), "a new, empty one would know nothing of anything"
     assert "NOT VERIFIED" in last_word(told)
     assert str(hive.stop_file.exists())
@@ -134,6 +134,13 @@ async def test_a_database_that_somebody_holds_is_waited_for_and_then_left(
     assert not told.verified
     assert "database" in {one.what for one in told.residue}
     assert (await stopped(pressed(hive))).verified
+
+
+async def test_a_server_that_is_away_leaves_the_other_machines_unverified(hive: Hive) -> None:
+    told = await stopped(pressed(hive, database_url="postgresql://u:p@127.0.0.1:9/none"))
+    assert (told.machine_stopped, told.verified) == (True, False)
+    assert "other machines of this swarm are not known to have stopped" in step(told, "database")
+    assert "every machine" in next(o.remedy for o in told.residue if o.what == "database")
 
 
 async def test_who_stands_still_with_the_database_is_ended(hive: Hive, opened: Store) -> None:
