@@ -14,6 +14,7 @@ ALL = (
     "bank_consult",
     "audit_append",
     "permits",
+    "deliver",
     "gateway",
 )
 

@@ -79,7 +79,11 @@ def exit_code(report: Json) -> int:
     leads, deliveries = report["leads"], report["deliveries"]
     decided = leads["processed"] == leads["total"] and not leads["crashed"]
     states = deliveries["by_state"]
-    troubled = states.get("unknown") or states.get("failed") or deliveries["unknown_writes"]
+    # What is still queued after everything was tried has broken twice: the log says how.
+    broken = states.get("queued") and report["mode"] != Mode.SHADOW
+    troubled = (
+        states.get("unknown") or states.get("failed") or deliveries["unknown_writes"] or broken
+    )
     return 0 if decided and not troubled and "error" not in report else 1
 
 

@@ -104,3 +104,12 @@ def test_many_problems_give_a_message_of_bounded_length(folder: Path) -> None:
         load_config(folder)
     assert len(caught.value.message) < 10_000
     assert caught.value.message.endswith("and 480 more")
+
+
+def test_a_mailbox_cannot_be_set_beyond_what_a_campaign_takes(folder: Path) -> None:
+    file = folder / "production.json"
+    document = json.loads(file.read_text())
+    document["sending_limits"] |= {"per_mailbox_day": 1001, "per_mailbox_day_hard": 1001}
+    file.write_text(json.dumps(document))
+    with pytest.raises(ConfigError, match="per_mailbox_day_hard is 1001"):
+        load_config(folder)

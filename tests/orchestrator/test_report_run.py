@@ -15,7 +15,7 @@ from tests.guardrails.ledger_samples import Book, limits, write
 
 def report(deliveries: Json) -> Json:
     leads: dict[str, Any] = {"processed": 1, "total": 1, "crashed": 0}
-    return {"leads": leads, "deliveries": deliveries}
+    return {"leads": leads, "deliveries": deliveries, "mode": "live"}
 
 
 def test_a_campaign_that_may_have_been_made_needs_a_person_though_no_email_is_unknown(
@@ -32,3 +32,11 @@ def test_a_campaign_that_may_have_been_made_needs_a_person_though_no_email_is_un
         said = deliveries_document(conn, "R-1", limits(), clock())
     assert (said["by_state"], said["unknown_writes"]) == ({}, 1)
     assert exit_code(report(said)) == 1
+
+
+def test_an_email_whose_attempts_broke_needs_a_person_and_one_that_waits_does_not() -> None:
+    said: Json = {"by_state": {"sent": 1, "deferred": 2}, "unknown_writes": 0}
+    assert exit_code(report(said)) == 0
+    broken = report(said | {"by_state": {"sent": 1, "queued": 1}})
+    assert exit_code(broken) == 1
+    assert exit_code(broken | {"mode": "shadow"}) == 0  # nothing is tried there

@@ -145,7 +145,9 @@ class SendingLimits(Section):
     per_hour: int = Field(gt=0)
     per_recipient_domain_hour: int = Field(gt=0)
     per_mailbox_day: int = Field(gt=0)
-    per_mailbox_day_hard: int = Field(gt=0, description="No mailbox may be set beyond this.")
+    per_mailbox_day_hard: int = Field(
+        gt=0, le=1000, description="No mailbox may be set beyond this. A campaign takes no more."
+    )
     spacing_s: int = Field(ge=0, description="Seconds between two e-mails of this swarm.")
     ramp_per_day: int = Field(gt=0, description="A day's e-mails, tier 1 only, while ramping up.")
     ramp_clean_days: int = Field(ge=0, description="Clean days that end the ramp; 0: no ramp.")
