@@ -16,6 +16,7 @@ import typer
 from guardrails.collector import spare_the_collector
 from orchestrator import (
     cli_approvals,
+    cli_bank,
     cli_brakes,
     cli_campaign,
     cli_keys,
@@ -48,9 +49,8 @@ app = typer.Typer(
     add_completion=False,
 )
 audit_app = typer.Typer(help="The audit record.", no_args_is_help=True)
-bank_app = typer.Typer(help="The reasoning bank.", no_args_is_help=True)
 app.add_typer(audit_app, name="audit")
-app.add_typer(bank_app, name="bank")
+cli_bank.register(app)
 cli_brakes.register(app)
 cli_campaign.register(app)
 register_failures(app)
@@ -155,16 +155,6 @@ def audit_verify(hive: HiveOption = DEFAULT_HIVE, as_json: JsonOption = False) -
     from orchestrator.commands import verify_audit
 
     guarded(as_json, lambda: verify_audit(hive, as_json=as_json))
-
-
-@bank_app.command("show")
-def bank_show(
-    hive: HiveOption = DEFAULT_HIVE, config: ConfigOption = None, as_json: JsonOption = False
-) -> None:
-    """What the swarm has learned: every item with its numbers and its effect today."""
-    from orchestrator.commands import show_bank
-
-    guarded(as_json, lambda: show_bank(hive, config, as_json=as_json))
 
 
 def main() -> None:

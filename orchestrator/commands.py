@@ -10,17 +10,15 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from guardrails.audit import AuditLog
-from guardrails.bank import Bank, BankRow, describe
 from guardrails.clock import utc_now
 from guardrails.config import load_config
 from guardrails.config.models import FailureInjection
@@ -160,36 +158,6 @@ def verify_audit(hive: Path, *, as_json: bool) -> int:
     )
     _show(asdict(report), text, as_json=as_json)
     return 0 if report.ok else 1
-
-
-def show_bank(hive: Path, config: Path | None, *, as_json: bool) -> int:
-    """Every item of the bank."""
-    policy = load_config(config).policy.bank
-    with opened(hive) as (found, _store):
-        bank = Bank.open(found.bank_file, policy, utc_now)
-        rows = describe(bank, utc_now())
-        version = bank.version
-    items = [row.model_dump(mode="json") for row in rows]
-    if as_json:
-        _show({"bank_version": version, "items": items}, "", as_json=True)
-        return 0
-    console().print(_bank_table(version, rows))
-    return 0
-
-
-def _bank_table(version: str, rows: Sequence[BankRow]) -> Table:
-    table = Table(title=f"Reasoning bank {version}", box=None, header_style="bold", expand=True)
-    for name in ("Item", "Effect", "Failures"):
-        table.add_column(name, no_wrap=name != "Effect")
-    table.add_column("What, and where", overflow="fold", ratio=1)
-    for row in rows:
-        effect = row.effect if row.status == "active" else f"{row.effect} ({row.status})"
-        counted = "" if row.kind == "golden" else f"{row.k:g} of {row.n:g}"
-        if row.probability is not None:
-            counted += f", P {row.probability:.2f}"
-        where = "" if row.scope in row.title else f" ({row.scope})"
-        table.add_row(row.id, effect, counted, f"{row.title}{where}; {row.trust}")
-    return table
 
 
 @contextmanager

@@ -121,8 +121,9 @@ class Bank:
         state = self._current()
         return state.index.slice_for(pattern, str(state.version))
 
-    def learn(self, *lessons: Lesson) -> tuple[str, ...]:
-        """Fold lessons in, in one write. Known lessons change nothing. Returns the touched ids.
+    def learn(self, *lessons: Event) -> tuple[str, ...]:
+        """Fold lessons, or other events, in, in one write. Known ones change nothing. Returns the
+        touched ids.
 
         Raises:
             BadInput: a lesson is dated in the future; nothing was learned.

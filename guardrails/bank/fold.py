@@ -238,10 +238,10 @@ def _golden(event: GoldenEvent) -> Evidence:
     return Evidence(
         event_id=event.event_id,
         outcome="golden",
-        actor="config/golden_set.json",
+        actor=event.actor,
         trust="system" if event.sample else "human",
         weight=0.0 if event.sample else float(event.successes),
-        trial="golden",  # configured anew, it replaces its former statement
+        trial=event.trial,
         at=event.at,
         text=event.source[:_TEXT_KEPT],
     )

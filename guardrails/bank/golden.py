@@ -11,8 +11,18 @@ from datetime import datetime
 
 from guardrails.bank.fold import id_of, key_of
 from guardrails.bank.index import similarity
-from guardrails.bank.models import GoldenEvent, Item, ItemAction, ItemKey, ItemScope, Match
+from guardrails.bank.models import (
+    CONFIGURED,
+    GoldenEvent,
+    Item,
+    ItemAction,
+    ItemKey,
+    ItemScope,
+    Lesson,
+    Match,
+)
 from guardrails.bank.slices import GoldenSlice
+from guardrails.bank.wording import scope_text
 from guardrails.config.models import BankPolicy, GoldenItem, GoldenSet
 from guardrails.model import GoldenMatch, digest
 
@@ -37,22 +47,66 @@ def golden_changes(
     golden: GoldenSet, items: Iterable[Item], at: datetime
 ) -> Iterator[GoldenEvent | ItemAction]:
     """What brings the bank's golden items in line with the configured set: new patterns, and
-    retirement of those that are configured no more."""
-    active = {item.id: item for item in items if item.kind == "golden" and item.status == "active"}
+    retirement of those that are configured no more.
+
+    What people promoted is theirs to retire, and what a person retired stays so until it is
+    configured differently.
+    """
+    known = {item.id: item for item in items if item.kind == "golden"}
     wanted = {id_of(event.key): event for event in golden_events(golden, at)}
     for item_id, event in wanted.items():
-        known = active.get(item_id)
-        if known is None or event.event_id != known.evidence[-1].event_id:
+        stated, retired_by = _standing(known.get(item_id))
+        if stated != event.event_id or retired_by == CONFIGURED:
             yield event
-    for item_id in active.keys() - wanted.keys():
-        yield ItemAction(
-            event_id=f"golden:retire:{item_id}:{at.isoformat()}",
-            at=at,
-            action="retired",
-            actor="config/golden_set.json",
-            text="No longer configured.",
-            key=key_of(active[item_id]),
-        )
+    for item_id, item in known.items():
+        stated, _ = _standing(item)
+        if stated is not None and item.status == "active" and item_id not in wanted:
+            yield ItemAction(
+                event_id=f"golden:retire:{item_id}:{at.isoformat()}",
+                at=at,
+                action="retired",
+                actor=CONFIGURED,
+                text="No longer configured.",
+                key=key_of(item),
+            )
+
+
+def promoted_event(
+    lesson: Lesson, features: Mapping[str, str], *, actor: str, at: datetime, source: str
+) -> GoldenEvent:
+    """One e-mail that succeeded, as a golden pattern: a person says so. The same structure in the
+    same scope is the same item, whoever promotes and on whatever machine.
+
+    Args:
+        lesson: about that e-mail.
+        features: its structure; never its wording.
+    """
+    scope = ItemScope(**lesson.scope.model_dump())
+    return GoldenEvent(
+        event_id=f"golden:{lesson.event_id}",
+        at=at,
+        key=ItemKey(
+            kind="golden",
+            scope=scope,
+            match=Match(features=dict(features)),
+            name=f"Promoted: {scope_text(scope)}",
+        ),
+        successes=1,
+        source=source,
+        sample=False,
+        actor=actor,
+        trial=lesson.content_hash or lesson.event_id,
+    )
+
+
+def _standing(item: Item | None) -> tuple[str | None, str | None]:
+    """The configured statement in force, and who retired the item, if it is retired."""
+    if item is None:
+        return None, None
+    stated = [one for one in item.evidence if one.outcome == "golden" and one.actor == CONFIGURED]
+    retired = [one for one in item.evidence if one.outcome == "retired"]
+    by = retired[-1].actor if retired and item.status == "retired" else None
+    return (stated[-1].event_id if stated else None), by
 
 
 def match_golden(

@@ -125,8 +125,12 @@ class ItemAction(Frozen):
     key: ItemKey
 
 
+CONFIGURED = "config/golden_set.json"  # the actor of what configuration states
+
+
 class GoldenEvent(Frozen):
-    """A golden pattern as configuration states it, taken in at `at`."""
+    """A golden pattern, taken in at `at`: as configuration states it, or as a person promoted one
+    e-mail that succeeded."""
 
     event_id: str
     at: Instant
@@ -134,6 +138,12 @@ class GoldenEvent(Frozen):
     successes: int = Field(ge=1)
     source: str
     sample: bool = Field(description="Invented with the product: shown, never counted.")
+    actor: str = CONFIGURED
+    trial: str = Field(
+        default="golden",
+        description="The e-mail it is about. What configuration states is one trial: stated anew, "
+        "it replaces its former statement.",
+    )
 
 
 Event = Lesson | ItemAction | GoldenEvent

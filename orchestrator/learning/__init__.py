@@ -1,0 +1,1 @@
+"""What people do with the bank: look, act, label, promote; and how right it has been."""
