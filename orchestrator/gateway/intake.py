@@ -83,6 +83,7 @@ class Intake:
         except (StoreUnavailable, OSError) as error:
             log.warning("spool_not_absorbed", error=type(error).__name__)
             return 0
+        self._away_until = float("-inf")  # it is back
         log.warning("spool_absorbed", deliveries=moved)
         return moved
 
