@@ -16,6 +16,7 @@ ALL = (
     "permits",
     "deliver",
     "gateway",
+    "clicks",
 )
 
 
