@@ -23,10 +23,12 @@ from orchestrator.approvals.case import Cases
 from orchestrator.approvals.edits import Edits, Parts
 from orchestrator.bootstrap import Options, Swarm, running_swarm
 from orchestrator.day_log import DayLog
+from orchestrator.deliver_writes import Writer
 from orchestrator.environment import Environment
 from orchestrator.errands import Errand, Errands
 from orchestrator.inbox import Inbox, Received, Source, settle
 from orchestrator.outcomes.handler import Outcomes
+from orchestrator.outcomes.protect import Protector
 from orchestrator.service import Handler, Service
 from orchestrator.slack.outbox import notice
 from orchestrator.visitors import Visitors
@@ -136,11 +138,18 @@ def _errands(swarm: Swarm, visitors: Visitors, learn: Callable[[], Awaitable[obj
         Errand("expire approvals", _SWEEP_S, swarm.approvals.expire_due),
         Errand("sweep the ledger", _SWEEP_S, lambda: swarm.store.run(ledger.sweep)),
         Errand("close days", _TIDY_S, visitors.close_days),
+        Errand("protect", _SWEEP_S, _protector(swarm, ledger).nudge),
     ]
     if swarm.mode is Mode.SHADOW:
         log = DayLog(swarm.hive, swarm.store, swarm.clock)
         errands.append(Errand("shadow log", _LOG_S, log.refresh))
     return Errands(errands)
+
+
+def _protector(swarm: Swarm, ledger: Ledger) -> Protector:
+    seconds = swarm.config.production.delivery.permit_seconds
+    writer = Writer(swarm.children, ledger, swarm.store, swarm.clock, permit_seconds=seconds)
+    return Protector(swarm.store, swarm.children, writer, swarm.clock, swarm.mode)
 
 
 def _tell(conn: Connection, key: str, text: str, approval_id: str, at: datetime) -> None:

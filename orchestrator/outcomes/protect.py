@@ -10,6 +10,7 @@ a wish that came to nothing rests, and after a week it is our own list that prot
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +20,7 @@ import structlog
 from sqlalchemy import Connection, exists, select
 
 from guardrails.clock import Clock, iso, parse
-from guardrails.errors import BadInput, LeadQuarantined, ServerUnavailable
+from guardrails.errors import BadInput, LeadQuarantined, ServerUnavailable, SwarmError
 from guardrails.ledger_rows import Status
 from guardrails.model import Mode
 from guardrails.outcomes import RULES
@@ -84,6 +85,18 @@ class Protector:
         self._clock = clock
         self._mode = mode
         self._resting: dict[str, datetime] = {}
+        self._at_it: asyncio.Task[None] | None = None
+
+    async def nudge(self) -> None:
+        """Begin with what is open, unless it is being worked on; does not wait for the vendors."""
+        if self._at_it is None or self._at_it.done():
+            self._at_it = asyncio.create_task(self._guarded(), name="protect")
+
+    async def _guarded(self) -> None:
+        try:
+            await self.run_once()
+        except SwarmError as error:
+            log.warning("not_protected_yet", code=error.code)
 
     async def run_once(self) -> int:
         """Whatever is open and does not rest. Gives how many were carried out.
