@@ -35,6 +35,7 @@ import anyio._backends._asyncio  # noqa: F401
 from servers.common.main import Opened, die_with_parent, run
 
 _MESSAGE = 1024
+_STANDARD = 3  # stdin, stdout, stderr
 _LENGTH = struct.Struct("!I")
 _PROC = Path("/proc/self")
 _ARG_START, _ARG_END = 45, 46  # in /proc/self/stat, counted from the state letter
@@ -53,7 +54,7 @@ def main() -> None:
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps: never a zombie, even stopped
     while True:
-        request, fds, _, _ = socket.recv_fds(queen, _MESSAGE, 3)
+        request, fds, _, _ = socket.recv_fds(queen, _MESSAGE, _STANDARD)
         if not request:
             return
         number, _, module = request.partition(b" ")
@@ -74,10 +75,13 @@ def _fork(module: str, openers: dict[str, Opener], fds: Sequence[int]) -> tuple[
 
     Raises:
         KeyError: no such server was preloaded.
-        RuntimeError: another thread runs: a lock that it holds would be held for ever.
+        RuntimeError: another thread runs: a lock that it holds would be held for ever. Or a
+            descriptor is missing: the server would read what is meant for the nursery.
         OSError: the kernel refuses.
     """
     open_server = openers[module]
+    if len(fds) != _STANDARD:
+        raise RuntimeError(f"{len(fds)} descriptors")
     if len(list((_PROC / "task").iterdir())) != 1:
         raise RuntimeError("more than one thread")
     nursery = os.getpid()
@@ -105,7 +109,7 @@ def _serve(module: str, open_server: Opener, fds: Sequence[int], nursery: int) -
         run(open_server)
         code = 0
     except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else 1
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:  # noqa: BLE001 - the edge of the process: nothing may reach `main`
         traceback.print_exc()
     finally:
@@ -114,7 +118,7 @@ def _serve(module: str, open_server: Opener, fds: Sequence[int], nursery: int) -
 
 def _close_the_rest() -> None:
     for entry in list((_PROC / "fd").iterdir()):
-        if int(entry.name) > 2:
+        if int(entry.name) >= _STANDARD:
             with contextlib.suppress(OSError):
                 os.close(int(entry.name))
 

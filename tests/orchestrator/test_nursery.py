@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -15,7 +16,7 @@ import pytest
 from guardrails.errors import ServerUnavailable
 from orchestrator.mcp_session import Session
 from orchestrator.nursery import Nursery
-from tests.orchestrator.fakes.awkward import ROOT, awkward, awkward_nursery
+from tests.orchestrator.fakes.awkward import MODULE, ROOT, awkward, awkward_nursery
 from tests.orchestrator.fakes.awkward_server import DO, Do
 
 pytestmark = [
@@ -189,6 +190,24 @@ async def test_a_nursery_that_does_not_serve_is_done_without(
                 assert await echo(server) == "here"
                 assert not is_forked(server, nursery)
     assert said in (tmp_path / "nursery.log").read_text()
+
+
+def test_a_request_without_all_three_descriptors_is_refused(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs, (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "servers.common.nursery"],
+            stdin=theirs, stdout=log, stderr=log, env={**os.environ, "PYTHONPATH": ROOT},
+        )  # fmt: skip
+        theirs.close()
+        ours.settimeout(30)
+        ours.send(MODULE.encode())
+        socket.send_fds(ours, [f"7 {MODULE}".encode()], [log.fileno()] * 2)
+        answer, fds, _, _ = socket.recv_fds(ours, 1024, 1)
+        assert (answer, fds) == (b"7 0 RuntimeError('2 descriptors')", [])
+        assert psutil.Process(process.pid).children() == []
+        ours.close()
+        assert process.wait(30) == 0  # nobody can ask any more
 
 
 async def test_a_killed_queen_takes_nursery_and_servers_with_her_even_stopped(
