@@ -86,7 +86,7 @@ class Emergency:
         if not placed.present:
             self._told.unverified(
                 "STOP file", f"could not be placed ({placed.problem})",
-                f"touch {self._press.hive / 'STOP'}",
+                f"Free disk space, then: touch {self._press.hive / 'STOP'}",
             )  # fmt: skip
             return
         how = "was there already" if placed.already else f"placed ({placed.how})"
@@ -105,6 +105,10 @@ class Emergency:
             return
         found = await asyncio.to_thread(stop_processes.servers, self._press.hive)
         desperate = not self._press.placed.present
+        if desperate:  # nothing else holds this machine for certain
+            for pid in await asyncio.to_thread(stop_processes.queens, self._press.hive):
+                if await asyncio.to_thread(stop_processes.end, pid):
+                    self._told.line("processes", f"the queen (pid {pid}): ended")
         for one in found:
             if one.frozen or (desperate and one.writes):
                 await asyncio.to_thread(self._end_one, one)
@@ -146,7 +150,8 @@ class Emergency:
             await asyncio.sleep(0.1)
         self._told.facts["row"] = False
         others = "other machines of this swarm are not known to have stopped"
-        here = "the STOP file alone holds this machine"
+        placed = press.placed.present
+        here = "the STOP file alone holds this machine" if placed else "nor is there a STOP file"
         known = others if press.database_url else here
         text = f"it does not know of the stop ({problem}); {known}"
         self._told.unverified("database", text, _ELSEWHERE if press.database_url else _AGAIN)

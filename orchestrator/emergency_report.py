@@ -93,7 +93,8 @@ def last_word(told: Told) -> str:
     if not told.machine_stopped:
         lines += [
             "NOT STOPPED. Neither the STOP file nor the database could be written.",
-            "The servers that hold vendors' keys were ended; a restart would start them again.",
+            "The queen and the servers that hold vendors' keys were ended. Whatever starts them",
+            "again (systemd, swarm up) has to be stopped by hand, now.",
         ]
     elif told.verified:
         lines += ["STOPPED. All of it was verified: nothing goes out any more, on any machine."]
@@ -102,8 +103,9 @@ def last_word(told: Told) -> str:
     for one in told.residue:
         lines += [f"  - {one.what}: {one.text}", f"    Do: {one.remedy}"]
     lines += [f"Standing still: {still}." for still in [told.facts.get("standing")] if still]
-    lines += [
-        "A restart does not lift it. When it is safe: "
-        f"swarm resume --hive {told.hive} --reason '...'",
-    ]
+    if told.machine_stopped:
+        lines += [
+            "A restart does not lift it. When it is safe: "
+            f"swarm resume --hive {told.hive} --reason '...'",
+        ]
     return "\n".join(lines)

@@ -3,8 +3,8 @@
 Every process of the swarm looks at it before a permit is spent and before a write's first byte.
 It is placed before anything heavy is loaded, so this module needs the standard library alone (and
 any Python 3 that is still about). Its presence is the stop; the text in it is for people. Refuses
-to give up while there is a way left to make the name appear: on a full disk a hard link, a
-directory or a dangling link of that name stops as well.
+to give up while there is a way left to make the name appear: a hard link, a directory, a dangling
+link, or a log file that is renamed stops as well.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Placed:
     Args:
         present: the name is there: this machine is stopped.
         already: it was there before.
-        how: file, hard link, directory or link; empty when it was there before, or is not.
+        how: by which of the ways; empty when it was there before, or is not.
         durable: it survives a power cut.
         problem: why it is not there, or not durable, for a person.
         at: when it was seen to be there, seconds since 1970.
@@ -117,11 +117,20 @@ def _dangling(path: Path, _reason: str) -> None:
     path.symlink_to("stopped")
 
 
+def _renamed(path: Path, _reason: str) -> None:
+    """Needs nothing at all: a log takes the name, and is written on under it."""
+    for log in sorted((path.parent / "logs").glob("*.log*"), reverse=True):
+        log.rename(path)
+        return
+    raise FileNotFoundError(2, "there is no log to rename")
+
+
 _WAYS: tuple[tuple[str, Callable[[Path, str], None]], ...] = (
     ("file", _create),
     ("hard link", _link),
     ("directory", _directory),
     ("link", _dangling),
+    ("renamed log", _renamed),
 )
 
 

@@ -73,6 +73,11 @@ def is_sandbox(hive: Path) -> bool:
         return False
 
 
+def queens(hive: Path) -> list[int]:
+    """Who holds this hive's queen.lock: their servers die with them."""
+    return [pid for pid in _pids() if _has_open(pid, hive / "queen.lock")]
+
+
 def frozen_at(file: Path) -> list[int]:
     """Processes that stand still and have this file open: they may hold its lock for ever."""
     return [pid for pid in _pids() if _STANDING & {*_stat(pid)[:1]} and _has_open(pid, file)]
