@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from guardrails import tracing
 from guardrails.approvals import Approvals
 from guardrails.approvers import ApproverList, slack_ids
 from guardrails.audit import AuditLog
@@ -170,6 +171,8 @@ async def running_swarm(options: Options, environment: Environment) -> AsyncIter
     async with contextlib.AsyncExitStack() as stack:
         hive = open_hive(options, config, clock)
         stack.enter_context(logging_to(hive.logs_dir / "queen.log"))
+        tracing.begin("queen", environment.values.get(tracing.ENDPOINT))
+        stack.callback(tracing.end)
         nursery = await stack.enter_async_context(nursery_of(hive))  # it imports meanwhile
         twins = await _twins(stack, options, offset_s)
         if twins is not None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+from guardrails import tracing
 from guardrails.clock import Clock
 from guardrails.errors import BadInput, LeadQuarantined, NotFound, ServerUnavailable
 from guardrails.model import CrmView, Mode, OutreachView, Reason
@@ -74,6 +75,10 @@ class DeliverLead:
 
     async def workflow(self, delivery_id: str) -> Json:
         """Go on from where the lead stands. Result: `{state}`."""
+        with tracing.span("deliver_lead", decision=delivery_id):
+            return await self._workflow(delivery_id)
+
+    async def _workflow(self, delivery_id: str) -> Json:
         seen = await self._engine.step("look_up", self._look_up, delivery_id)
         if seen["left"]:
             await self._deliveries.end(delivery_id, Ended(DeliveryState.QUEUED, (lowered(),)))

@@ -18,6 +18,7 @@ from dotenv import dotenv_values
 from guardrails.errors import ConfigError
 
 Need = Literal["critical", "recommended", "optional"]
+_SERVERS = ("hunter", "enricher", "crafter", "guardrails", "ghl", "instantly")
 _STORE_SERVERS = ("guardrails", "enricher", "ghl", "instantly", "gateway", "monitor", "stop")
 
 
@@ -189,6 +190,12 @@ VARIABLES: tuple[Variable, ...] = (
         "How Clay takes its key: clay-api-key or bearer.",
         "Default clay-api-key; try the other when Clay answers 401.",
         ("enricher",),
+    ),
+    Variable(
+        "OTEL_EXPORTER_OTLP_ENDPOINT", "Monitoring", "optional",
+        "Traces over queen and servers, by OTLP over HTTP.",
+        "Your collector's address, e.g. http://127.0.0.1:4318; it needs no key of ours.",
+        _SERVERS,
     ),
     Variable(
         "SWARM_DATABASE_URL", "Database", "optional",

@@ -12,37 +12,21 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import structlog
-from structlog.tracebacks import ExceptionDictTransformer
 
 from guardrails.errors import SwarmError
+from guardrails.logs import PROCESSORS, library_formatter
 
 log = structlog.get_logger(__name__)
-# Without local variables: they hold keys, addresses and drafts (P8).
-_TRACEBACKS = ExceptionDictTransformer(show_locals=False)
 
 
 @contextmanager
 def logging_to(file: Path) -> Iterator[None]:
     """Send structured logs and libraries' warnings to `file`, and nothing to the terminal."""
     handler = _LossyHandler(file, encoding="utf-8")
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(),
-            ],
-            foreign_pre_chain=[structlog.stdlib.add_log_level, structlog.stdlib.add_logger_name],
-        )
-    )
+    handler.setFormatter(library_formatter())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.stdlib.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.ExceptionRenderer(_TRACEBACKS),
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
+        processors=[*PROCESSORS, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
     )

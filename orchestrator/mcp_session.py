@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import orjson
 from pydantic import BaseModel, ValidationError
 
+from guardrails import tracing
 from guardrails.correlation import current
 from guardrails.errors import Failure, ServerUnavailable, SwarmError
 from orchestrator.nursery import NotForked, Nursery
@@ -106,9 +107,10 @@ class Session:
             "name": spec.name,
             "arguments": args.model_dump(mode="json", exclude_unset=True),
         }
-        if meta := current().as_meta():
-            params["_meta"] = meta
-        result = await self._request("tools/call", params, timeout_s)
+        with tracing.span(f"call {self.name}.{spec.name}"):
+            if meta := current().as_meta() | tracing.as_meta():
+                params["_meta"] = meta
+            result = await self._request("tools/call", params, timeout_s)
         content = result.get("structuredContent")
         if result.get("isError"):
             raise ToolFailed(_failure(self.name, spec.name, content, result))

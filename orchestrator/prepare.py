@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from guardrails import tracing
 from guardrails.brakes.quarantine import Quarantine
 from guardrails.clock import iso
 from guardrails.config import Config
@@ -90,8 +91,9 @@ class PrepareLead:
 
     async def workflow(self, run_id: str, row: int) -> Json:
         """Gather, decide, settle. Result: `{state, audit_id}`."""
-        gathered = await self._engine.step("gather", self._gather, run_id, row)
-        return await self._decide(run_id, row, gathered)
+        with tracing.span("prepare_lead", run_id=run_id, row=row):
+            gathered = await self._engine.step("gather", self._gather, run_id, row)
+            return await self._decide(run_id, row, gathered)
 
     async def _gather(self, run_id: str, row: int) -> Json:
         lead = await self._runs.lead(run_id, row)
@@ -129,6 +131,7 @@ class PrepareLead:
         )
         decision = await self._children.call(guardrails.SERVER, guardrails.REVIEW_LEAD, request)
         email = self._shadow_email(dossier, draft, decision) if draft else None
+        tracing.note(lead_id=decision.lead_id, audit_id=decision.audit_id, state=decision.state)
         settled = Settled(row, decision, email, cost_micros)
         await self._runs.settle(run_id, settled)
         return {"state": decision.state.value, "audit_id": decision.audit_id}

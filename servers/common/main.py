@@ -22,31 +22,28 @@ from typing import Any, TextIO, cast
 import structlog
 from mcp.server.lowlevel import Server
 from pydantic import ValidationError
-from structlog.tracebacks import ExceptionDictTransformer
 
+from guardrails import tracing
 from guardrails.config.loader import describe
 from guardrails.errors import ConfigError, SwarmError
+from guardrails.logs import PROCESSORS, library_formatter
 from servers.common.stdio import serve_stdio
 
+log = structlog.get_logger(__name__)
 _PR_SET_PDEATHSIG = 1
-# Without local variables: they hold keys, addresses and drafts (P8).
-_TRACEBACKS = ExceptionDictTransformer(show_locals=False)
 Opened = AbstractAsyncContextManager[Server[Any]]
 
 
 def configure_logging() -> None:
     """Structured logs to stderr, warnings and worse of libraries included."""
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s", force=True)
+    stderr = cast("TextIO", _Lossy(sys.stderr))
+    handler = logging.StreamHandler(stderr)
+    handler.setFormatter(library_formatter())
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.ExceptionRenderer(_TRACEBACKS),
-            structlog.processors.JSONRenderer(),
-        ],
+        processors=[*PROCESSORS, structlog.processors.JSONRenderer()],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Lossy(sys.stderr))),
+        logger_factory=structlog.PrintLoggerFactory(stderr),
     )
 
 
@@ -77,8 +74,12 @@ def run(open_server: Callable[[], Opened]) -> None:
 
     async def serve() -> None:
         async with open_server() as server:
+            tracing.begin(server.name, os.environ.get(tracing.ENDPOINT))
             gc.freeze()  # what is loaded by now stays: no use in looking through it ever again
-            await serve_stdio(server)
+            try:
+                await serve_stdio(server)
+            finally:
+                tracing.end()
 
     _run_or_explain(serve)
 
@@ -108,6 +109,9 @@ def _run_or_explain(serve: Callable[[], Awaitable[None]]) -> None:
     except SwarmError as error:
         _explain(error)
         raise SystemExit(2) from error
+    except Exception as error:
+        log.exception("server_crashed")
+        raise SystemExit(1) from error
 
 
 async def _as_coroutine(serve: Callable[[], Awaitable[None]]) -> None:
@@ -115,4 +119,8 @@ async def _as_coroutine(serve: Callable[[], Awaitable[None]]) -> None:
 
 
 def _explain(error: SwarmError) -> None:
+    """To whoever started it by hand; into the log of one that the queen started."""
+    if os.environ.get("SWARM_CHILD") == "1":
+        log.error("not_started", code=error.code, message=error.message, remedy=error.remedy)
+        return
     sys.stderr.write(f"{error.code}: {error.message}\n{error.remedy}\n")

@@ -21,6 +21,7 @@ from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 from pydantic import BaseModel, ValidationError
 
+from guardrails import tracing
 from guardrails.config.loader import describe
 from guardrails.correlation import Correlation, correlated
 from guardrails.errors import BadInput, Failure, NotFound, SwarmError
@@ -65,7 +66,11 @@ def build(
         return listed()
 
     async def on_call_tool(_ctx: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
-        with correlated(Correlation.of_meta(params.meta)):
+        work = Correlation.of_meta(params.meta)
+        with (
+            correlated(work),
+            tracing.continued(params.meta, f"{name}.{params.name}", **vars(work)),
+        ):
             return await _call(bound, params.name, params.arguments or {})
 
     async def on_list_resources(_ctx: Any, _params: Any) -> types.ListResourcesResult:

@@ -11,6 +11,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import structlog
+
 from guardrails.audit import AuditLog
 from guardrails.authorize import Authorizer
 from guardrails.bank import Bank, Pattern
@@ -43,6 +45,7 @@ from servers.guardrails.contract import (
     Status,
 )
 
+log = structlog.get_logger(__name__)
 UNREADABLE = "unreadable"
 
 
@@ -71,7 +74,12 @@ class GuardrailsService:
 
     async def review_lead(self, args: ReviewLead) -> Decision:
         """Decide, on record first. Raises what `Gate.review` raises."""
-        return await self._gate.review(args)
+        decision = await self._gate.review(args)
+        log.info(
+            "decided", decision_id=decision.decision_id, audit_id=decision.audit_id,
+            state=decision.state, lead_id=decision.lead_id, run_id=args.run_id,
+        )  # fmt: skip
+        return decision
 
     async def authorize_send(self, args: AuthorizeSend) -> Authorization:
         """Leave to send, on record first. Raises what `Authorizer.send` raises."""
