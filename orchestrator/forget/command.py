@@ -42,7 +42,7 @@ OUTSIDE = (
     "GoHighLevel: the contact, its notes and conversations",
     "Instantly: the lead in its campaign, and its e-mails",
     "Clay and RB2B: what they returned, by their own deletion requests",
-    "Slack: cards and notices that were posted about them",
+    "Slack: cards and notices older than 30 days (the gateway empties newer ones)",
     "Supabase: rows of the long-term memory",
     "CSV files that they came from, and backups of the hive",
 )

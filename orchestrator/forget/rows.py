@@ -12,13 +12,14 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Table, Text, delete, or_, select, update
 
-from guardrails.clock import iso
+from guardrails.clock import iso, parse
 from guardrails.model import Reason
 from guardrails.store.people_tables import approvals, inbox, lessons, slack_messages
 from guardrails.store.tables import documents, enrichment_cache, metadata, run_items, shadow_emails
 from guardrails.store.write_tables import deliveries
 from orchestrator.deliveries import DeliveryState, Ended, ended_by_hand
 from orchestrator.forget.person import Person
+from orchestrator.slack.outbox import show_again
 
 ERASED = "[erased]"
 _SILENT = json.dumps({"text": ERASED})
@@ -114,7 +115,11 @@ def _lessons(conn: Connection, person: Person, _now: str) -> int:
 
 
 def _slack(conn: Connection, person: Person, now: str) -> int:
-    """Notices about them; one that was not posted yet is not posted any more."""
+    """Notices about them; one that was not posted yet is not posted any more.
+
+    What Slack shows is shown anew by the gateway, now that nothing is left to be read.
+    """
+    show_again(conn, person.lead_id, parse(now))
     ids = select(approvals.c.approval_id).where(approvals.c.lead_id == person.lead_id)
     there = (
         slack_messages.c.approval_id.in_(ids),

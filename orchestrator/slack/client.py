@@ -46,15 +46,10 @@ class Place:
 class Slack:
     """One app's calls. Every method raises a VendorError of `wire`."""
 
-    def __init__(self, settings: SlackSettings, timeout_s: float = 8.0) -> None:
+    def __init__(self, settings: SlackSettings, timeout_s: float = 6.0) -> None:
         self._client = wire.web_client(settings.bot_token, settings.base_url, timeout_s)
         self._deadline_s = timeout_s + _SLACK_S
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="slack")
-
-    @property
-    def longest_s(self) -> float:
-        """After so many seconds no call of ours is on its way any more."""
-        return self._deadline_s
 
     def close(self) -> None:
         """Take no more calls; running ones end by their own time-out."""

@@ -20,7 +20,15 @@ from guardrails.clock import iso
 from guardrails.store import insert_if_absent
 from guardrails.store.people_tables import approvals
 from guardrails.store.people_tables import slack_messages as table
-from orchestrator.slack.outgoing import ASKING, ENDED, OutState, asking, is_card, unfinished
+from orchestrator.slack.outgoing import (
+    ASKING,
+    ENDED,
+    REMEMBERED,
+    OutState,
+    asking,
+    is_card,
+    unfinished,
+)
 from orchestrator.slack.words import cut, escaped, visible
 
 _LONGEST = 3000
@@ -101,6 +109,21 @@ def adopt(conn: Connection, approval_id: str, channel: str, ts: str, at: datetim
     here = (table.c.message_id == card_id(approval_id), unsure)
     found = {"state": OutState.POSTED.value, "channel": channel, "ts": ts, "shown": ASKING}
     conn.execute(update(table).where(*here).values(found | {"updated_at": iso(at)}))
+
+
+def show_again(conn: Connection, lead_id: str, at: datetime) -> int:
+    """Have everything about a lead that is not older than 30 days shown anew.
+
+    For an erasure: a card whose record is gone says nothing of whom it was about. Gives how many.
+    """
+    theirs = select(approvals.c.approval_id).where(approvals.c.lead_id == lead_id)
+    here = (
+        table.c.approval_id.in_(theirs),
+        table.c.state == OutState.POSTED.value,
+        table.c.created_at >= iso(at - REMEMBERED),
+    )
+    anew = {"wanted": table.c.wanted + 1, "not_before": None, "updated_at": iso(at)}
+    return conn.execute(update(table).where(*here).values(anew)).rowcount
 
 
 def depths(conn: Connection, now: datetime) -> dict[str, int]:

@@ -22,7 +22,7 @@ from orchestrator.slack.words import cut
 ASKING, ENDED = 1, 2  # versions of a card: with its buttons, and without
 _NOTE = 300
 _TICK = timedelta(microseconds=1)
-_REMEMBERED = timedelta(days=30)  # no approval waits that long: older rows are not looked through
+REMEMBERED = timedelta(days=30)  # no approval waits that long: older rows are not looked through
 
 
 class OutState(StrEnum):
@@ -130,14 +130,14 @@ is_card = table.c.kind == "card"
 
 def asking(now: datetime) -> tuple[ColumnElement[bool], ...]:
     """Cards with their buttons on."""
-    recent = table.c.created_at >= iso(now - _REMEMBERED)
+    recent = table.c.created_at >= iso(now - REMEMBERED)
     return (is_card, table.c.wanted == ASKING, recent)
 
 
 def unfinished(now: datetime) -> ColumnElement[bool]:
     """What is not shown, or shows something old."""
     unposted = table.c.state.in_((OutState.NEW.value, OutState.POSTING.value))
-    recent = table.c.created_at >= iso(now - _REMEMBERED)
+    recent = table.c.created_at >= iso(now - REMEMBERED)
     outdated = (table.c.state == OutState.POSTED.value) & (table.c.shown < table.c.wanted) & recent
     return or_(unposted, outdated)
 

@@ -34,6 +34,9 @@ log = structlog.get_logger(__name__)
 _BATCH = 20
 _SPACING = timedelta(seconds=1.1)  # Slack takes about one message a second and channel
 _SKEW = timedelta(minutes=5)  # between our clock and Slack's
+# When a doubt is looked into. Without an answer the call may still be on its way: each of its steps
+# (connect, handshake, send) has a time-out of its own, and together they end well before this.
+_SILENCE, _ANSWERED = timedelta(seconds=60), timedelta(seconds=15)
 _LONGEST_S, _MISCONFIGURED_S = 60.0, 300.0
 _AGAIN_S = 60.0  # a case that cannot be read just now
 _BUSY_S, _IDLE_S = 0.2, 1.0
@@ -63,8 +66,6 @@ class Poster:
         self._wake = asyncio.Event()
         self._next_post = self._quiet_until = clock()
         self._failures = 0
-        # Beyond it, no call of this process, or of another gateway, is still on its way.
-        self._doubt = timedelta(seconds=slack.longest_s + 5)
         self.trouble: str | None = None  # what Slack said last, while it is not well
 
     def wake(self) -> None:
@@ -127,12 +128,12 @@ class Poster:
         content = await self._contents.of(message)
         now = self._clock()
         if not await self._store.run(
-            lambda conn: outgoing.reserve(conn, message, now, now + self._doubt)
+            lambda conn: outgoing.reserve(conn, message, now, now + _SILENCE)
         ):
             return  # another gateway has it
         self._next_post = now + _SPACING
         place = await self._posted(content, thread.ts if thread else None, message)
-        await self._stands(message, place, min(message.wanted, outgoing.ENDED))
+        await self._stands(message, place, message.wanted)
 
     async def _posted(self, content: Message, ts: str | None, message: Outgoing) -> Place:
         """Post it; what Slack will not take as it is, more plainly."""
@@ -233,8 +234,10 @@ class Poster:
         if self.trouble is None:
             log.warning("slack_in_trouble", code=error.code, why=error.message)
         self.trouble = error.message
-        rest_s = max(wait_s, self._doubt.total_seconds()) if doubt else wait_s
-        await self._rest(message, state, rest_s, error.message)
+        if doubt and state is OutState.POSTING:  # changing a message twice does no harm
+            look_after = _ANSWERED if error.status is not None else _SILENCE
+            wait_s = max(wait_s, look_after.total_seconds())
+        await self._rest(message, state, wait_s, error.message)
 
     def _quiet(self, wait_s: float) -> None:
         self._quiet_until = self._clock() + timedelta(seconds=wait_s)

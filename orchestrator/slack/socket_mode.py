@@ -29,7 +29,7 @@ from orchestrator.slack.settings import SlackSettings
 log = structlog.get_logger(__name__)
 _ACK_S = 2.7  # of Slack's three seconds
 _PAUSES_S = (1.0, 2.0, 5.0, 10.0, 30.0)
-_TIMEOUT_S = 8.0
+_TIMEOUT_S, _JOIN_S = 8.0, 2.0
 
 
 class SocketMode:
@@ -64,7 +64,7 @@ class SocketMode:
         """Take no more clicks; bounded by the SDK's own time-outs."""
         self._closing.set()
         if self._thread is not None:
-            await asyncio.to_thread(self._thread.join, _TIMEOUT_S * 2)
+            await asyncio.to_thread(self._thread.join, _JOIN_S)  # a daemon
         if self._client is not None:
             await asyncio.to_thread(self._client.close)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import Connection, select, text, update
 
 from guardrails.approval_model import ApprovalState
 from guardrails.store.people_tables import slack_messages
@@ -228,6 +228,27 @@ async def test_an_erased_draft_is_not_shown_and_its_card_loses_it(office: Office
     assert "northwind" not in str(office.card(shown)["blocks"]).lower()
     assert "no longer on record" in office.card(shown)["text"]
     assert (await row(office, card_id(hidden.approval_id))).state is OutState.FAILED
+
+
+async def test_an_erasure_empties_what_was_posted(office: Office) -> None:
+    asked, _ = await office.posted()
+    await noticed(office, "why", "Northwind is too long.", approval_id=asked.approval_id)
+    await office.waiting.approvals.withdraw("erased", lead_id=asked.lead_id)
+    await office.settle(5)
+    assert "northwind" in str(office.card(asked)["blocks"]).lower()  # it ended, and says of whom
+    lead, now = {"lead": asked.lead_id}, office.clock()
+
+    def erase(conn: Connection) -> int:
+        conn.execute(text("UPDATE documents SET document = NULL WHERE lead_id = :lead"), lead)
+        conn.execute(text("""UPDATE slack_messages SET document = '{"text": "[erased]"}'"""))
+        return outbox.show_again(conn, asked.lead_id, now)
+
+    assert await office.waiting.desk.store.run(erase) == 2
+    await office.settle(5)
+    assert "northwind" not in str(office.slack.messages).lower()
+    assert office.thread(asked) == ["[erased]"]
+    assert "no longer on record" in office.card(asked)["text"]
+    assert await office.poster.round() == 0
 
 
 async def test_a_notice_stands_once_in_its_cards_thread_and_mentions_whom_it_should(
