@@ -16,7 +16,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from bench.common import scratch, show
 from orchestrator.gateway.server import bound
@@ -52,15 +55,15 @@ def visitor(number: int) -> bytes:
 
 
 @contextmanager
-def served(*arguments: str, port: int) -> Iterator[int]:
-    """A server on a core of its own; its port, once it answers."""
+def served(*arguments: str, port: int) -> Iterator[psutil.Process]:
+    """A server on a core of its own, once it answers."""
     cores = sorted(os.sched_getaffinity(0))
     process = subprocess.Popen([sys.executable, "-P", *arguments], stdout=subprocess.DEVNULL)
     os.sched_setaffinity(process.pid, {cores[0]})
     os.sched_setaffinity(0, set(cores[1:]) or {cores[0]})
     try:
         asyncio.run(_answers(port))
-        yield port
+        yield psutil.Process(process.pid)
     finally:
         os.sched_setaffinity(0, set(cores))
         process.terminate()
@@ -100,17 +103,31 @@ async def _post(port: int, path: str, numbers: Iterator[int], took: list[float])
     writer.close()
 
 
-async def _measured(port: int, path: str) -> tuple[list[float], float]:
-    """Seconds of each delivery alone, and deliveries a second of many at once."""
+@dataclass(frozen=True)
+class Measured:
+    """Seconds of each delivery alone; of many at once, how many a second and CPU seconds each."""
+
+    alone: list[float]
+    rate: float
+    cpu: float
+
+
+async def _measured(server: psutil.Process, port: int, path: str) -> Measured:
     numbers = iter(range(ALONE + TOGETHER + 100))
     warm: list[float] = []
     await _post(port, path, iter([next(numbers) for _ in range(100)]), warm)
     alone: list[float] = []
     await _post(port, path, iter([next(numbers) for _ in range(ALONE)]), alone)
-    started = time.perf_counter()
+    used, started = _cpu(server), time.perf_counter()
     together: list[float] = []
     await asyncio.gather(*(_post(port, path, numbers, together) for _ in range(WIDTH)))
-    return alone, len(together) / (time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    return Measured(alone, len(together) / seconds, (_cpu(server) - used) / len(together))
+
+
+def _cpu(server: psutil.Process) -> float:
+    times = server.cpu_times()
+    return times.user + times.system
 
 
 def _p99(times: list[float]) -> float:
@@ -122,18 +139,20 @@ def main() -> None:
     with scratch() as directory:
         bare_file = str(Path(__file__).parent / "bare_gateway.py")
         port = free_port()
-        with served(bare_file, str(port), port=port):
-            bare, bare_rate = asyncio.run(_measured(port, "/hook"))
+        with served(bare_file, str(port), port=port) as server:
+            bare = asyncio.run(_measured(server, port, "/hook"))
         port = free_port()
         command = ("-m", "orchestrator.gateway", "--sandbox", "--hive", str(directory / "hive"))
-        with served(*command, "--port", str(port), port=port):
-            ours, our_rate = asyncio.run(_measured(port, HOOK))
+        with served(*command, "--port", str(port), port=port) as server:
+            ours = asyncio.run(_measured(server, port, HOOK))
+    median = statistics.median
+    rate = (f"{ours.rate:,.0f}/s", f"{bare.rate:,.0f}/s", f"{ours.rate / bare.rate:.2f} x")
     rows = [
-        ("p50, one at a time", *_pair(statistics.median(ours), statistics.median(bare))),
-        ("p99, one at a time", *_pair(_p99(ours), _p99(bare))),
+        ("p50, one at a time", *_pair(median(ours.alone), median(bare.alone))),
+        ("p99, one at a time", *_pair(_p99(ours.alone), _p99(bare.alone))),
+        (f"{WIDTH} at a time, on one core", *rate),
+        ("CPU of each of these", *_pair(ours.cpu, bare.cpu)),
     ]
-    rate = (f"{our_rate:,.0f}/s", f"{bare_rate:,.0f}/s", f"{our_rate / bare_rate:.2f} x")
-    rows.append((f"{WIDTH} at a time, on one core", *rate))
     show(
         "A visitor taken in and durable, against a bare route that stores nothing",
         ("", "gateway", "bare", "ratio"),
