@@ -15,7 +15,8 @@ import pytest
 
 from guardrails.errors import ServerUnavailable
 from orchestrator.mcp_session import Session
-from orchestrator.nursery import Nursery
+from orchestrator.nursery import NotForked, Nursery
+from orchestrator.processes import ServerSpec
 from tests.orchestrator.fakes.awkward import MODULE, ROOT, awkward, awkward_nursery
 from tests.orchestrator.fakes.awkward_server import DO, Do
 
@@ -172,27 +173,34 @@ async def test_a_stopped_nursery_is_waited_for_only_so_long_and_its_servers_live
     await gone(stopped)
 
 
-@pytest.mark.parametrize(
-    ("modules", "said"),
-    [
-        (["no.such.module"], "No module named 'no'"),
-        ([THREADED], ""),  # not asked for what it preloaded
-        (["tests.orchestrator.fakes.awkward_server", THREADED], ""),
-    ],
-    ids=["it cannot import", "it was started with another server", "a thread runs in it"],
-)
-async def test_a_nursery_that_does_not_serve_is_done_without(
-    modules: list[str], said: str, tmp_path: Path
+async def test_a_nursery_that_cannot_start_is_done_without(tmp_path: Path) -> None:
+    async with awkward_nursery(tmp_path, "no.such.module") as nursery:
+        async with session(nursery, tmp_path / "log") as server:
+            assert await echo(server) == "here"
+        assert nursery.pid is None
+        with pytest.raises(NotForked):  # and is not tried again
+            await refused(nursery, tmp_path)
+        assert nursery.pid is None
+    assert "No module named 'no'" in (tmp_path / "nursery.log").read_text()
+
+
+async def refused(nursery: Nursery, tmp_path: Path) -> None:
+    """Ask for a server that it does not have."""
+    ear = Session("nobody")
+    with (tmp_path / "refused").open("wb") as log:
+        await nursery.fork(ServerSpec("hunter", {}), ear, log)
+
+
+async def test_after_a_refusal_it_goes_on(nursery: Nursery, tmp_path: Path) -> None:
+    with pytest.raises(NotForked):
+        await refused(nursery, tmp_path)
+    async with session(nursery, tmp_path / "log") as server:
+        assert is_forked(server, nursery)
+
+
+def test_nothing_unknown_nothing_beside_a_thread_and_nothing_without_its_descriptors_is_forked(
+    tmp_path: Path,
 ) -> None:
-    async with awkward_nursery(tmp_path, *modules) as nursery:
-        for _ in range(2):
-            async with session(nursery, tmp_path / "log") as server:
-                assert await echo(server) == "here"
-                assert not is_forked(server, nursery)
-    assert said in (tmp_path / "nursery.log").read_text()
-
-
-def test_a_request_without_all_three_descriptors_is_refused(tmp_path: Path) -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs, (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -201,10 +209,14 @@ def test_a_request_without_all_three_descriptors_is_refused(tmp_path: Path) -> N
         )  # fmt: skip
         theirs.close()
         ours.settimeout(30)
-        ours.send(MODULE.encode())
-        socket.send_fds(ours, [f"7 {MODULE}".encode()], [log.fileno()] * 2)
-        answer, fds, _, _ = socket.recv_fds(ours, 1024, 1)
-        assert (answer, fds) == (b"7 0 RuntimeError('2 descriptors')", [])
+        ours.send(THREADED.encode())
+        asked = {(MODULE, 3): "KeyError", (THREADED, 2): "2 desc", (THREADED, 3): "one thread"}
+        for (module, descriptors), why in asked.items():
+            socket.send_fds(ours, [f"7 {module}".encode()], [log.fileno()] * descriptors)
+            answer, fds, _, _ = socket.recv_fds(ours, 1024, 1)
+            assert answer.startswith(b"7 0 ")
+            assert why in answer.decode()
+            assert fds == []
         assert psutil.Process(process.pid).children() == []
         ours.close()
         assert process.wait(30) == 0  # nobody can ask any more
