@@ -37,6 +37,7 @@ from guardrails.model import (
 )
 from guardrails.policy import CompiledPolicy, GateInputs, PolicyDocument, evaluate
 from guardrails.store import Store
+from guardrails.versions import code_version
 
 ACTOR = "guardrails"
 
@@ -105,6 +106,7 @@ class Gate:
         self._policy_document = Document.of("policy", document)
         self._policy_stored = False
         self.policy_version = policy_version(config)
+        self._code_version = code_version()
 
     async def review(self, request: ReviewRequest) -> Decision:
         """Decide about a lead and put the decision on record, or return the recorded one.
@@ -133,6 +135,7 @@ class Gate:
         checks = evaluate(inputs, self._policy, answer)
         kept = Document.of("decision_inputs", inputs, request.dossier.lead.lead_id)
         body = review_body(inputs, self._policy, checks, answer, kept.digest)
+        body["code_version"] = self._code_version
         await self._keep(kept)
         ref = await self._record(decision_id, request, body)
         if ref.existing:  # decided a moment ago by somebody else: that decision stands

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -12,6 +13,8 @@ from servers.common.settings import ServerSettings
 
 class HunterSettings(ServerSettings):
     """What the hunter reads from its environment; it needs no key."""
+
+    decides_or_writes: ClassVar[bool] = False
 
     roots: str = Field(default=".", validation_alias="HUNTER_ROOTS")
 
