@@ -27,7 +27,9 @@ from guardrails.errors import AuditBroken, BankUnreadable
 from guardrails.hive import Hive
 from guardrails.ledger import Ledger
 from guardrails.model import Mode
+from guardrails.readiness_model import Standing
 from guardrails.store import Store, open_store
+from guardrails.versions import with_mode
 from orchestrator.arenas import share_arenas
 from orchestrator.children import Children
 from orchestrator.deliver import WORKFLOW as DELIVER
@@ -37,6 +39,7 @@ from orchestrator.deliver_mail import Post
 from orchestrator.deliver_writes import Writer
 from orchestrator.deliveries import Deliveries
 from orchestrator.delivery_rows import queue_approved
+from orchestrator.earned import about, mode_in_force, tell
 from orchestrator.engine import Engine
 from orchestrator.environment import Environment
 from orchestrator.incidents import Incidents
@@ -69,6 +72,7 @@ class Options:
     hunter_roots: tuple[Path, ...] = ()
     vendor_limits: bool = False  # sandbox: the twins enforce the vendors' limits, and we keep them
     twins_port: int | None = None  # sandbox: join the twins that run there, instead of our own
+    must_earn: bool = False  # sandbox: modes have to be earned here as they have to for real
 
 
 @dataclass(frozen=True)
@@ -90,12 +94,7 @@ class Swarm:
     audit: AuditLog
     approvals: Approvals
     sign: Sign
-
-
-def effective_mode(config: Config, wanted: Mode | None) -> Mode:
-    """The lower of the configured and the wanted mode."""
-    stated = config.production.mode
-    return stated if wanted is None or wanted.rank >= stated.rank else wanted
+    standing: Standing
 
 
 def open_hive(options: Options, config: Config, clock: Clock = utc_now) -> Hive:
@@ -163,7 +162,6 @@ async def running_swarm(options: Options, environment: Environment) -> AsyncIter
     """
     share_arenas()
     config = load_config(options.config_path)
-    mode = effective_mode(config, options.mode)
     offset_s = sandbox_offset(environment.values, sandbox=options.sandbox)
     clock = shifted(offset_s)
     if not options.sandbox:
@@ -181,6 +179,11 @@ async def running_swarm(options: Options, environment: Environment) -> AsyncIter
         store = open_store(hive, database_url)
         stack.callback(store.close)
         await asyncio.to_thread(require_whole_audit, hive, store, clock)
+        must_earn = options.must_earn or not options.sandbox
+        standing = mode_in_force(hive, store, config, options.mode, clock, must_earn=must_earn)
+        tell(standing)
+        mode = standing.mode
+        config = with_mode(config, mode)
         runs = Runs(store, clock, config.production.approvals)
         deliveries = Deliveries(store, clock)
         concurrency = options.concurrency or config.production.work.concurrency
@@ -228,8 +231,8 @@ async def running_swarm(options: Options, environment: Environment) -> AsyncIter
         await stack.enter_async_context(children)
         await stack.enter_async_context(engine)
         work = config.production.work
-        about = {"mode": mode.value, "sandbox": options.sandbox}
-        pulse = alive(store, children, config.production.monitor, work.call_timeout_s, about)
+        known = about(standing, sandbox=options.sandbox)
+        pulse = alive(store, children, config.production.monitor, work.call_timeout_s, known)
         sign = await stack.enter_async_context(pulse)
         yield Swarm(
             config=config,
@@ -247,6 +250,7 @@ async def running_swarm(options: Options, environment: Environment) -> AsyncIter
             audit=audit,
             approvals=open_approvals(config, hive, store, audit, clock, environment),
             sign=sign,
+            standing=standing,
         )
 
 
@@ -280,6 +284,8 @@ def server_spec(
     }
     if options.vendor_limits:
         env["SWARM_SANDBOX_LIMITS"] = "1"
+    if options.must_earn:
+        env["SWARM_MUST_EARN"] = "1"
     if offset_s := sandbox_offset(environment.values, sandbox=options.sandbox):
         env["SWARM_SANDBOX_OFFSET_S"] = repr(offset_s)
     if name == "hunter":
