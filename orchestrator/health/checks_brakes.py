@@ -57,27 +57,31 @@ def spend(seen: Snapshot, _limits: Limits) -> Iterator[Finding]:
 
 
 def rates(seen: Snapshot, limits: Limits) -> Iterator[Finding]:
-    """Bounces and complaints of the last seven days."""
+    """Bounces and complaints of the last seven days, by the limits that pause sending."""
     assert seen.work is not None
     found, rules = seen.work.rates, limits.auto_pause
     if found.sent < rules.rate_min_sent:
         return
-    for name, number, limit, severity in (
-        ("bounce", found.bounces, rules.bounce_rate, Severity.WARNING),
-        ("complaint", found.complaints, rules.complaint_rate_warn, Severity.WARNING),
-        ("complaint", found.complaints, rules.complaint_rate_stop, Severity.CRITICAL),
-    ):
-        share = number / found.sent
-        if not number or share < limit:
-            continue
-        yield Finding(
-            f"rates:{name}",
-            severity,
-            f"The {name} rate is {share:.2%} ({number} of {found.sent} e-mails in 7 days); "
-            f"the limit is {limit:.2%}",
-            "Mailbox providers will turn against the domain. Look at who was written to and where "
-            "the addresses came from before sending goes on.",
-        )
+    if found.bounces / found.sent > rules.bounce_rate:
+        limit = rules.bounce_rate
+        yield _rate("bounce", found.bounces, found.sent, limit, Severity.WARNING)
+    if found.complaints and (found.complaints + 1) / found.sent >= rules.complaint_rate_stop:
+        limit = rules.complaint_rate_stop
+        yield _rate("complaint", found.complaints, found.sent, limit, Severity.CRITICAL)
+    elif found.complaints / found.sent >= rules.complaint_rate_warn:
+        limit = rules.complaint_rate_warn
+        yield _rate("complaint", found.complaints, found.sent, limit, Severity.WARNING)
+
+
+def _rate(name: str, number: int, sent: int, limit: float, severity: Severity) -> Finding:
+    return Finding(
+        f"rates:{name}",
+        severity,
+        f"The {name} rate is {number / sent:.2%} ({number} of {sent} e-mails in 7 days); the limit "
+        f"is {limit:.2%}",
+        "Mailbox providers will turn against the domain. Look at who was written to and where the "
+        "addresses came from before sending goes on.",
+    )
 
 
 def pauses(seen: Snapshot, _limits: Limits) -> Iterator[Finding]:

@@ -26,7 +26,7 @@ def inbox(seen: Snapshot, limits: Limits) -> Iterator[Finding]:
             "inbox:failed",
             Severity.WARNING,
             f"{seen.work.inbox_failed} deliveries from outside could not be worked on",
-            "`swarm inbox list --state failed` says why; `swarm inbox retry ID` tries again.",
+            "`swarm inbox list` says why; `swarm inbox again ID` works on one anew.",
         )
 
 

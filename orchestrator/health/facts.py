@@ -18,6 +18,7 @@ from guardrails.clock import Clock, iso, parse
 from guardrails.heartbeats import Heartbeat, read_heartbeats
 from guardrails.ledger_pauses import Pause, pauses
 from guardrails.ledger_rows import Status
+from guardrails.outcomes import OutcomeKind
 from guardrails.store.brake_tables import breaker_events, failures, spend_alerts
 from guardrails.store.people_tables import approvals, inbox, lessons, outcomes, slack_messages
 from guardrails.store.tables import stop_state
@@ -25,6 +26,7 @@ from guardrails.store.write_tables import deliveries, writes
 
 RATES_OVER = timedelta(days=7)
 _REFUSING = (401, 403)
+_RATED = (OutcomeKind.BOUNCE, OutcomeKind.COMPLAINT, OutcomeKind.UNSUBSCRIBE)
 
 
 @dataclass(frozen=True)
@@ -261,22 +263,23 @@ def _spend(conn: Connection, day: str) -> tuple[SpendMark, ...]:
 
 
 def _rates(conn: Connection, since: str) -> Rates:
-    kinds: dict[str, int] = {
-        row.kind: row.number
-        for row in conn.execute(
-            select(outcomes.c.kind, func.count().label("number"))
-            .where(outcomes.c.at >= since)
-            .group_by(outcomes.c.kind)
-        )
-    }
+    # One e-mail that is reported twice has bounced once.
+    mails = func.count(func.distinct(func.coalesce(outcomes.c.write_key, outcomes.c.outcome_id)))
+    found = conn.execute(
+        select(outcomes.c.kind, mails.label("number"))
+        .where(outcomes.c.at >= since, outcomes.c.kind.in_([kind.value for kind in _RATED]))
+        .group_by(outcomes.c.kind)
+    )
+    numbers = {row.kind: row.number for row in found}
     sent = (
         writes.c.counts.is_(True),
         writes.c.claimed_at >= since,
         writes.c.status == Status.SENT.value,
     )
+    bounces, complaints, unsubscribes = (numbers.get(kind.value, 0) for kind in _RATED)
     return Rates(
         sent=conn.execute(select(func.count()).select_from(writes).where(*sent)).scalar_one(),
-        bounces=sum(number for kind, number in kinds.items() if "bounce" in kind),
-        complaints=sum(number for kind, number in kinds.items() if "complaint" in kind),
-        unsubscribes=sum(number for kind, number in kinds.items() if "unsubscribe" in kind),
+        bounces=bounces,
+        complaints=complaints,
+        unsubscribes=unsubscribes,
     )

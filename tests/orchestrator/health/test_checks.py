@@ -244,10 +244,11 @@ def test_rates_count_once_enough_was_sent() -> None:
         return found(snapshot(work=work(rates=Rates(sent, bounces, complaints))))
 
     assert not rates(49, 49, 49)
-    assert not rates(1000, 19, 0)
-    assert rates(1000, 20)["rates:bounce"].severity is Severity.WARNING
+    assert not rates(1000, 20, 0)
+    assert rates(1000, 21)["rates:bounce"].severity is Severity.WARNING
     assert rates(1000, 0, 1)["rates:complaint"].severity is Severity.WARNING
-    assert rates(1000, 0, 3)["rates:complaint"].severity is Severity.CRITICAL
+    # One more would reach the limit: sending is paused before it does.
+    assert rates(1000, 0, 2)["rates:complaint"].severity is Severity.CRITICAL
 
 
 def test_a_pause_and_a_refused_key_are_found() -> None:
