@@ -115,7 +115,7 @@ class Up:
 
 
 @contextlib.contextmanager
-def up(folder: Path, mode: str = "assisted") -> Iterator[Up]:
+def up(folder: Path, mode: str = "assisted", port: int = 0) -> Iterator[Up]:
     """`swarm up` on a Tuesday morning in Chicago, its twins, and Slack that knows the gateway."""
     config = live_config(folder)
     config.write_text(json.dumps(json.loads(config.read_text()) | {"mode": mode}))
@@ -124,7 +124,7 @@ def up(folder: Path, mode: str = "assisted") -> Iterator[Up]:
     with twins() as sandbox, (folder / "up.err").open("w") as err:
         command = [
             *SWARM, "up", "--sandbox", "--twins", str(sandbox.port), "--hive", str(hive),
-            "--config", str(config), "--port", "0", "--json",
+            "--config", str(config), "--port", str(port), "--json",
         ]  # fmt: skip
         env = environment(SWARM_SANDBOX_OFFSET_S=repr(offset_s))
         process = subprocess.Popen(
