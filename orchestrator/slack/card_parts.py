@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 from guardrails.approval_model import ApprovalState
 from guardrails.model import BankCitation, Check, Claim, Verdict
 from orchestrator.approvals.case import ApprovalCase
-from orchestrator.slack.words import cut, markup, pieces, safe, visible
+from orchestrator.slack.words import cut, markup, pieces, safe, section, visible
 
 Block = dict[str, Any]
 # Characters as sent. Together below the 13,200 at which Slack refuses a message.
@@ -148,11 +148,6 @@ def foot(case: ApprovalCase) -> Block:
     policy = safe(case.policy_version, 60)
     about = f"{sender} · {case.approval.approval_id} · {policy}"
     return {"type": "context", "elements": [markup(about)]}
-
-
-def section(text: str) -> Block:
-    """Markup by itself."""
-    return {"type": "section", "text": markup(text)}
 
 
 def _fitting(head: Iterable[str], lines: Sequence[str], most: int) -> str:

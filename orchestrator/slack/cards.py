@@ -16,7 +16,7 @@ from orchestrator.approvals.case import ApprovalCase
 from orchestrator.slack import card_parts as parts
 from orchestrator.slack.client import Message
 from orchestrator.slack.outbox import card_id
-from orchestrator.slack.words import plain, safe
+from orchestrator.slack.words import plain, safe, section
 
 Block = dict[str, Any]
 APPROVE, EDIT, REJECT, CONSOLE = "swarm_approve", "swarm_edit", "swarm_reject", "swarm_console"
@@ -45,7 +45,7 @@ def read_value(value: object) -> tuple[str, str] | None:
 def plainly(approval_id: str) -> Message:
     """A card without its e-mail, for when Slack would not take the real one."""
     text = f"An e-mail waits that cannot be shown here: swarm approvals show {approval_id}"
-    return Message(card_id(approval_id), text, [parts.section(text)])
+    return Message(card_id(approval_id), text, [section(text)])
 
 
 class Cards:
@@ -63,7 +63,7 @@ class Cards:
         head = parts.title(case) if waits else _HEADS[approval.state]
         blocks = [
             _header(f"Sandbox · {head}" if case.sandbox else head),
-            *([] if waits else [parts.section(self.ending(approval))]),
+            *([] if waits else [section(self.ending(approval))]),
             parts.facts(case),
             *(parts.closely(case, self._name(approval.author)) if waits else []),
             *parts.letter(case),
@@ -79,7 +79,7 @@ class Cards:
         """The end of a card whose e-mail can no longer be read, e.g. because it was erased."""
         head = _HEADS.get(approval.state, "Cannot be shown")
         gone = "What it was about is no longer on record here."
-        blocks = [_header(head), parts.section(f"{self.ending(approval)}\n{gone}")]
+        blocks = [_header(head), section(f"{self.ending(approval)}\n{gone}")]
         return Message(card_id(approval.approval_id), f"{head}. {gone}", blocks)
 
     def ending(self, approval: Approval) -> str:

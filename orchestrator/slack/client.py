@@ -18,6 +18,7 @@ from slack_sdk.web import SlackResponse
 from guardrails.errors import VendorSchemaDrift
 from orchestrator.slack import wire
 from orchestrator.slack.settings import SlackSettings
+from orchestrator.slack.words import safe_lines, section
 
 Blocks = Sequence[dict[str, Any]]
 EVENT_TYPE = "swarm_message"
@@ -85,10 +86,13 @@ class Slack:
         await self._ask("chat.update", call)
 
     async def whisper(self, channel: str, user_id: str, text: str) -> None:
-        """Tell one person alone."""
+        """Tell one person alone; plain words, shown as they are."""
+        said = safe_lines(text)
 
         def call() -> SlackResponse:
-            return self._client.chat_postEphemeral(channel=channel, user=user_id, text=text)
+            return self._client.chat_postEphemeral(
+                channel=channel, user=user_id, text=said, blocks=[section(said)]
+            )
 
         await self._ask("chat.postEphemeral", call)
 

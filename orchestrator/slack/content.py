@@ -12,6 +12,7 @@ from orchestrator.approvals.case import Cases
 from orchestrator.slack.cards import Cards
 from orchestrator.slack.client import Message
 from orchestrator.slack.outgoing import Outgoing, OutState
+from orchestrator.slack.words import section
 
 # Of what ended before it was ever shown, only silence is news to people in Slack.
 _WORTH_SHOWING = (ApprovalState.WAITING, ApprovalState.EXPIRED)
@@ -58,7 +59,6 @@ class Contents:
             if approval is None or approval.state is not ApprovalState.WAITING:
                 raise Unneeded("it was decided before this was posted")
         text = str(message.document["text"])
-        words = {"type": "mrkdwn", "text": text, "verbatim": True}
         # The block carries the id: where metadata is lost, the message is found by it.
-        block = {"type": "section", "block_id": message.message_id, "text": words}
+        block = section(text) | {"block_id": message.message_id}
         return Message(message.message_id, text, [block])

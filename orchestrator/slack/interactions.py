@@ -25,7 +25,6 @@ from orchestrator.slack.forms import Forms
 from orchestrator.slack.payloads import Click, say
 from orchestrator.slack.settings import SlackSettings
 from orchestrator.slack.wire import SlackRefused
-from orchestrator.slack.words import escaped
 
 log = structlog.get_logger(__name__)
 _AT_ONCE, _TELLING, _HELD = 16, 4, 1000
@@ -164,7 +163,7 @@ class Interactions:
         """An answer that the person alone sees; in the card's thread when that cannot be."""
         for _ in range(_TRIES):
             try:
-                await self._slack.whisper(click.place.channel, click.user_id, escaped(text))
+                await self._slack.whisper(click.place.channel, click.user_id, text)
                 return
             except SlackRefused as error:
                 log.info("slack_answer_refused", error=error.error)

@@ -13,7 +13,7 @@ from typing import Any
 
 from guardrails.approval_model import REASON_CODES
 from orchestrator.approvals.case import ApprovalCase
-from orchestrator.slack.words import markup, plain, safe
+from orchestrator.slack.words import markup, plain, safe, section
 
 View = dict[str, Any]
 EDIT, REJECT = "swarm_edit", "swarm_reject"
@@ -90,7 +90,7 @@ def rejecting(about: About, whom: str) -> View:
 
 def answering(text: str) -> View:
     """What a person is told in the modal that they sent off; `text` is plain words."""
-    said = {"type": "section", "text": markup(safe(text, 2900) or "Done.")}
+    said = section(safe(text, 2900) or "Done.")
     return {"type": "modal", "title": plain("Swarm"), "close": plain("Close"), "blocks": [said]}
 
 

@@ -29,9 +29,7 @@ from orchestrator.slack.outgoing import (
     is_card,
     unfinished,
 )
-from orchestrator.slack.words import cut, escaped, visible
-
-_LONGEST = 3000
+from orchestrator.slack.words import safe_lines
 
 
 def card_id(approval_id: str) -> str:
@@ -58,7 +56,7 @@ def notice(
         mention: Slack user id of a person who is called by it.
         while_waiting: it is dropped when the approval has ended before it was posted.
     """
-    said = escaped(cut(visible(text), _LONGEST))
+    said = safe_lines(text)
     document = {
         "text": f"<@{mention}> {said}" if mention else said,
         "while_waiting": while_waiting,

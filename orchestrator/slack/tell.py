@@ -17,9 +17,7 @@ from slack_sdk.webhook import WebhookClient
 
 from guardrails.errors import SwarmError
 from orchestrator.slack import wire
-from orchestrator.slack.words import cut, escaped, one_line, visible
-
-_MOST = 3500  # characters; Slack advises at most 4,000
+from orchestrator.slack.words import one_line, safe_lines, section
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ def tell(
         sandbox: only loopback addresses are spoken to.
         mention: `<!channel>`, `<@U…>`: whom it calls; of our configuration, never outside text.
     """
-    message = f"{mention} {escaped(cut(visible(text), _MOST))}".lstrip()
+    message = f"{mention} {safe_lines(text)}".lstrip()
     ways: list[tuple[Literal["bot", "webhook"], Callable[[float], str]]] = []
     if bot_token and channel:
         ways.append(
@@ -100,7 +98,11 @@ def _by_bot(
     url = wire.checked_base_url(base_url, sandbox=sandbox)
     try:
         wire.web_client(token, url, wait_s).chat_postMessage(
-            channel=channel, text=text, unfurl_links=False, unfurl_media=False
+            channel=channel,
+            text=text,
+            blocks=[section(text)],
+            unfurl_links=False,
+            unfurl_media=False,
         )
     except wire.TROUBLE as trouble:
         return wire.meaning("chat.postMessage", trouble).message
@@ -115,7 +117,9 @@ def _by_webhook(text: str, url: str, wait_s: float, sandbox: bool) -> str:
     if wire.is_loopback(url):
         client.proxy = None
     try:
-        answer = client.send(text=text, unfurl_links=False, unfurl_media=False)
+        answer = client.send(
+            text=text, blocks=[section(text)], unfurl_links=False, unfurl_media=False
+        )
     except wire.TROUBLE as trouble:  # its message could name the URL, which is a secret
         return wire.meaning("incoming webhook", trouble).message
     if (answer.status_code, answer.body.strip()) == (200, "ok"):

@@ -44,11 +44,19 @@ def escaped(text: str) -> str:
 
 def safe(text: str, most: int = 300) -> str:
     """One line of outside text inside markup, at most `most` characters long as it is sent."""
-    line = one_line(text, most)
-    said = escaped(line)
-    while len(said) > most:
-        line = cut(line, max(1, len(line) - max(1, (len(said) - most) // 5)))
-        said = escaped(line)
+    return _fitted(one_line(text, most), most)
+
+
+def safe_lines(text: str, most: int = 2900) -> str:
+    """The same with its line breaks kept."""
+    return _fitted(cut(visible(text), most), most)
+
+
+def _fitted(text: str, most: int) -> str:
+    said = escaped(text)
+    while len(said) > most:  # an escaped character is at most five long
+        text = cut(text, max(1, len(text) - max(1, (len(said) - most) // 5)))
+        said = escaped(text)
     return said
 
 
@@ -69,6 +77,11 @@ def pieces(text: str, most: int) -> list[str]:
 def markup(text: str) -> dict[str, Any]:
     """A text object of Slack's markup. `verbatim`: nothing that stands bare becomes a link."""
     return {"type": "mrkdwn", "text": text, "verbatim": True}
+
+
+def section(text: str) -> dict[str, Any]:
+    """A block of markup by itself."""
+    return {"type": "section", "text": markup(text)}
 
 
 def plain(text: str) -> dict[str, Any]:

@@ -289,6 +289,12 @@ async def test_a_notice_that_came_too_late_is_dropped(office: Office) -> None:
     assert (await row(office, "notice:remind")).state is OutState.FAILED
 
 
+async def test_a_long_notice_is_cut_and_shown(office: Office) -> None:
+    await noticed(office, "long", "<" * 5000)
+    await office.settle(2)
+    assert len(office.slack.texts[0]) <= 2900
+
+
 async def test_long_keys_are_notices_of_their_own(office: Office) -> None:
     for key in ("k" * 200 + "1", "k" * 200 + "2"):
         assert await noticed(office, key)
