@@ -14,13 +14,11 @@ from pathlib import Path
 
 from guardrails import tracing
 from guardrails.approvals import Approvals
-from guardrails.approvers import ApproverList, slack_ids
 from guardrails.audit import AuditLog
 from guardrails.bank import Bank, load_seed_lessons
 from guardrails.bootstrap_hive import ensure_hive
 from guardrails.brakes.failures import FailureTracker
 from guardrails.brakes.quarantine import Quarantine
-from guardrails.brakes.stop import StopSwitch
 from guardrails.clock import Clock, shifted, utc_now
 from guardrails.config import Config, config_dir, config_path, load_config
 from guardrails.errors import AuditBroken, BankUnreadable
@@ -30,6 +28,7 @@ from guardrails.model import Mode
 from guardrails.readiness_model import Standing
 from guardrails.store import Store, open_store
 from guardrails.versions import with_mode
+from orchestrator.approvals.opening import open_approvals
 from orchestrator.arenas import share_arenas
 from orchestrator.children import Children
 from orchestrator.deliver import WORKFLOW as DELIVER
@@ -38,7 +37,6 @@ from orchestrator.deliver_crm import FollowUp
 from orchestrator.deliver_mail import Post
 from orchestrator.deliver_writes import Writer
 from orchestrator.deliveries import Deliveries
-from orchestrator.delivery_rows import queue_approved
 from orchestrator.earned import about, mode_in_force, tell
 from orchestrator.engine import Engine
 from orchestrator.environment import Environment
@@ -126,24 +124,6 @@ def require_whole_audit(hive: Hive, store: Store, clock: Clock = utc_now) -> Non
         audit.close()
     if not report.ok:
         raise AuditBroken(f"the audit does not hold: {report.problem}")
-
-
-def open_approvals(
-    config: Config,
-    hive: Hive,
-    store: Store,
-    audit: AuditLog,
-    clock: Clock,
-    environment: Environment,
-) -> Approvals:
-    """Where people decide: the same in queen, gateway and command line.
-
-    Raises:
-        ConfigError: an approver is listed twice.
-    """
-    ids = slack_ids(environment.values.get("SLACK_APPROVER_IDS"))
-    people = ApproverList.of(config.approvers, ids, hive.salt())
-    return Approvals(store, audit, StopSwitch(hive, store), people, clock, queue_approved)
 
 
 @contextlib.asynccontextmanager

@@ -27,7 +27,7 @@ from guardrails.lessons import fold_pending
 from guardrails.store import Store
 from orchestrator.approvals.case import ApprovalCase, Cases
 from orchestrator.approvals.edits import Edit, submit
-from orchestrator.bootstrap import open_approvals
+from orchestrator.approvals.opening import open_approvals
 from orchestrator.commands import opened
 from orchestrator.environment import Environment
 from orchestrator.twins import sandbox_offset

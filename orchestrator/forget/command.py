@@ -28,7 +28,7 @@ from guardrails.errors import BadInput, Refused
 from guardrails.hive import Hive
 from guardrails.store import Store, open_store
 from guardrails.suppression import suppress
-from orchestrator.bootstrap import open_approvals
+from orchestrator.approvals.opening import open_approvals
 from orchestrator.environment import Environment
 from orchestrator.forget import rows
 from orchestrator.forget.engine_rows import erase_checkpoints

@@ -33,7 +33,7 @@ def attach(ground: Ground) -> Attachment:
 def _slack(ground: Ground, settings: SlackSettings) -> Attachment:
     # Imported for those who have Slack: it is a third of the gateway's memory.
     from orchestrator.approvals.case import Cases  # noqa: PLC0415
-    from orchestrator.bootstrap import open_approvals  # noqa: PLC0415
+    from orchestrator.approvals.opening import open_approvals  # noqa: PLC0415
     from orchestrator.slack import service  # noqa: PLC0415
 
     config, store, clock = ground.config, ground.store, ground.clock
