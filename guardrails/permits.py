@@ -188,6 +188,12 @@ class PermitCheck:
             raise Stopped(f"the stop state cannot be read: {error.message}") from error
         self._require_of_now(state, permit)
 
+    def require_still_good_here(self, permit: Permit) -> None:
+        """The same by what this machine knows without asking anybody: the file, and the clock."""
+        if permit.purpose is Purpose.WORK and (why := self._stop.here()) is not None:
+            raise Stopped(f"the swarm is stopped: {why}")
+        self.require_unexpired(permit)
+
     def _require_of_now(self, state: StopState, permit: Permit) -> None:
         require_leave(state, permit.action, permit.purpose)
         if state.epoch != permit.stop_epoch:

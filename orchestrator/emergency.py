@@ -163,8 +163,14 @@ class Emergency:
 
     async def _free_database(self) -> bool:
         """End who stands still with it; whether there was anybody."""
-        if self._press.database_url is not None:
-            return False
+        if url := self._press.database_url:
+            try:
+                idle = await asyncio.to_thread(state.end_idle_holders, self._hive, url)
+            except SwarmError:
+                return False  # it is away altogether
+            if idle:
+                self._told.line("processes", f"{idle} idle sessions held the database: ended")
+            return bool(idle)
         ended = await asyncio.to_thread(state.end_frozen_holders, self._hive)
         for pid in ended:
             self._told.line("processes", f"pid {pid} stood still with the database: ended")

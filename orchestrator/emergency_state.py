@@ -9,10 +9,11 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, text
 
 from guardrails import ledger_fates as fates
 from guardrails.brakes import stop_processes
@@ -29,6 +30,11 @@ TRY_S = 2.0
 _LOOK_S = 0.05
 _OURS = "stop:"  # keys of what the stop itself holds
 _OPEN = ("queued", "deferred", "unknown")
+_END_IDLE = text(
+    "SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a JOIN pg_locks l ON l.pid = a.pid "
+    "WHERE l.relation = 'stop_state'::regclass AND l.granted AND a.pid <> pg_backend_pid() "
+    "AND a.state LIKE 'idle in transaction%' AND a.state_change < now() - interval '1 second'"
+)
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,16 @@ async def raised(
 def end_frozen_holders(hive: Hive) -> list[int]:
     """End what stands still with our database open: it may hold its lock for ever."""
     return [pid for pid in stop_processes.frozen_at(hive.database_file) if stop_processes.end(pid)]
+
+
+def end_idle_holders(hive: Hive, url: str) -> int:
+    """End PostgreSQL's sessions that hold the stop's row and have not moved for a second.
+
+    A process that stands still on another machine keeps the stop from being raised. What it had
+    begun is undone with its session: a permit that it was spending is not spent.
+    """
+    with closing(open_existing(hive, url, wait_s=TRY_S)) as store, store.transaction() as conn:
+        return len(conn.execute(_END_IDLE).all())
 
 
 def in_flight(conn: Connection) -> list[InFlight]:

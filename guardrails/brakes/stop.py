@@ -76,6 +76,10 @@ class StopSwitch:
             raise Stopped(f"the swarm is stopped: {state.reason}")
         return state
 
+    def here(self) -> str | None:
+        """Why the file stops this machine; None when it is certainly absent. Asks no database."""
+        return self._file_reason()
+
     def _file_reason(self) -> str | None:
         """Why the file stops us; None only when it is certainly absent."""
         try:

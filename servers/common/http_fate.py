@@ -44,11 +44,18 @@ class Sightings:
     Args:
         may_leave: raises SwarmError when the write may not leave any more. Asked before each
             attempt, and again when it has its connection and its first byte is due.
+        may_go_on: the same at once, for what stands between its headers and its body.
     """
 
-    def __init__(self, operation: Operation, may_leave: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        operation: Operation,
+        may_leave: Callable[[], Awaitable[None]],
+        may_go_on: Callable[[], None],
+    ) -> None:
         self._operation = operation
         self._may_leave = may_leave
+        self._may_go_on = may_go_on
         self._seen: list[Ending] = []
         self._on_the_wire = False
 
@@ -64,9 +71,11 @@ class Sightings:
         A connection can take seconds to be had, and a process can be stopped for hours in
         between. What raises here has sent nothing (headers), or an unfinished request (body).
         """
-        if event.endswith((".send_request_headers.started", ".send_request_body.started")):
+        if event.endswith(".send_request_headers.started"):
             await self._may_leave()
             self._on_the_wire = True
+        elif event.endswith(".send_request_body.started"):
+            self._may_go_on()
 
     def did_not_leave(self, why: str) -> None:
         """It did not leave after all, unless its headers had gone."""

@@ -119,12 +119,16 @@ class PermitLayer(httpx.AsyncBaseTransport):
             token, bound, also=lambda conn, permit: desk.ledger.dispatch(conn, key, permit)
         )
 
-        async def may_leave() -> None:
-            await desk.check.require_still_good(permit)
+        def may_go_on() -> None:
+            desk.check.require_still_good_here(permit)
             if self._now() - begun >= permit.exp - permit.iat:
                 raise Refused("the permit has expired: this process stood still")
 
-        seen = request.extensions[SIGHTINGS] = Sightings(operation, may_leave)
+        async def may_leave() -> None:
+            await desk.check.require_still_good(permit)
+            may_go_on()  # at once: the answer above has taken its time
+
+        seen = request.extensions[SIGHTINGS] = Sightings(operation, may_leave, may_go_on)
         try:
             return await self._inner.handle_async_request(request)
         finally:

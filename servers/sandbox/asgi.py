@@ -30,13 +30,19 @@ def reply(status: int, value: Any, headers: dict[str, str] | None = None) -> Rep
     return Reply(status, orjson.dumps(value), headers=headers or {})
 
 
+class Gone(Exception):
+    """The caller hung up before the request was whole. No vendor acts on half a request."""
+
+
 async def read_body(receive: Receive) -> bytes:
-    """The whole request body."""
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    while message.get("more_body"):
+    """The whole request body. Raises Gone when it does not come."""
+    body, more = b"", True
+    while more:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Gone
         body += message.get("body", b"")
+        more = bool(message.get("more_body"))
     return body
 
 

@@ -8,6 +8,7 @@ on 127.0.0.1 only; needs no key of anybody, and its own keys open nothing else.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import sys
@@ -32,7 +33,7 @@ from servers.ghl.twin_records import LOCATION_ID
 from servers.instantly import twin_lookups as twin_instantly
 from servers.instantly.twin import InstantlyTwin
 from servers.sandbox import twin_slack_records as twin_slack
-from servers.sandbox.asgi import Receive, Reply, Scope, Send, read_body, reply, send_reply
+from servers.sandbox.asgi import Gone, Receive, Reply, Scope, Send, read_body, reply, send_reply
 from servers.sandbox.behaviour import Behaviour
 from servers.sandbox.outbox import outbox
 from servers.sandbox.twin_slack import SlackTwin
@@ -106,6 +107,10 @@ class Sandbox:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with contextlib.suppress(Gone):
+            await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         _, first, *rest = scope["path"].split("/", 2)
         if scope["type"] != "http" and not (scope["type"] == "websocket" and first == "slack"):
             raise RuntimeError("the sandbox speaks HTTP, and Slack's WebSocket")

@@ -19,9 +19,11 @@ from typing import Any
 import pytest
 
 from guardrails.audit import AuditLog
+from guardrails.brakes.stop import StopSwitch
 from guardrails.brakes.stop_file import place
 from guardrails.brakes.stop_raise import raise_row
 from guardrails.clock import iso, utc_now
+from guardrails.errors import StoreUnavailable
 from guardrails.hive import Hive
 from guardrails.ledger import Ledger
 from guardrails.model import WriteAction, WriteIntent
@@ -84,8 +86,8 @@ def records(hive: Hive, store: Store) -> list[dict[str, Any]]:
 
 async def test_all_is_well_is_said_only_of_what_was_looked_at(hive: Hive, opened: Store) -> None:
     told = await stopped(pressed(hive))
-    assert told.verified
     assert told.residue == []
+    assert told.verified
     assert (told.facts["row"], told.facts["epoch"]) == (True, 1)
     assert "no write was on its way" in step(told, "in flight")
     assert "skipped" in step(told, "campaigns")
@@ -150,6 +152,22 @@ async def test_who_stands_still_with_the_database_is_ended(hive: Hive, opened: S
         assert holder.wait(10) == -signal.SIGKILL
     assert told.verified
     assert f"pid {holder.pid} stood still" in step(told, "processes")
+
+
+@pytest.mark.postgres
+async def test_a_session_that_stands_still_with_the_stop_on_another_machine_is_ended(
+    hive: Hive, migrated_postgres_url: str
+) -> None:
+    with contextlib.closing(open_store(hive, migrated_postgres_url)) as elsewhere:
+        standing = elsewhere.transaction()
+        conn = standing.__enter__()
+        StopSwitch(hive, elsewhere).state_in(conn, hold=True)  # and not one step further
+        press = pressed(hive, database_url=migrated_postgres_url, database_s=2.0)
+        told = await stopped(press)
+        with pytest.raises(StoreUnavailable):  # what it had begun is undone
+            standing.__exit__(None, None, None)
+    assert told.verified
+    assert "1 idle sessions held the database: ended" in step(told, "processes")
 
 
 @contextlib.contextmanager

@@ -124,6 +124,9 @@ class FreeDesk:
     async def require_still_good(self, permit: Permit) -> None:
         """It always is."""
 
+    def require_still_good_here(self, permit: Permit) -> None:
+        """It always is."""
+
     async def run(self, call: Callable[[Any], Any]) -> Any:
         """See `Store`."""
         return call(None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 LOCATION = "sandboxLocation00001"
@@ -104,3 +106,27 @@ def test_latency_changes_no_answer(wire):
 def test_paths_of_no_twin_are_404(wire):
     for path in ("/", "/nothing/here", "/_twin/nothing"):
         assert wire("GET", path).status_code == 404
+
+
+def test_half_a_request_is_no_request_and_is_answered_and_counted_by_nobody(wire) -> None:
+    sent: list[dict] = []
+    said = iter(
+        [
+            {"type": "http.request", "body": b'{"loca', "more_body": True},
+            {"type": "http.disconnect"},
+        ]
+    )
+
+    async def receive() -> dict:
+        return next(said)
+
+    async def send(message: dict) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "path": "/ghl/contacts/upsert", "headers": [],
+        "query_string": b"", "root_path": "",
+    }  # fmt: skip
+    asyncio.run(wire.app(scope, receive, send))
+    assert sent == []
+    assert wire.counts()["total"] == 0
