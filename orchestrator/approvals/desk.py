@@ -26,7 +26,7 @@ from guardrails.errors import BadInput, NotFound
 from guardrails.lessons import fold_pending
 from guardrails.store import Store
 from orchestrator.approvals.case import ApprovalCase, Cases
-from orchestrator.approvals.edits import Edit, submit
+from orchestrator.approvals.edit import Edit, submit
 from orchestrator.approvals.opening import open_approvals
 from orchestrator.commands import opened
 from orchestrator.environment import Environment
@@ -110,7 +110,7 @@ class Desk:
             via="cli",
         )
         edit_id, now = secrets.token_hex(8), self.clock()
-        await self.store.run(lambda conn: submit(conn, edit, edit_id, now))
+        await self.store.run(lambda conn: submit(conn, edit, edit_id, now, found.lead_id))
         return f"edit:{edit_id}"
 
 

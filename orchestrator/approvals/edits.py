@@ -12,45 +12,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 from sqlalchemy import Connection
 
 from guardrails import approval_rows as rows
-from guardrails.approval_model import AnswerKind, Approval, ApprovalState, Via
+from guardrails.approval_model import AnswerKind, Approval, ApprovalState
 from guardrails.approvals import Approvals
 from guardrails.clock import Clock
 from guardrails.config.loader import describe
 from guardrails.config.models import ApprovalRules
 from guardrails.errors import BadInput, NotFound
-from guardrails.model import Decision, Draft, Frozen, LeadState
+from guardrails.model import Decision, Draft, LeadState
 from guardrails.store import Store
 from orchestrator.approvals.case import ApprovalCase, Cases
+from orchestrator.approvals.edit import Edit
 from orchestrator.deliver_writes import Caller
-from orchestrator.inbox import Received, Source, settle, store
+from orchestrator.inbox import Received, settle
 from servers.guardrails import contract as guardrails
 
 _PASSED = frozenset({LeadState.AWAITING_APPROVAL, LeadState.REVIEW})
 Tell = Callable[[Connection, str, str, str, datetime], None]
-
-
-class Edit(Frozen):
-    """What a person wants to be sent instead."""
-
-    approval_id: str
-    content_hash: str = Field(description="Of the text that they saw.")
-    subject: str = Field(min_length=1, max_length=500)
-    body: str = Field(min_length=1, max_length=20_000)
-    by: str = Field(description="Salted id of the person.")
-    via: Via
-
-
-def submit(conn: Connection, edit: Edit, edit_id: str, at: datetime) -> bool:
-    """Put an edit into the inbox, inside the caller's transaction; the queen takes it up.
-
-    Args:
-        edit_id: the same submission has the same one, at most 70 characters.
-    """
-    return store(conn, f"edit:{edit_id}", Source.EDIT, "edit", edit.model_dump_json(), at)
 
 
 @dataclass(frozen=True)

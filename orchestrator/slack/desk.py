@@ -11,7 +11,7 @@ from guardrails.clock import Clock
 from guardrails.errors import NotFound
 from guardrails.store import Store
 from orchestrator.approvals.case import ApprovalCase, Cases
-from orchestrator.approvals.edits import Edit, submit
+from orchestrator.approvals.edit import Edit, submit
 from orchestrator.slack import outbox, outgoing
 from orchestrator.slack.client import Place
 
@@ -72,7 +72,7 @@ class Desk:
         )  # fmt: skip
         said = edit.model_dump_json().encode(errors="replace")
         edit_id, at = hashlib.sha256(said).hexdigest()[:40], self._clock()
-        await self._store.run(lambda conn: submit(conn, edit, edit_id, at))
+        await self._store.run(lambda conn: submit(conn, edit, edit_id, at, case.approval.lead_id))
 
     async def tell_in_thread(self, key: str, approval_id: str, user_id: str, text: str) -> None:
         """An answer that could not be whispered."""

@@ -18,7 +18,8 @@ from guardrails.hive import Hive
 from guardrails.model import Mode
 from guardrails.store import Store
 from orchestrator.approvals.case import Cases
-from orchestrator.approvals.edits import Edit, Edits, Parts, edited, submit
+from orchestrator.approvals.edit import Edit, submit
+from orchestrator.approvals.edits import Edits, Parts, edited
 from orchestrator.inbox import Inbox, Received, Source
 from servers.guardrails.contract import ReviewLead
 from tests.conftest import SteppableClock
