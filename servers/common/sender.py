@@ -12,13 +12,14 @@ from pydantic import Field
 
 from guardrails.errors import ConfigError
 from guardrails.model import Sender
+from servers.common.contract_sender import SANDBOX_MAILBOX, SANDBOX_POSTAL_ADDRESS
 from servers.common.settings import ServerSettings
 
 SANDBOX_SENDER = Sender(
     name="Robin Hale",
-    email="robin.hale@chiefaiofficer.example",
+    email=SANDBOX_MAILBOX,
     company="Chief AI Officer Partners",
-    postal_address="12 Sample Street, Springfield, IL 62701, USA",
+    postal_address=SANDBOX_POSTAL_ADDRESS,
 )
 
 

@@ -42,14 +42,16 @@ async def open_server() -> AsyncIterator[Server[Any]]:
     async with AsyncExitStack() as stack:
         safety = stack.enter_context(open_safety(settings, config.production, "enricher"))
         parts = _Parts(stack, settings, config, safety)
+        rb2b, clay = await parts.rb2b(), await parts.clay(safety.store)
         waterfall = Waterfall(
             salt=safety.hive.salt(),
             facts=parts.facts,
             cache=EnrichmentCache(safety.store, settings.clock, parts.days),
-            sources=(await parts.rb2b(), await parts.clay(safety.store)),
+            sources=(rb2b, clay),
             mail=_mail(settings),
         )
-        yield build_server(EnricherService(waterfall, await parts.researcher()))
+        keyed = (clay, rb2b)
+        yield build_server(EnricherService(waterfall, await parts.researcher(), keyed))
 
 
 def _mail(settings: EnricherSettings) -> MailLookup:

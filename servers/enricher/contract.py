@@ -9,6 +9,7 @@ from pydantic import Field
 
 from guardrails.model import Fact, FactName, Lead, Reason, Research
 from servers.common.contract import Args, Result, ToolSpec
+from servers.common.contract_access import Access, CheckAccess
 
 SERVER = "enricher"
 # Codes of `incomplete_because`: what is known is too little to write or judge a draft by.
@@ -93,4 +94,12 @@ RESEARCH_COMPANY = ToolSpec(
     CompanyResearch,
     open_world=True,
 )
-TOOLS = (ENRICH_LEAD, RESEARCH_COMPANY)
+CHECK_ACCESS = ToolSpec(
+    "check_access",
+    "Try the keys of Clay and RB2B",
+    "Whose keys they are, by reads that cost nothing. Runs no routine and looks nobody up.",
+    CheckAccess,
+    Access,
+    open_world=True,
+)
+TOOLS = (ENRICH_LEAD, RESEARCH_COMPANY, CHECK_ACCESS)

@@ -83,6 +83,25 @@ class Source(Protocol):
         """Ask about one lead. `subject` is the keyed hash under which it is recorded."""
 
 
+class KeyHolder(Protocol):
+    """A source whose key can be tried without paying."""
+
+    @property
+    def name(self) -> SourceName:
+        """Which step of the waterfall this is."""
+
+    @property
+    def keyless(self) -> str | None:
+        """Why there is no key to try, or None."""
+
+    @property
+    def unusable(self) -> str | None:
+        """Why it cannot be asked about leads all the same, or None."""
+
+    async def who_am_i(self) -> str:
+        """Whose key it is. Raises a `VendorError`."""
+
+
 class NewsSource(Protocol):
     """Where headlines come from."""
 

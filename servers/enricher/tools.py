@@ -7,7 +7,7 @@ from typing import Any
 from mcp.server.lowlevel import Server
 
 from servers.common.toolserver import Binding, build
-from servers.enricher.contract import ENRICH_LEAD, RESEARCH_COMPANY, SERVER
+from servers.enricher.contract import CHECK_ACCESS, ENRICH_LEAD, RESEARCH_COMPANY, SERVER
 from servers.enricher.service import EnricherService
 
 INSTRUCTIONS = (
@@ -25,5 +25,6 @@ def build_server(service: EnricherService) -> Server[Any]:
         [
             Binding(ENRICH_LEAD, service.enrich_lead),
             Binding(RESEARCH_COMPANY, service.research_company),
+            Binding(CHECK_ACCESS, service.check_access),
         ],
     )

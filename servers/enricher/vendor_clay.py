@@ -46,12 +46,21 @@ RUN = Operation(
     price=PRICE,
 )
 RESULTS = Operation("get_run_results", "GET", "/routines/run/{run_id}/results", Effect.READ)
-OPERATIONS = (RUN, RESULTS)
+ME = Operation("get_me", "GET", "/me", Effect.READ)
+OPERATIONS = (RUN, RESULTS, ME)
 _INPUTS = ("email", "first_name", "last_name", "company", "domain", "linkedin_url")
 
 
 class _Wire(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class _Workspace(_Wire):
+    id: str
+
+
+class _Me(_Wire):
+    workspace: _Workspace
 
 
 class _Started(_Wire):
@@ -129,9 +138,19 @@ class Clay:
         return frozenset(self._routine.outputs.values())
 
     @property
+    def keyless(self) -> str | None:
+        """None: the server does not start without it."""
+        return None
+
+    @property
     def unusable(self) -> str | None:
         """Why Clay cannot be asked, or None."""
         return None if self._routine.routine_id else "CLAY_ROUTINE_ID is not set"
+
+    async def who_am_i(self) -> str:
+        """Whose key it is. Costs nothing. Raises a VendorError."""
+        answer = await self._client.request(ME)
+        return f"workspace {answer.parsed_as(_Me, answer.document()).workspace.id}"
 
     async def look_up(self, lead: Lead, subject: str) -> SourceAnswer:
         """Run the routine for `lead`, or take up the run that was paid for before.

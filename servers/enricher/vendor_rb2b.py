@@ -27,7 +27,8 @@ BY_EMAIL, BY_LINKEDIN = (
     Operation(name, "POST", f"/{name}", Effect.PAID_READ, price=PRICE)
     for name in ("hem_to_business_profile", "linkedin_to_business_profile")
 )
-OPERATIONS = (BY_EMAIL, BY_LINKEDIN)
+CREDITS = Operation("get_credits", "GET", "/credits", Effect.READ)
+OPERATIONS = (BY_EMAIL, BY_LINKEDIN, CREDITS)
 _GIVES: frozenset[FactName] = frozenset(
     {"title", "country", "city", "industry", "employee_count", "linkedin_url"}
 )
@@ -80,9 +81,25 @@ class Rb2b:
         return _GIVES
 
     @property
+    def keyless(self) -> str | None:
+        """Why there is no key to try, or None."""
+        return "RB2B_API_KEY is not set" if self._client is None else None
+
+    @property
     def unusable(self) -> str | None:
         """Why RB2B cannot be asked, or None."""
-        return "RB2B_API_KEY is not set" if self._client is None else None
+        return self.keyless
+
+    async def who_am_i(self) -> str:
+        """That the key is good. Costs nothing. Raises a VendorError.
+
+        How the vendor spells the balance is not documented, so any answer that is an object will
+        do; a number is told where it says one.
+        """
+        assert self._client is not None
+        document = (await self._client.request(CREDITS)).document()
+        counts = [value for value in document.values() if type(value) in (int, float)]
+        return f"{counts[0]:g} credits left" if len(counts) == 1 else "the account answered"
 
     async def look_up(self, lead: Lead, subject: str) -> SourceAnswer:
         """The business profile of the lead's address or, without one, LinkedIn profile.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from servers.common.contract import Args, Result, ToolSpec
+from servers.common.contract_access import Access, CheckAccess
 from servers.ghl.contract_form import ContactId, Line
 from servers.ghl.contract_writes import ContactFields, Email
 
@@ -94,6 +95,24 @@ class Workflows(Result):
     workflows: tuple[Workflow, ...]
 
 
+class CrmAccess(Access):
+    """What the token opens, and how the location is set."""
+
+    duplicates_allowed: bool | None = Field(
+        description="The location's own setting. True: the same person may be made twice. null: "
+        "the location did not say."
+    )
+
+
+CHECK_ACCESS = ToolSpec(
+    "check_access",
+    "Try the CRM's key",
+    "One harmless read for each kind of access that the swarm needs: location, contacts, "
+    "opportunities, workflows, conversations. What writing needs cannot be tried without writing.",
+    CheckAccess,
+    CrmAccess,
+    open_world=True,
+)
 PLAN_CONTACT = ToolSpec(
     "plan_contact",
     "See what an upsert would change",

@@ -66,8 +66,24 @@ class Mails:
     complete: bool
 
 
+@dataclass(frozen=True)
+class Location:
+    """The sub-account, as its own settings have it."""
+
+    id: str
+    name: str
+    time_zone: str
+    duplicates_allowed: bool | None
+
+
 class CrmRecords(Protocol):
     """What is read before and after writing."""
+
+    async def location(self) -> Location:
+        """The sub-account that the key is for."""
+
+    async def conversations_seen(self) -> int:
+        """How many conversations a search of one shows: whether they may be read at all."""
 
     async def card_of(self, email: str) -> Card | None:
         """The contact with exactly this address: by the look-up that does not lag."""

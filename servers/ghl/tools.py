@@ -13,6 +13,7 @@ from servers.ghl import contract as ghl
 from servers.ghl.crm import CrmWriting
 from servers.ghl.gate import Gate
 from servers.ghl.service import Crm, GhlService
+from servers.ghl.service_access import AccessTools
 from servers.ghl.service_contacts import ContactTools
 from servers.ghl.service_mail import MailTools
 from servers.ghl.service_opportunities import OpportunityTools
@@ -35,6 +36,7 @@ class Toolbox:
     contacts: ContactTools
     opportunities: OpportunityTools
     mail: MailTools
+    access: AccessTools
 
 
 def toolbox(lookups: GhlService, strict: Crm, crm: CrmWriting, gate: Gate, clock: Clock) -> Toolbox:
@@ -49,6 +51,7 @@ def toolbox(lookups: GhlService, strict: Crm, crm: CrmWriting, gate: Gate, clock
         ContactTools(crm, writer),
         OpportunityTools(crm, writer),
         MailTools(crm, strict, writer, gate, clock),
+        AccessTools(crm),
     )
 
 
@@ -61,6 +64,7 @@ def build_server(tools: Toolbox) -> Server[Any]:
         (ghl.FIND_OPPORTUNITY, opportunities.find_opportunity),
         (ghl.LIST_PIPELINES, opportunities.list_pipelines),
         (ghl.LIST_WORKFLOWS, contacts.list_workflows),
+        (ghl.CHECK_ACCESS, tools.access.check_access),
         (ghl.RECONCILE_SEND, mail.reconcile_send),
         (ghl.RECONCILE_WRITE, mail.reconcile_write),
         (ghl.UPSERT_CONTACT, contacts.upsert_contact),

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from servers.ghl.crm import Card, Mail, Mark, Opportunity
+from servers.ghl.crm import Card, Location, Mail, Mark, Opportunity
 from servers.ghl.forms import FIELDS
 
 _OFF = frozenset({"", "inactive"})
@@ -131,6 +131,22 @@ class EmailForm(Named):
         """As we know it."""
         at = self.at if self.at.tzinfo else self.at.replace(tzinfo=UTC)
         return Mail(self.id, at, self.to, self.subject, self.body)
+
+
+class _LocationSettings(_Wire):
+    duplicates_allowed: bool | None = Field(default=None, alias="allowDuplicateContact")
+
+
+class LocationForm(Named):
+    """The sub-account."""
+
+    name: str = ""
+    time_zone: str = Field(default="", alias="timezone")
+    settings: _LocationSettings = _LocationSettings()
+
+    def location(self) -> Location:
+        """As we know it."""
+        return Location(self.id, self.name, self.time_zone, self.settings.duplicates_allowed)
 
 
 class StageForm(Named):

@@ -130,6 +130,7 @@ SEND_EMAIL = _write(
 FIND_DUPLICATE = _read("find_duplicate", "/contacts/search/duplicate")
 LIST_NOTES = _read("list_notes", f"{_CONTACT}/notes")
 LIST_TASKS = _read("list_tasks", f"{_CONTACT}/tasks")
+GET_LOCATION = _read("get_location", "/locations/{location_id}")
 LIST_PIPELINES = _read("list_pipelines", "/opportunities/pipelines")
 LIST_WORKFLOWS = _read("list_workflows", "/workflows/")
 SEARCH_OPPORTUNITIES = _read("search_opportunities", "/opportunities/search")
@@ -145,4 +146,5 @@ WRITES = (
 READS = (
     FIND_DUPLICATE, LIST_NOTES, LIST_TASKS, LIST_PIPELINES, LIST_WORKFLOWS,
     SEARCH_OPPORTUNITIES, SEARCH_CONVERSATIONS, LIST_MESSAGES, GET_EMAIL, GET_OPPORTUNITY,
+    GET_LOCATION,
 )  # fmt: skip

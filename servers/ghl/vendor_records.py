@@ -17,11 +17,12 @@ from servers.common.http import Answer, VendorClient
 from servers.common.operations import Operation
 from servers.ghl import vendor_operations as ops
 from servers.ghl.contract_reads import Pipeline, Stage, Workflow
-from servers.ghl.crm import Card, Mail, Mails, Mark, Opportunity
+from servers.ghl.crm import Card, Location, Mail, Mails, Mark, Opportunity
 from servers.ghl.vendor import GET
 from servers.ghl.vendor_forms import (
     CardForm,
     EmailForm,
+    LocationForm,
     MarkForm,
     MessageForm,
     Named,
@@ -59,6 +60,19 @@ class GhlRecords:
         self.conversations = {"Version": conversations_version}
         self._pipelines = _Kept(self._read_pipelines, now)
         self._workflows = _Kept(self._read_workflows, now)
+
+    async def location(self) -> Location:
+        answer = await self._ask(ops.GET_LOCATION, location_id=self.location_id)
+        held = answer.document().get("location")
+        found = answer.parsed_as(LocationForm, held, "location").location()
+        if found.id != self.location_id:
+            raise answer.drift("another location than the one asked for")
+        return found
+
+    async def conversations_seen(self) -> int:
+        asked = {"locationId": self.location_id, "limit": 1}
+        answer = await self._ask(ops.SEARCH_CONVERSATIONS, asked, version=self.conversations)
+        return len(_listed(answer, "conversations"))
 
     async def card_of(self, email: str) -> Card | None:
         found = await self._duplicate({"email": email})

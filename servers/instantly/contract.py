@@ -12,6 +12,7 @@ from servers.instantly.contract_reads import (
     Analytics,
     CampaignAnalytics,
     CampaignPage,
+    CheckWorkspace,
     FindCampaign,
     FoundCampaign,
     LeadPage,
@@ -21,6 +22,7 @@ from servers.instantly.contract_reads import (
     Reconciled,
     ReconcileEnrol,
     RunningCampaigns,
+    WorkspaceAccess,
 )
 from servers.instantly.contract_writes import (
     VENDOR,
@@ -119,6 +121,14 @@ RECONCILE_ENROL = _read(
     ReconcileEnrol,
     Reconciled,
 )
+CHECK_ACCESS = _read(
+    "check_access",
+    "Try Instantly's key",
+    "One harmless read for each kind of access that the swarm needs, and how the mailbox that it "
+    "sends by stands: connected, warmed up, its daily limit.",
+    CheckWorkspace,
+    WorkspaceAccess,
+)
 ENSURE_CAMPAIGN = _write(
     "ensure_campaign",
     "Find or create the swarm's campaign",
@@ -182,7 +192,7 @@ REPLY_EMAIL = _write(
 )
 READS = (
     LOOK_UP_ADDRESS, LIST_CAMPAIGNS, FIND_CAMPAIGN, LIST_RUNNING, CAMPAIGN_ANALYTICS, LIST_LEADS,
-    RECONCILE_ENROL,
+    RECONCILE_ENROL, CHECK_ACCESS,
 )  # fmt: skip
 WRITES = (
     ENSURE_CAMPAIGN, ACTIVATE_CAMPAIGN, PAUSE_CAMPAIGN, PAUSE_ALL, ENROL_LEAD, BLOCK_ADDRESS,

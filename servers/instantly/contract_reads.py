@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from servers.common.contract import Args, Result
+from servers.common.contract_access import Access
 from servers.instantly.contract_writes import (
     Address,
     Body,
@@ -134,3 +135,25 @@ class Reconciled(Result):
     )
     vendor_ref: str | None = None
     detail: str = ""
+
+
+class CheckWorkspace(Args):
+    """What the swarm sends by."""
+
+    mailbox: Mailbox = Field(description="The mailbox that e-mails go out from.")
+
+
+class MailboxState(Result):
+    """One mailbox as Instantly knows it."""
+
+    status: str = Field(description="active, paused, maintenance, connection_error ...")
+    warmup: str = Field(description="active, paused, banned, spam_folder_unknown, suspended.")
+    warmup_score: float | None = Field(description="0 to 100; null when Instantly does not say.")
+    daily_limit: int | None
+    setup_pending: bool
+
+
+class WorkspaceAccess(Access):
+    """What the key opens, and how the mailbox stands."""
+
+    mailbox: MailboxState | None = Field(description="null: Instantly does not have it.")

@@ -7,7 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from guardrails.ledger import End, LedgerRow
-from servers.instantly.contract_reads import Analytics, Campaign, CampaignAnalytics
+from servers.instantly.contract_reads import (
+    Analytics,
+    Campaign,
+    CampaignAnalytics,
+    MailboxState,
+)
 from servers.instantly.contract_writes import Write
 
 # A campaign in one of these sends nothing and does not begin to by itself.
@@ -79,6 +84,12 @@ class Platform(Protocol):
 
     async def email(self, email_id: str) -> ThreadEmail:
         """One e-mail of a thread."""
+
+    async def workspace(self) -> str:
+        """Name of the workspace that the key is for."""
+
+    async def mailbox(self, email: str) -> MailboxState | None:
+        """One mailbox; None when the workspace does not have it."""
 
     async def write(self, args: Write) -> str | None:
         """Do it, under its permit; the vendor's id. The ledger's row says what may have happened

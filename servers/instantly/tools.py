@@ -14,6 +14,7 @@ from servers.common.toolserver import Binding, build
 from servers.instantly import contract
 from servers.instantly.ports import Book, Platform
 from servers.instantly.service import InstantlyService
+from servers.instantly.service_access import AccessService
 from servers.instantly.service_campaigns import CampaignService
 from servers.instantly.service_leads import LeadService
 from servers.instantly.service_pause import PauseService
@@ -37,6 +38,7 @@ class Services:
     pauses: PauseService
     leads: LeadService
     rest: RestService
+    access: AccessService
 
 
 def services(
@@ -56,6 +58,7 @@ def services(
         PauseService(platform, writer),
         LeadService(platform, book, writer, clock),
         RestService(platform, writer),
+        AccessService(platform),
     )
 
 
@@ -74,6 +77,7 @@ def build_server(all_of: Services) -> Server[Any]:
             Binding(contract.CAMPAIGN_ANALYTICS, campaigns.campaign_analytics),
             Binding(contract.LIST_LEADS, leads.list_leads),
             Binding(contract.RECONCILE_ENROL, leads.reconcile_enrol),
+            Binding(contract.CHECK_ACCESS, all_of.access.check_access),
             Binding(contract.ENSURE_CAMPAIGN, campaigns.ensure_campaign),
             Binding(contract.ACTIVATE_CAMPAIGN, campaigns.activate_campaign),
             Binding(contract.PAUSE_CAMPAIGN, pauses.pause_campaign),

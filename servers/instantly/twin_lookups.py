@@ -56,6 +56,8 @@ class InstantlyLookups(Twin):
             ("GET", "/webhooks", self.list_webhooks),
             ("GET", "/webhooks/{id}", self.get_webhook),
             ("GET", "/emails/{id}", self.get_email),
+            ("GET", "/workspaces/current", self.get_workspace),
+            ("GET", "/accounts/{email}", self.get_account),
         )
         return [Endpoint(m, V2 + path, "read", handler) for m, path, handler in reads]
 
@@ -160,6 +162,15 @@ class InstantlyLookups(Twin):
 
     def get_email(self, call: Call) -> Reply:
         return reply(200, self.email(call, call.params["id"]))
+
+    def get_workspace(self, call: Call) -> Reply:
+        return reply(200, self.workspace.about())
+
+    def get_account(self, call: Call) -> Reply:
+        record = self.workspace.account(call.params["email"])
+        if record is None:
+            raise self.refuse(call, 404, "Account not found")
+        return reply(200, record)
 
     def email(self, call: Call, email_id: str) -> Record:
         """The named e-mail, or 404."""

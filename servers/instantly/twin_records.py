@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from servers.common.contract_sender import SANDBOX_MAILBOX
 from servers.sandbox.dice import invented_uuid
 from servers.sandbox.nouns import OutreachLead
 from servers.sandbox.world import World
@@ -15,6 +16,8 @@ from servers.sandbox.world import World
 Record = dict[str, Any]
 
 MAILBOX = "sender@swarm-sandbox.example"
+# Mailboxes that are connected: the invented ones, and the sandbox's sender.
+ACCOUNTS = (MAILBOX, SANDBOX_MAILBOX)
 CAMPAIGN_STATUS = {"draft": 0, "active": 1, "paused": 2, "completed": 3}
 _CAMPAIGNS = (("Agencies Q3", "active"), ("Consulting Q3", "paused"), ("Law Q2", "completed"))
 
@@ -167,6 +170,32 @@ class Workspace:
         }
         self.emails[email_id] = record
         return record
+
+    def about(self) -> Record:
+        """The workspace itself."""
+        made = {"timestamp_created": self._started, "timestamp_updated": self._started}
+        owner = self.identify("owner")
+        return {"id": self.organization, "name": "Sandbox workspace", "owner": owner} | made
+
+    def account(self, email: str) -> Record | None:
+        """One connected mailbox, warmed up."""
+        if email.strip().lower() not in ACCOUNTS:
+            return None
+        return {
+            "email": email.strip().lower(),
+            "timestamp_created": self._started,
+            "timestamp_updated": self._started,
+            "first_name": "Robin",
+            "last_name": "Hale",
+            "organization": self.organization,
+            "status": 1,
+            "warmup_status": 1,
+            "stat_warmup_score": 97,
+            "daily_limit": 50,
+            "provider_code": 2,
+            "setup_pending": False,
+            "is_managed_account": False,
+        }
 
     def webhook(self, *, disabled: bool) -> Record:
         """The webhook for all events, delivering or switched off after failed deliveries."""

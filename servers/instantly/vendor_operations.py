@@ -59,6 +59,8 @@ ANALYTICS = Operation("campaign_analytics", "GET", f"{V2}/campaigns/analytics", 
 LIST_LEADS = Operation("list_leads", "POST", f"{V2}/leads/list", Effect.READ)
 LIST_BLOCKED = Operation("list_block_list", "GET", f"{V2}/block-lists-entries", Effect.READ)
 GET_EMAIL = Operation("get_email", "GET", f"{V2}/emails/{{id}}", Effect.READ)
+GET_WORKSPACE = Operation("get_workspace", "GET", f"{V2}/workspaces/current", Effect.READ)
+GET_ACCOUNT = Operation("get_account", "GET", f"{V2}/accounts/{{email}}", Effect.READ)
 CREATE_CAMPAIGN = Operation(
     "create_campaign", "POST", f"{V2}/campaigns", Effect.WRITE, idempotent=False,
     actions=(WriteAction.CREATE_CAMPAIGN,), intent=forms.create_intent, settle=_made,
@@ -83,6 +85,9 @@ REPLY = Operation(
     "reply_email", "POST", f"{V2}/emails/reply", Effect.WRITE, idempotent=False,
     actions=(WriteAction.REPLY_EMAIL,), intent=forms.reply_intent, settle=_made,
 )  # fmt: skip
-READS = (LIST_CAMPAIGNS, ANALYTICS, GET_CAMPAIGN, LIST_LEADS, LIST_BLOCKED, GET_EMAIL)
+READS = (
+    LIST_CAMPAIGNS, ANALYTICS, GET_CAMPAIGN, LIST_LEADS, LIST_BLOCKED, GET_EMAIL, GET_WORKSPACE,
+    GET_ACCOUNT,
+)  # fmt: skip
 WRITES = (CREATE_CAMPAIGN, ACTIVATE_CAMPAIGN, PAUSE_CAMPAIGN, ADD_LEAD, BLOCK, REPLY)
 OPERATIONS = (*READS, *WRITES)

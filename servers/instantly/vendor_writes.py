@@ -10,17 +10,25 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
+from guardrails.errors import VendorRejected
 from guardrails.identity import normalise_email
 from servers.common.http import VendorClient
 from servers.instantly import forms
 from servers.instantly import vendor_operations as ops
-from servers.instantly.contract_reads import Analytics, Campaign, CampaignAnalytics
+from servers.instantly.contract_reads import (
+    Analytics,
+    Campaign,
+    CampaignAnalytics,
+    MailboxState,
+)
 from servers.instantly.contract_writes import ActivateCampaign, PauseCampaign, Write
 from servers.instantly.ports import CampaignRecord, HeldLead, ThreadEmail
 from servers.instantly.vendor_pages import (
+    ACCOUNT_STATUS,
     CAMPAIGN_STATUS,
     INTEREST,
     LEAD_STATUS,
+    WARMUP_STATUS,
     Wire,
     every,
     named,
@@ -29,6 +37,7 @@ from servers.instantly.vendor_pages import (
 
 _CAMPAIGN_PAGES = 50
 _LEAD_PAGES = 1000
+_NOT_FOUND = 404
 
 
 class _Campaign(Wire):
@@ -76,6 +85,28 @@ class _Email(Wire):
     id: str
     eaccount: str
     sender: str = Field(alias="from_address_email")
+
+
+class _Workspace(Wire):
+    name: str
+
+
+class _Account(Wire):
+    email: str
+    status: int | None = None
+    warmup_status: int
+    stat_warmup_score: float | None = None
+    daily_limit: int | None = None
+    setup_pending: bool
+
+    def state(self) -> MailboxState:
+        return MailboxState(
+            status="not told" if self.status is None else named(ACCOUNT_STATUS, self.status),
+            warmup=named(WARMUP_STATUS, self.warmup_status),
+            warmup_score=self.stat_warmup_score,
+            daily_limit=self.daily_limit,
+            setup_pending=self.setup_pending,
+        )
 
 
 class _Counts(Wire):
@@ -168,6 +199,26 @@ class InstantlyPlatform:
         answer = await self._client.request(ops.GET_EMAIL, path_params={"id": email_id})
         found = answer.parsed_as(_Email, answer.document())
         return ThreadEmail(found.id, normalise_email(found.sender), found.eaccount.casefold())
+
+    # -- whose key it is ----------------------------------------------------------------------
+
+    async def workspace(self) -> str:
+        """Name of the workspace that the key is for."""
+        answer = await self._client.request(ops.GET_WORKSPACE)
+        return answer.parsed_as(_Workspace, answer.document()).name
+
+    async def mailbox(self, email: str) -> MailboxState | None:
+        """One mailbox; None when the workspace does not have it."""
+        try:
+            answer = await self._client.request(ops.GET_ACCOUNT, path_params={"email": email})
+        except VendorRejected as error:
+            if error.status == _NOT_FOUND:
+                return None
+            raise
+        found = answer.parsed_as(_Account, answer.document())
+        if found.email.strip().casefold() != email.casefold():
+            raise answer.drift("another mailbox than the one asked for")
+        return found.state()
 
     # -- writes -------------------------------------------------------------------------------
 
