@@ -12,14 +12,17 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import Connection
 
+from guardrails.approvers import ApproverList
 from guardrails.bank import Bank
 from guardrails.ledger import Ledger
 from guardrails.lessons import fold_pending
 from guardrails.model import Mode
 from orchestrator.approvals.case import Cases
+from orchestrator.approvals.edit import Edit
 from orchestrator.approvals.edits import Edits, Parts
 from orchestrator.bootstrap import Options, Swarm, running_swarm
 from orchestrator.day_log import DayLog
@@ -118,7 +121,7 @@ def _handlers(swarm: Swarm, visitors: Visitors, outcome: Handler) -> dict[Source
             children=swarm.children,
             rules=swarm.config.production.approvals,
             clock=swarm.clock,
-            tell=_tell,
+            tell=partial(_tell, swarm.approvals.approvers),
         )
     )
     return {
@@ -152,8 +155,13 @@ def _protector(swarm: Swarm, ledger: Ledger) -> Protector:
     return Protector(swarm.store, swarm.children, writer, swarm.clock, swarm.mode)
 
 
-def _tell(conn: Connection, key: str, text: str, approval_id: str, at: datetime) -> None:
-    notice(conn, key, text, at=at, approval_id=approval_id)
+def _tell(
+    people: ApproverList, conn: Connection, key: str, text: str, edit: Edit, at: datetime
+) -> None:
+    """Call whoever wrote the text: in a thread nobody else would be."""
+    writer = people.by_id(edit.by)
+    mention = writer.slack_user_id if writer else None
+    notice(conn, key, text, at=at, approval_id=edit.approval_id, mention=mention)
 
 
 @contextmanager

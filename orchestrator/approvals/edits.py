@@ -31,7 +31,7 @@ from orchestrator.inbox import Received, settle
 from servers.guardrails import contract as guardrails
 
 _PASSED = frozenset({LeadState.AWAITING_APPROVAL, LeadState.REVIEW})
-Tell = Callable[[Connection, str, str, str, datetime], None]
+Tell = Callable[[Connection, str, str, Edit, datetime], None]  # key, words, about what
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class Edits:
 
         def work(conn: Connection) -> None:
             if settle(conn, received.id, now, note=text):
-                parts.tell(conn, received.id, text, edit.approval_id, now)
+                parts.tell(conn, received.id, text, edit, now)
 
         await parts.store.run(work)
         return text

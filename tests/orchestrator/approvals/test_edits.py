@@ -66,7 +66,7 @@ class Here:
             )
         )
 
-    def _tell(self, _conn: Connection, _key: str, said: str, _approval: str, _at: datetime) -> None:
+    def _tell(self, _conn: Connection, _key: str, said: str, _edit: Edit, _at: datetime) -> None:
         self.told.append(said)
 
     async def edit(
