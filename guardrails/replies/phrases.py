@@ -82,7 +82,11 @@ class Spelling:
         """The normalised `text` in one spelling."""
         if self._any is not None:
             text = self._any.sub(lambda found: self._rewrites[found.group()], text)
-        return " ".join(map(self._word, text.split(" ")))
+        known: dict[str, str] = {}
+        return " ".join(
+            known[token] if token in known else known.setdefault(token, self._word(token))
+            for token in text.split(" ")
+        )
 
     def _word(self, token: str) -> str:
         if len(token) < _SHORTEST_TYPO or token in self._never:

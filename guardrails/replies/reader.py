@@ -3,7 +3,8 @@
     a machine's bounce > unsubscribe > wrong person > automatic > the rest, the more careful first
 
 An opt-out in any wording wins over everything that a person can write beside it. What nothing
-matches has no class: a person reads it. Text is data: it can make us more careful, never less.
+matches is taken for one when it is short and speaks of ending and of mail; else it has no class. A
+person reads both. Text is data: it can make us more careful, never less.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from guardrails.replies.dates import DateFinder
 from guardrails.replies.phrases import PhraseSet, Spelling, folded, plain, sentences
 from guardrails.replies.text import Cutter, text_of
 
+_HEAD, _TAIL = 3000, 1500  # characters
 # After the opt-out, a wrong person and machines: the more careful reading first.
 _REST: tuple[ReplyClass, ...] = (
     "not_interested", "has_solution", "objection_price", "objection_timing", "technical",
@@ -87,6 +89,9 @@ class ReplyReader:
         self._classes = {name: PhraseSet(of) for name, of in rules.classes.items()}
         self._harmless = PhraseSet(rules.harmless)
         self._angry = PhraseSet(rules.angry)
+        self._ends = PhraseSet(rules.likely.ends)
+        self._contact = PhraseSet(rules.likely.contact)
+        self._alone = PhraseSet(rules.likely.alone)
         self._auto_subjects = PhraseSet(rules.auto_reply.subjects)
         self._auto_phrases = PhraseSet(rules.auto_reply.phrases)
         self._bounce_subjects = PhraseSet(rules.bounce.subjects)
@@ -119,7 +124,21 @@ class ReplyReader:
                 rule = self._classes[name].first(text)
                 if rule is not None:
                     return self._reading(name, rule)
+        likely = self._likely(said)
+        if likely is not None:
+            return Reading("unsubscribe", likely, to_person=True)
         return Reading(None, "nothing matched", to_person=True)
+
+    def _likely(self, said: _Said) -> str | None:
+        """An opt-out in words that no phrase foresaw; a person reads it as well."""
+        rules, text = self._rules.likely, self._harmless.without(said.body)
+        words = sum(word != "." for word in text.split())
+        alone = self._alone.first(text) if words <= rules.short else None
+        if alone is not None:
+            return f"likely: {alone}"
+        ends = self._ends.first(text) if words <= rules.long else None
+        contact = self._contact.first(text) if ends is not None else None
+        return f"likely: {ends} + {contact}" if contact is not None else None
 
     def _reading(self, name: ReplyClass, rule: str) -> Reading:
         return Reading(name, rule, to_person=name in self._rules.to_person)
@@ -132,11 +151,12 @@ class ReplyReader:
         if mail.our_subject and plain(mail.our_subject).strip(" .") in subject:
             subject = ""
         mend = self._spelling.mended
+        body, whole = _ends(written.body), _ends(written.whole)
         return _Said(
-            body=mend(plain(written.body)),
-            whole=mend(plain(written.whole)),
-            lines=mend(sentences(written.whole)),
-            raw=written.whole,
+            body=mend(plain(body)),
+            whole=mend(plain(whole)),
+            lines=mend(sentences(whole)),
+            raw=whole,
             subject=mend(subject),
         )
 
@@ -172,6 +192,13 @@ class ReplyReader:
             return None
         lasting = self._temporary.first(f"{plain(mail.subject[:500])}{said.whole}") is None
         return Reading("bounce", rule, to_person=False, permanent=lasting)
+
+
+def _ends(text: str) -> str:
+    """Its beginning and its end: nobody hides a wish in the middle of so much."""
+    if len(text) <= _HEAD + _TAIL:
+        return text
+    return f"{text[:_HEAD]}\n\n{text[-_TAIL:]}"
 
 
 def _header(headers: Mapping[str, str], rules: Mapping[str, tuple[str, ...]]) -> str | None:

@@ -120,7 +120,7 @@ class Outcomes:
     async def _take(self, event: Event, inbox_id: str | None) -> Handled:
         match = await self._store.query(lambda conn: find(conn, self._salt, event))
         decision = await self._decided(event, match)
-        judged = self._judged(event, match, decision)
+        judged = await asyncio.to_thread(self._judged, event, match, decision)
         now = self._clock()
         if RULES[judged.kind].suppress is not None:
             await self._store.run(lambda conn: protect_here(conn, judged, now))
@@ -147,7 +147,8 @@ class Outcomes:
         try:
             return await asyncio.to_thread(self._decision, match)
         except SwarmError:
-            careful = self._judged(event, match, Decision(None, None))
+            nothing = Decision(None, None)
+            careful = await asyncio.to_thread(self._judged, event, match, nothing)
             now = self._clock()
             await self._store.run(lambda conn: protect_here(conn, careful, now))
             raise

@@ -69,6 +69,16 @@ class Quoting(Section):
     closings: tuple[NonEmpty, ...] = Field(description="Words that a signature follows.")
 
 
+class LikelyOptOut(Section):
+    """What is taken for an opt-out when no other class matched: better one too many."""
+
+    short: int = Field(ge=1, description="Up to so many words, one of `alone` will do.")
+    long: int = Field(ge=1, description="Up to so many, one of `ends` with one of `contact`.")
+    ends: Phrases
+    contact: Phrases
+    alone: Phrases
+
+
 class AutoReplies(Section):
     """How a machine's answer is known (RFC 3834), and until when it parks a lead."""
 
@@ -109,6 +119,7 @@ class Replies(Section):
     quoting: Quoting
     harmless: Phrases = Field(description="Taken out before an opt-out is looked for.")
     angry: Phrases = Field(description="An opt-out in anger; the bank hears of the anger.")
+    likely: LikelyOptOut
     auto_reply: AutoReplies
     bounce: Bounces
     classes: dict[ReplyClass, Phrases] = Field(description="All but auto_reply and bounce.")
