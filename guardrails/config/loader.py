@@ -59,6 +59,7 @@ UNDECIDING: dict[str, Any] = {
         "approvals": True,
         "gateway": True,
         "monitor": True,
+        "readiness": True,
         "work": True,
     },
 }

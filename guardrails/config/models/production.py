@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from guardrails.config.models.base import NonEmpty, Section
 from guardrails.config.models.monitor import MonitorRules
 from guardrails.config.models.people import ApprovalRules, AutoPause, GatewayRules
+from guardrails.config.models.readiness import ReadinessRules
 from guardrails.model import FactName, Mode
 from guardrails.zones import zone
 
@@ -208,4 +209,5 @@ class Production(Section):
     gateway: GatewayRules
     auto_pause: AutoPause
     monitor: MonitorRules
+    readiness: ReadinessRules
     work: Work
