@@ -22,13 +22,19 @@ from tests.promises.crash_servers import Servers
 LATENCY_MS = 350.0
 ENOUGH_S = 60.0
 _IDLE_S = 0.08  # CPU that waiting costs meanwhile
-# Whose dispatching says that this step comes next; the contact may need no change.
+_WRITES = b'"authorize_write"'
+_ASKS_FOR = {Step.EMAIL: b'"authorize_send"'}
+_PATHS = {
+    Step.CAMPAIGN: "/campaigns", Step.ACTIVATE: "/activate", Step.CONTACT: "/contacts/upsert",
+    Step.TAGS: "/tags", Step.NOTE: "/notes", Step.OPPORTUNITY: "/opportunities/",
+}  # fmt: skip
+# Whose dispatching says that this step comes next.
 _BEFORE = {
-    Step.ACTIVATE: (Step.CAMPAIGN,),
-    Step.CONTACT: (Step.EMAIL,),
-    Step.TAGS: (Step.CONTACT, Step.EMAIL),
-    Step.NOTE: (Step.TAGS,),
-    Step.OPPORTUNITY: (Step.NOTE,),
+    Step.ACTIVATE: Step.CAMPAIGN,
+    Step.CONTACT: Step.EMAIL,
+    Step.TAGS: Step.CONTACT,
+    Step.NOTE: Step.TAGS,
+    Step.OPPORTUNITY: Step.NOTE,
 }
 
 
@@ -57,6 +63,7 @@ class Reach:
         self._sandbox = sandbox
         self._email = email
         self._out = out
+        self._before = len(sandbox.writes())
 
     def point(self) -> None:
         """Come to the point; who must not go on is stopped there."""
@@ -84,7 +91,6 @@ class Reach:
                 assert self._book.status(step) == "dispatching", "the answer was before us"
             case Point.ENDED:
                 self._claimed()
-                self.settle()  # the queen has asked the sender
                 self._queen.send_signal(signal.SIGSTOP)
                 self.servers.of(self._case.sender).resume()
                 self.until("its end", lambda: self._book.status(step) not in _OPEN)
@@ -106,20 +112,23 @@ class Reach:
         else:
             self.until(
                 f"the step before the {self._case.step}",
-                lambda: any(self._book.status(one) == "dispatching" for one in before),
+                lambda: self._book.status(before) == "dispatching",
             )
-        self.servers.of("guardrails").suspend()
-        self.settle()  # the look-ups end; then the queen waits for guardrails
+        guardrails, asks = self.servers.of("guardrails"), _ASKS_FOR.get(self._case.step, _WRITES)
+        guardrails.suspend()
+        self.until("the queen's question", lambda: guardrails.is_asked(asks))
 
     def _claimed(self) -> None:
         """The sender is stopped, and its permit lies in its hands."""
         step = self._case.step
         self._decided()
-        self.servers.of(self._case.sender).suspend()
+        sender = self.servers.of(self._case.sender)
+        sender.suspend()
         self.servers.of("guardrails").resume()
         self.until(
             "the claim", lambda: self._book.status(step) == "claimed" and self._book.bound(step)
         )
+        self.until("the sender's permit", lambda: sender.is_asked(b'"permit"'))
 
     def _dispatching(self) -> None:
         step = self._case.step
@@ -129,7 +138,7 @@ class Reach:
         if self._case.step is Step.EMAIL:
             self.until("the e-mail", self._mailed)
         else:
-            self.settle()  # it has arrived by then, and its answer is lost
+            self.until(f"the {self._case.step}", self._written)
 
     def settle(self) -> None:
         """Wait until, for several answers' time, the twins were asked nothing and nobody worked."""
@@ -150,6 +159,10 @@ class Reach:
         except AssertionError:
             told = self._out.read_text()[-500:]
             raise AssertionError(f"{self._case.name}: never came to {what}: {told}") from None
+
+    def _written(self) -> bool:
+        path = _PATHS[self._case.step]
+        return any(one["path"].endswith(path) for one in self._sandbox.writes()[self._before :])
 
     def _mailed(self) -> bool:
         return any(one["to"] == self._email for one in self._sandbox.outbox())

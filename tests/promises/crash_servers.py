@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
+
+_PIPE = 65_536  # bytes that a pipe holds
+_tee = ctypes.CDLL(None).tee
 
 
 class Servers:
@@ -55,6 +61,14 @@ class Server:
     process: psutil.Process
     stopped: list[psutil.Process]
 
+    def is_asked(self, what: bytes) -> bool:
+        """Whether a call with these words lies unread in one of its pipes. It stays there."""
+        for descriptor in Path(f"/proc/{self.process.pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                if str(descriptor.readlink()).startswith("pipe:") and what in _unread(descriptor):
+                    return True
+        return False
+
     def suspend(self) -> None:
         """SIGSTOP."""
         self.process.suspend()
@@ -69,3 +83,15 @@ class Server:
         self.process.kill()
         with contextlib.suppress(psutil.Error):
             self.process.wait(10)
+
+
+def _unread(pipe: Path) -> bytes:
+    """What lies in it, without taking it out."""
+    read, write = os.pipe()
+    source = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        copied = _tee(source, write, _PIPE, os.SPLICE_F_NONBLOCK)
+        return os.read(read, copied) if copied > 0 else b""
+    finally:
+        for descriptor in (read, write, source):
+            os.close(descriptor)
