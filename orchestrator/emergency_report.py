@@ -53,6 +53,11 @@ class Told:
         self.lines.append(line)
         self.show(line)
 
+    def skipped(self, step: str, why: str) -> None:
+        """A step that does not apply here; it is said, and nothing is claimed of it."""
+        self.line(step, f"skipped: {why}", ok=None)
+        self.facts.setdefault("skipped", []).append(step)
+
     def unverified(self, what: str, text: str, remedy: str) -> None:
         """A step could not be verified: its line, and the residue."""
         self.line(what, text, ok=False)
@@ -97,11 +102,13 @@ def last_word(told: Told) -> str:
             "again (systemd, swarm up) has to be stopped by hand, now.",
         ]
     elif told.verified:
-        lines += ["STOPPED. All of it was verified: nothing goes out any more, on any machine."]
+        lines += ["STOPPED, and verified: nothing goes out any more, on any machine."]
     else:
         lines += ["STOPPED HERE: this machine starts no write any more. NOT VERIFIED:"]
     for one in told.residue:
         lines += [f"  - {one.what}: {one.text}", f"    Do: {one.remedy}"]
+    if skipped := told.facts.get("skipped"):
+        lines += [f"Not looked at, since this is a sandbox: {', '.join(skipped)}."]
     lines += [f"Standing still: {still}." for still in [told.facts.get("standing")] if still]
     if told.machine_stopped:
         lines += [

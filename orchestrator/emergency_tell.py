@@ -42,7 +42,7 @@ class Messenger:
         """Tell the result, and say in it whether anybody was told."""
         was = await first
         if not self._configured and self._sandbox:
-            told.line("Slack", "skipped: a sandbox without Slack", ok=None)
+            told.skipped("Slack", "a sandbox without Slack")
             return
         after = await self._tell(_result(told)) if was else was
         told.facts["told"] = after.way if after else was.way

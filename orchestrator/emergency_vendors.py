@@ -59,7 +59,7 @@ class CampaignStep:
 
     def _no_key(self, told: Told) -> None:
         if self.sandbox:
-            told.line(_STEP, "skipped: a sandbox, and no --twins to ask", ok=None)
+            told.skipped(_STEP, "a sandbox, and no --twins to ask")
         else:
             told.unverified(_STEP, "not asked: INSTANTLY_API_KEY is not set", _BY_HAND)
 

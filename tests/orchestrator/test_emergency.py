@@ -57,15 +57,17 @@ def pressed(hive: Hive, **changes: Any) -> Press:
     return replace(press, **changes)
 
 
-async def stopped(press: Press, variables: dict[str, str] | None = None) -> Told:
+async def stopped(
+    press: Press, variables: dict[str, str] | None = None, *, sandbox: bool = True
+) -> Told:
     shown: list[Line] = []
     told = Told(str(press.hive), utc_now().timestamp(), shown.append)
     environment = Environment(variables or {})
 
     async def helpers() -> tuple[Messenger, CampaignStep]:
         return (
-            Messenger(environment.for_server("stop"), "here", sandbox=True),
-            CampaignStep(press.hive, True, None, environment, 0.0),
+            Messenger(environment.for_server("stop"), "here", sandbox=sandbox),
+            CampaignStep(press.hive, sandbox, None, environment, 0.0),
         )
 
     await Emergency(press, told, helpers).run()
@@ -96,7 +98,17 @@ async def test_all_is_well_is_said_only_of_what_was_looked_at(hive: Hive, opened
     assert said[1] | {"reason": ""} == {
         "stop": "result", "verified": True, "residue": [], "epoch": 1, "reason": "",
     }  # fmt: skip
-    assert "All of it was verified" in last_word(told)
+    assert "STOPPED, and verified" in last_word(told)
+    assert "Not looked at, since this is a sandbox: campaigns, Slack" in last_word(told)
+
+
+async def test_in_a_real_hive_nothing_is_passed_over_for_want_of_a_key(tmp_path: Path) -> None:
+    hive = Hive.open(tmp_path / "real", sandbox=False)
+    open_store(hive).close()
+    told = await stopped(pressed(hive), sandbox=False)
+    assert {one.what for one in told.residue} == {"campaigns", "Slack"}
+    assert "INSTANTLY_API_KEY is not set" in step(told, "campaigns")
+    assert "skipped" not in told.facts
 
 
 async def test_pressing_again_verifies_again_and_voids_nothing_more(
