@@ -1,9 +1,9 @@
 """The queen's sign of life. Owns: asking each of her servers for a real answer, and saying so.
 
 What proves that a server lives is its answer to a request that goes through its dispatch, not
-that its process exists. Each server is asked again and again, by the same limit after which any
-call to it counts as hung; when each last answered is part of the queen's heartbeat, which the
-health monitor judges. Refuses to judge, and to wait for a restart.
+that its process exists. Each server is asked again and again, with a little more patience than any
+call to it has; when each last answered is part of the queen's heartbeat, which the health monitor
+judges. Refuses to judge, and to wait for a restart.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from guardrails.store import Store
 Json = dict[str, Any]
 _REMEMBERED = timedelta(hours=1)  # restarts
 _AT_MOST = 50
+_AFTER_CALLS_S = 30.0  # a lead's own call finds a hung server first, and says whose it was
 
 
 class Servers(Protocol):
@@ -132,10 +133,12 @@ async def alive(
     """Beat as the queen while the block runs, with her servers' answers in it.
 
     Args:
+        hung_after_s: after so long any call to a server counts as hung.
         about: what does not change while she lives, such as her mode.
     """
     sign = Sign()
-    async with Pulse(servers, utc_now, rules.beat_interval_s, hung_after_s) as pulse:
+    patience = hung_after_s + _AFTER_CALLS_S
+    async with Pulse(servers, utc_now, rules.beat_interval_s, patience) as pulse:
 
         def tell() -> Json:
             return dict(about or {}) | dict(sign.also()) | pulse.told()

@@ -10,12 +10,12 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Column, Connection, Table, Text, delete, or_, select, update
+from sqlalchemy import Column, Connection, MetaData, String, Table, delete, or_, select, update
 
 from guardrails.clock import iso, parse
 from guardrails.model import Reason
 from guardrails.store.people_tables import approvals, inbox, lessons, slack_messages
-from guardrails.store.tables import documents, enrichment_cache, metadata, run_items, shadow_emails
+from guardrails.store.tables import documents, enrichment_cache, run_items, shadow_emails
 from guardrails.store.write_tables import deliveries
 from orchestrator.deliveries import DeliveryState, Ended, ended_by_hand
 from orchestrator.forget.person import Person
@@ -23,7 +23,7 @@ from orchestrator.slack.outbox import show_again
 
 ERASED = "[erased]"
 _SILENT = json.dumps({"text": ERASED})
-_KEPT = frozenset({"audit_index", "audit_heads", "suppressions", "runs", "heartbeats"})
+_KEPT = frozenset({"audit_index", "audit_heads", "suppressions"})  # hashes and salted ids
 _WAITING = (DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value)
 _REASON = Reason(code="erased", text="The person asked to be forgotten.")
 Counts = dict[str, int]
@@ -59,7 +59,10 @@ def erase(conn: Connection, person: Person, at: Any) -> Counts:
     """Everything, in the caller's write transaction; gives how many rows of which table."""
     now = iso(at)
     counts = {table.name: work(conn, person, now) for table, work in _WORK}
-    for table in metadata.sorted_tables:
+    # As the database has them: also tables that this version does not know, and the engine's.
+    there = MetaData()
+    there.reflect(conn)
+    for table in there.sorted_tables:
         if table.name not in _KEPT and (number := _scrub(conn, table, person)):
             counts[table.name] = counts.get(table.name, 0) + number
     return {name: number for name, number in counts.items() if number}
@@ -169,7 +172,7 @@ def _theirs(conn: Connection, table: Table, column: str, person: Person) -> list
 def _scrub(conn: Connection, table: Table, person: Person) -> int:
     """Their address in any other text, in place."""
     columns = [column for column in table.columns if _is_words(column)]
-    if not columns:
+    if not columns or not table.primary_key.columns:
         return 0
     wanted = or_(*(person.may_stand_in(column) for column in columns))
     keys = list(table.primary_key.columns)
@@ -185,4 +188,4 @@ def _scrub(conn: Connection, table: Table, person: Person) -> int:
 
 
 def _is_words(column: Column[Any]) -> bool:
-    return isinstance(column.type, Text) and not column.primary_key
+    return isinstance(column.type, String) and not column.primary_key

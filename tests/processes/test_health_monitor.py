@@ -66,8 +66,9 @@ def test_a_hung_and_a_killed_process_are_told_once_each_and_so_is_the_end(tmp_pa
     hive = tmp_path / "hive"
     Hive.open(hive, sandbox=True)
     config = quick_config(tmp_path, 0.5, silent_after_s=3, restart_shown_s=2)
-    with ears() as heard, beating(hive) as first, watching(hive, config, **heard.env):
+    with ears() as heard, beating(hive) as first, watching(hive, config, **heard.env) as own:
         until(lambda: heard.switch)
+        assert os.getsid(own.pid) == own.pid  # no terminal's and no group's end reaches it
         first.send_signal(signal.SIGSTOP)
         until(lambda: kinds(hive) == ["alert process"])
         assert "the kernel shows it stopped" in alerts(hive)[0]["what"]
