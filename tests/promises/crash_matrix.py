@@ -10,6 +10,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.promises.crash_cases import (
@@ -23,6 +24,21 @@ from tests.promises.crash_cases import (
 )
 from tests.promises.crash_stage import Stage, opened_stage
 from tests.promises.crash_takeover import TAKEOVERS
+
+_PREAMBLE = """# The crash matrix (P3)
+
+`make crash-matrix`: real processes against the twins. Each case has a person and a hive of its own
+and is played to the end of everything that was open. A case without a victim is a vendor's fault
+alone. "Ended, queen not told": the ledger has the outcome, and whoever asked for the write dies, or
+its server does, before hearing of it. "Stopped, taken over, woken": the whole swarm gets SIGSTOP,
+another queen goes on over the same hive, and the first gets SIGCONT; "late" is when the write
+counts as given up by then, "meanwhile" is in the middle of the other's e-mail.
+
+A case holds when the twin has at most one e-mail, and one exactly if the delivery says `sent`; no
+note, opportunity or campaign is there twice, or there without a row of the ledger; whatever nobody
+can tell is listed by `swarm sends unknown` and in the exit code; nothing is left without an end and
+without a reason; the ledger holds at least as many e-mails under the caps as went out.
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,7 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     table = table_of(verdicts)
     sys.stdout.write(table + "\n")
     if asked.markdown:
-        asked.markdown.write_text(table + "\n")
+        asked.markdown.write_text(
+            f"{_PREAMBLE}\nPlayed on {datetime.now(UTC):%Y-%m-%d}.\n\n{table}\n"
+        )
     return 1 if any(verdict.wrong for verdict in verdicts) else 0
 
 
