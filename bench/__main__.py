@@ -12,6 +12,7 @@ ALL = (
     "memory",
     "vendor_stack",
     "bank_consult",
+    "bank_learn",
     "audit_append",
     "permits",
     "deliver",
