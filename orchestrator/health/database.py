@@ -25,6 +25,7 @@ class Database:
         self._url = url
         self._migrates = migrates
         self._store: Store | None = None
+        self._file: tuple[int, int] | None = None  # which one is open
 
     @property
     def never_was(self) -> bool:
@@ -41,9 +42,10 @@ class Database:
         Raises:
             StoreUnavailable: it cannot be opened, or has a schema that we do not know.
         """
+        file = self._present_file()
+        if file != self._file:
+            self.close()  # another stands in its place: what is open is nobody's any more
         if self._store is None:
-            if not self._url and not self._hive.database_file.exists():
-                raise StoreUnavailable("swarm.db is gone")
             store = Store(self._engine())
             try:
                 self._bring_up_to_date(store)
@@ -53,7 +55,7 @@ class Database:
             except BaseException:
                 store.close()
                 raise
-            self._store = store
+            self._store, self._file = store, file
         return self._store
 
     def close(self) -> None:
@@ -61,6 +63,16 @@ class Database:
         if self._store is not None:
             self._store.close()
             self._store = None
+
+    def _present_file(self) -> tuple[int, int] | None:
+        """Which file the name leads to now; None for a server."""
+        if self._url:
+            return None
+        try:
+            found = self._hive.database_file.stat()
+        except OSError as error:
+            raise StoreUnavailable(f"swarm.db is gone ({error.strerror})") from error
+        return found.st_dev, found.st_ino
 
     def _bring_up_to_date(self, store: Store) -> None:
         """Without a write when there is nothing to do: somebody may hold the write lock."""

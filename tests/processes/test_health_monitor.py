@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -85,6 +86,26 @@ def test_a_hung_and_a_killed_process_are_told_once_each_and_so_is_the_end(tmp_pa
     assert [text.count("CRITICAL") for text in heard.slack] == [1, 0, 1, 0]
     assert heard.slack[0].startswith("<!channel> ")
     assert "OVER" in heard.slack[3]
+
+
+def test_a_full_disk_and_a_silent_slack_leave_it_alive_and_nothing_untold(tmp_path: Path) -> None:
+    hive = tmp_path / "hive"
+    Hive.open(hive, sandbox=True)
+    config = quick_config(tmp_path, 0.5)
+    with ears() as heard, beating(hive), watching(hive, config, **heard.env) as monitor:
+        until(lambda: heard.switch)
+        _, hard = resource.prlimit(monitor.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(monitor.pid, resource.RLIMIT_FSIZE, (0, hard))  # every write fails
+        heard.deaf = True
+        until(lambda: heard.refused)
+        assert monitor.poll() is None
+        heard.deaf = False
+        until(lambda: heard.slack)
+        assert "The database cannot be written" in heard.slack[0]
+        assert not alerts(hive)
+        resource.prlimit(monitor.pid, resource.RLIMIT_FSIZE, (hard, hard))
+        until(lambda: kinds(hive) == ["alert database", "recovered database"])
+    assert [text.count("CRITICAL") for text in heard.slack] == [1, 0]
 
 
 def test_once_says_by_its_exit_code_whether_all_is_well(tmp_path: Path) -> None:

@@ -35,9 +35,15 @@ def quick_config(folder: Path, interval_s: float, **changes: Any) -> Path:
 
 @dataclass
 class Ears:
-    """An incoming webhook and a dead man's switch that write down what they get."""
+    """An incoming webhook and a dead man's switch that write down what they get.
+
+    Args:
+        deaf: the webhook refuses everything, and counts it.
+    """
 
     port: int = 0
+    deaf: bool = False
+    refused: int = 0
     slack: list[str] = field(default_factory=list)
     switch: list[float] = field(default_factory=list)
 
@@ -58,6 +64,10 @@ def ears() -> Iterator[Ears]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
+            if heard.deaf:
+                heard.refused += 1
+                self.send_error(503)
+                return
             heard.slack.append(json.loads(body)["text"])
             self._ok()
 

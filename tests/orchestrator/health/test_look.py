@@ -6,6 +6,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -203,8 +204,26 @@ def test_a_hive_in_which_nothing_was_ever_started_is_well(
 def test_a_database_that_was_there_is_missed(hive: Hive, clock: SteppableClock) -> None:
     (hive.audit_dir / f"{DAY}.jsonl").write_text("")
     seen = _without_store(hive, clock)
-    assert (seen.work, seen.why["database"]) == (None, "swarm.db is gone")
+    assert (seen.work, seen.why["database"]) == (
+        None, "swarm.db is gone (No such file or directory)",
+    )  # fmt: skip
     assert not hive.database_file.exists()
+
+
+def test_a_database_that_is_taken_away_is_not_read_on(
+    hive: Hive, sqlite_store: Store, clock: SteppableClock, tmp_path: Path
+) -> None:
+    database = Database(hive, None)
+    watch = look(hive, database, clock)
+    (hive.audit_dir / f"{DAY}.jsonl").write_text("")
+    try:
+        assert watch.take(Memory())[0].work is not None
+        hive.database_file.rename(tmp_path / "aside.db")
+        assert "gone" in watch.take(Memory())[0].why["database"]
+        (tmp_path / "aside.db").rename(hive.database_file)
+        assert watch.take(Memory())[0].work is not None
+    finally:
+        database.close()
 
 
 def test_a_file_that_is_no_database_is_a_reason_and_no_crash(
