@@ -24,18 +24,12 @@ import httpx
 import pytest
 
 from guardrails.brakes.stop import StopSwitch
-from guardrails.brakes.stop_raise import lift, raise_row
-from guardrails.clock import iso
-from guardrails.errors import Stopped
 from guardrails.hive import Hive
-from guardrails.store import Store, open_store
-from tests.conftest import SteppableClock
+from guardrails.store import open_store
 from tests.processes.live import query, run_live
 from tests.processes.swarm import ROOT, SWARM, environment, records, run, swarm
 from tests.promises.stop_cases import Strike, Trial, trial
 from tests.promises.stop_stage import Stage, opened_stage
-from tests.servers.permits import permit_office
-from tests.servers.scripted_writes import INTENT
 
 SCRIPT = ROOT / "scripts" / "emergency_stop.py"
 HARD = Trial(
@@ -190,31 +184,6 @@ def test_unless_it_is_meant_it_explains_itself_and_does_nothing(quiet_hive: Path
         STOP_SWARM="1",
     )  # fmt: skip
     assert (wrong.returncode, "nothing was stopped" in wrong.stderr) == (2, True)
-
-
-@pytest.mark.anyio
-async def test_what_was_permitted_before_a_stop_is_void_for_good(
-    hive: Hive, store: Store, clock: SteppableClock
-) -> None:
-    with permit_office(hive, store, clock) as office:
-        token, bound = await office.permit(INTENT, "send:1"), office.bound(INTENT, "send:1")
-        with store.transaction() as conn:
-            raise_row(conn, "drill", "person:ops", iso(clock()))
-        with pytest.raises(Stopped):
-            await office.check.verify_and_spend(token, bound)
-        await lift(hive, store, office.log, clock, reason="over", actor="person:ops")
-        with pytest.raises(Stopped, match="after this permit"):
-            await office.check.verify_and_spend(token, bound)
-
-
-def test_the_row_stops_a_machine_that_has_no_file(
-    hive: Hive, store: Store, clock: SteppableClock, tmp_path: Path
-) -> None:
-    other = Hive.open(tmp_path / "another-machine", sandbox=True)
-    with store.transaction() as conn:
-        raise_row(conn, "drill", "person:ops", iso(clock()))
-    with pytest.raises(Stopped, match="drill"):
-        StopSwitch(other, store).require_running()
 
 
 def test_a_hundred_trials_strike_everybody_in_every_way() -> None:
