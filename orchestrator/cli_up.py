@@ -138,6 +138,7 @@ class _Asked:
         async with twins as running:
             arguments = [*queen, "--sandbox", "--twins", str(running.port)]
             _err(f"vendor twins answer on port {running.port}")
+            _err(f"their Slack is at http://127.0.0.1:{running.port}/slack/_people/")
             return await self._supervised(arguments, environment, running.env)
 
     async def _supervised(

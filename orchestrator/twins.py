@@ -109,6 +109,21 @@ async def twins_environment(port: int) -> dict[str, str]:
     return env
 
 
+async def slack_told(slack_base_url: str, request_url: str) -> None:
+    """Have the sandbox's Slack send clicks to `request_url`, as a person enters it in the real one.
+
+    Raises:
+        ServerUnavailable: nobody answers there, or no twin does.
+    """
+    control = f"{slack_base_url.removesuffix('/slack')}/_twin/behaviour"
+    try:
+        async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
+            answer = await client.post(control, json={"slack_request_url": request_url})
+        answer.raise_for_status()
+    except httpx.HTTPError as error:
+        raise ServerUnavailable("the sandbox's Slack does not know where clicks go") from error
+
+
 @contextlib.asynccontextmanager
 async def running_twins(
     seed: int = SEED, rate_limits: Sequence[str] = (), offset_s: float = 0.0

@@ -10,15 +10,25 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+import structlog
+
 from guardrails.bank import Bank
+from guardrails.errors import ServerUnavailable
 from guardrails.lessons import fold_pending
 from orchestrator.environment import Environment
 from orchestrator.gateway.ground import Attachment, Ground
 from orchestrator.slack.settings import SlackSettings
+from orchestrator.twins import slack_told
+
+log = structlog.get_logger(__name__)
 
 
-def attach(ground: Ground) -> Attachment:
+def attach(ground: Ground, url: str) -> Attachment:
     """Slack, when it is set up.
+
+    Args:
+        url: where the gateway listens; the sandbox's Slack is told, as a person enters it in the
+            real one.
 
     Raises:
         ConfigError: only half of it is.
@@ -27,10 +37,10 @@ def attach(ground: Ground) -> Attachment:
     settings = SlackSettings.of(
         ground.values, sandbox=ground.sandbox, console_url=rules.console_url
     )
-    return Attachment() if settings is None else _slack(ground, settings)
+    return Attachment() if settings is None else _slack(ground, settings, url)
 
 
-def _slack(ground: Ground, settings: SlackSettings) -> Attachment:
+def _slack(ground: Ground, settings: SlackSettings, url: str) -> Attachment:
     # Imported for those who have Slack: it is a third of the gateway's memory.
     from orchestrator.approvals.case import Cases  # noqa: PLC0415
     from orchestrator.approvals.opening import open_approvals  # noqa: PLC0415
@@ -52,6 +62,8 @@ def _slack(ground: Ground, settings: SlackSettings) -> Attachment:
     )
 
     async def run() -> None:
+        if ground.sandbox:
+            await _introduced(settings.base_url, f"{url}/slack/interactions")
         async with slack.running():
             await asyncio.Event().wait()
 
@@ -60,3 +72,10 @@ def _slack(ground: Ground, settings: SlackSettings) -> Attachment:
         return {"slack": {"trouble": slack.poster.trouble, "socket": socket}}
 
     return Attachment(slack.interact if settings.signing_secret else None, [run], tell)
+
+
+async def _introduced(slack_base_url: str, request_url: str) -> None:
+    try:
+        await slack_told(slack_base_url, request_url)
+    except ServerUnavailable as error:  # clicks do not come in then; everything else works
+        log.warning("sandbox_slack_not_told", why=error.message)

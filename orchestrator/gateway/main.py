@@ -69,7 +69,8 @@ async def _run(options: Options, environment: Environment, ready: Callable[[Open
     with bound(rules.host, rules.port) as listener, opened(options, config, environment) as ground:
         spool = Spool(ground.hive.path / "inbox_spool")
         intake = Intake(ground.store, spool)
-        attached = attach(ground)
+        host, port = listener.getsockname()[:2]
+        attached = attach(ground, f"http://{host}:{port}")
         beating = Beating(
             ground.store,
             "gateway",
@@ -78,7 +79,6 @@ async def _run(options: Options, environment: Environment, ready: Callable[[Open
             lambda: {"spooled_bytes": spool.waiting()} | dict(attached.tell()),
         )
         app, clicks, doors = compose(ground, intake, attached, beating)
-        host, port = listener.getsockname()[:2]
         database = asyncio.create_task(opened_soon(ground.store))
         try:
             done, _ = await asyncio.wait({database}, timeout=_START_S)

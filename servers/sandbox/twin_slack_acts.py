@@ -34,6 +34,19 @@ def shows(workspace: Workspace) -> Record:
     return {"channels": channels, "ephemeral": workspace.ephemeral, "views": views}
 
 
+def people() -> Mapping[str, str]:
+    """Who is there: user id to name, without our own bot."""
+    return {user: name for user, name in records.PEOPLE.items() if user != records.BOT_USER_ID}
+
+
+def close_view(workspace: Workspace, asked: Mapping[str, Any]) -> None:
+    """Close an open modal of one's own."""
+    view = workspace.views.get(asked["view_id"])
+    if view is None or view["user"] != asked["user"]:
+        raise Impossible("that modal is not open")
+    view["open"] = False
+
+
 def click_payload(workspace: Workspace, now: float, asked: Mapping[str, Any]) -> Record:
     """The `block_actions` payload of a pressed button."""
     channel = workspace.channels[asked.get("channel", records.CHANNEL_ID)]

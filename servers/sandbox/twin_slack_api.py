@@ -10,16 +10,14 @@ in `twin_slack`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-from urllib.parse import parse_qsl
 
 import orjson
 
 from servers.sandbox import twin_slack_records as records
-from servers.sandbox import twin_slack_rules as rules
 from servers.sandbox.asgi import Reply, reply
 from servers.sandbox.behaviour import Denial, Window
 from servers.sandbox.counters import Kind
+from servers.sandbox.twin_slack_forms import Asked, method, page_of, refuse, shown, view_of
 from servers.sandbox.twin_slack_records import Channel, Record, Workspace
 from servers.sandbox.twin_slack_socket import PATH as SOCKET_PATH
 from servers.sandbox.twin_slack_socket import Sockets
@@ -29,7 +27,6 @@ _TEXT, _HTML = b"text/plain; charset=utf-8", b"text/html; charset=utf-8"
 _TIER_4 = frozenset({"/api/chat.postEphemeral", "/api/users.info", "/api/views.open",
                      "/api/views.update"})  # fmt: skip
 _SOCKET = "/api/apps.connections.open"
-Asked = dict[str, Any]
 
 
 class SlackApi(Twin):
@@ -63,7 +60,7 @@ class SlackApi(Twin):
             ("views.open", "tell", self.views_open),
             ("views.update", "tell", self.views_update),
         )
-        made = [Endpoint("POST", f"/api/{m}", kind, _method(h)) for m, kind, h in methods]
+        made = [Endpoint("POST", f"/api/{m}", kind, method(h)) for m, kind, h in methods]
         made.append(Endpoint("POST", _SOCKET, "tell", self.connections_open))
         hook = Endpoint("POST", "/services/{team}/{bot}/{secret}", "tell", self.webhook)
         return [*made, hook]
@@ -124,7 +121,7 @@ class SlackApi(Twin):
     def history(self, asked: Asked) -> Record:
         channel = self._channel(asked, member=True)
         held = [m for m in channel.messages.values() if m.get("thread_ts") in (None, m["ts"])]
-        return _page(list(reversed(held)), asked)
+        return page_of(list(reversed(held)), asked)
 
     def replies(self, asked: Asked) -> Record:
         channel = self._channel(asked, member=True)
@@ -132,7 +129,9 @@ class SlackApi(Twin):
         if parent not in channel.messages:
             raise refuse("thread_not_found")
         held = channel.messages.values()
-        return _page([m for m in held if m["ts"] == parent or m.get("thread_ts") == parent], asked)
+        return page_of(
+            [m for m in held if m["ts"] == parent or m.get("thread_ts") == parent], asked
+        )
 
     def connections_open(self, call: Call) -> Reply:
         """A WebSocket's address: where this request came to, with a ticket for one connection."""
@@ -199,14 +198,14 @@ class SlackApi(Twin):
     # -- modals -------------------------------------------------------------------------------
 
     def views_open(self, asked: Asked) -> Record:
-        view = _view(asked)
+        view = view_of(asked)
         user, refused = self.workspace.spend(str(asked.get("trigger_id")))
         if refused:
             raise refuse(refused)
         return {"view": self.workspace.open_view(user, view)}
 
     def views_update(self, asked: Asked) -> Record:
-        view = _view(asked)
+        view = view_of(asked)
         held = self.workspace.views.get(str(asked.get("view_id")))
         if held is None or not held["open"]:
             raise refuse("not_found")
@@ -231,72 +230,3 @@ class SlackApi(Twin):
         if channel.archived:
             raise refuse("is_archived")
         return channel
-
-
-def refuse(error: str, **more: Any) -> Refused:
-    """Slack's refusal: HTTP 200, and no."""
-    return Refused(reply(200, {"ok": False, "error": error} | more))
-
-
-def shown(asked: Asked, most: int = rules.MESSAGE_BLOCKS) -> Record:
-    """The text and blocks of a message, or Slack's refusal of them."""
-    text, blocks = asked.get("text") or "", asked.get("blocks") or []
-    if not text and not blocks:
-        raise refuse("no_text")
-    if len(text) > rules.TEXT_CHARACTERS:
-        raise refuse("msg_too_long")
-    if found := rules.offences(blocks, most):
-        raise refuse("invalid_blocks", errors=found, response_metadata={"messages": found})
-    if rules.characters(blocks) > rules.MESSAGE_CHARACTERS:
-        raise refuse("msg_blocks_too_long")
-    return {"text": text, "blocks": blocks}
-
-
-def _view(asked: Asked) -> Record:
-    view = asked.get("view")
-    if len(orjson.dumps(view)) > rules.VIEW_BYTES:
-        raise refuse("view_too_large")
-    if found := rules.view_offences(view):
-        raise refuse("invalid_arguments", response_metadata={"messages": found})
-    assert isinstance(view, dict)
-    return view
-
-
-def _method(handler: Callable[[Asked], Record]) -> Callable[[Call], Reply]:
-    def handle(call: Call) -> Reply:
-        return reply(200, {"ok": True} | handler(_asked(call)))
-
-    return handle
-
-
-def _asked(call: Call) -> Asked:
-    """Arguments as JSON or as a form; in a form, structures are JSON texts."""
-    if (call.header(b"content-type") or "").startswith("application/json"):
-        try:
-            asked = call.json()
-        except ValueError:
-            raise refuse("invalid_json") from None
-        if not isinstance(asked, dict):
-            raise refuse("json_not_object")
-        return asked
-    form: Asked = dict(parse_qsl(call.body.decode(), keep_blank_values=True))
-    for name in ("blocks", "metadata", "view"):
-        if name in form:
-            form[name] = orjson.loads(form[name])
-    return form
-
-
-def _page(held: list[Record], asked: Asked) -> Record:
-    """Messages in the asked span; metadata only when asked for."""
-    oldest, latest = str(asked.get("oldest") or "0"), str(asked.get("latest") or "9" * 12)
-    exact = str(asked.get("inclusive")) in ("1", "true", "True")
-    inside = [
-        m for m in held if oldest < m["ts"] < latest or (exact and m["ts"] in (oldest, latest))
-    ]
-    start, most = int(asked.get("cursor") or 0), int(asked.get("limit") or 100)
-    page = inside[start : start + most]
-    if str(asked.get("include_all_metadata")) not in ("1", "true", "True"):
-        page = [{k: v for k, v in m.items() if k != "metadata"} for m in page]
-    more = start + most < len(inside)
-    cursor = str(start + most) if more else ""
-    return {"messages": page, "has_more": more, "response_metadata": {"next_cursor": cursor}}

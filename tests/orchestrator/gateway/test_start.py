@@ -68,9 +68,9 @@ def test_a_bot_token_without_a_signing_secret_stops_the_start(tmp_path: Path) ->
         opened(options, config, Environment(half)) as ground,
         pytest.raises(ConfigError, match="SLACK_SIGNING_SECRET"),
     ):
-        attach(ground)
+        attach(ground, "http://127.0.0.1:9")
     with opened(options, config, Environment({})) as ground:
-        assert attach(ground).interactions is None
+        assert attach(ground, "http://127.0.0.1:9").interactions is None
 
 
 def test_host_and_port_of_the_command_line_win(tmp_path: Path) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 
+from servers.common.contract_sandbox import RB2B_WEBHOOK_SECRET
 from servers.sandbox import twin_slack_acts as acts
 from servers.sandbox.host import environment
 from servers.sandbox.twin_slack_records import APP_TOKEN, CHANNEL_ID, READ_ONLY_TOKEN
+from servers.sandbox.twin_visits import fitting, payload, webhook
 
 TOKEN = environment(1)["SLACK_BOT_TOKEN"]
 BUTTON = {
@@ -276,3 +279,48 @@ def test_a_form_is_sent_with_what_it_holds(wire):
 
 def test_the_app_token_is_no_bot_token(wire):
     assert post(wire, token=APP_TOKEN)["error"] == "invalid_auth"
+
+
+def test_the_page_runs_its_own_script_alone(wire):
+    answer = wire("GET", "/slack/_people/")
+    assert answer.headers["content-type"].startswith("text/html")
+    rules = answer.headers["content-security-policy"]
+    assert "default-src 'none'; script-src 'self'" in rules
+    assert "unsafe" not in rules
+    for name in ("page.js", "page.css"):
+        assert wire("GET", f"/slack/_people/{name}").status_code == 200
+        assert name in answer.text
+    script = wire("GET", "/slack/_people/page.js").text
+    assert "innerHTML" not in script  # outside text is text there too
+    for name in ("asgi.py", "index.html", "page.js/x"):
+        assert wire("GET", f"/slack/_people/{name}").status_code == 404
+    people = wire("GET", "/slack/_people/people").json()
+    assert people["U0ANA01"] == "Ana Approver"
+    assert wire.counts()["total"] == 0
+
+
+def test_an_open_modal_can_be_closed_by_its_owner_alone(wire):
+    trigger = twin(wire).workspace.trigger("U0ANA01")
+    view = ask(wire, "views.open", trigger_id=trigger, view=VIEW)["view"]
+    asked = {"user": "U0BEN02", "view_id": view["id"]}
+    assert wire("POST", "/slack/_people/close", {}, json=asked).status_code == 409
+    mine = asked | {"user": "U0ANA01"}
+    assert wire("POST", "/slack/_people/close", {}, json=mine).status_code == 200
+    assert wire("GET", "/slack/_people/shows").json()["views"] == []
+
+
+def test_a_visitor_is_reported_as_rb2b_reports_one():
+    rows = fitting()
+    assert len(rows) >= 50
+    assert len({row["Email"] for row in rows}) == len(rows)
+    seen = payload(rows[0], 0, datetime(2026, 3, 10, 14, 0, tzinfo=UTC))
+    assert seen["Business Email"] == rows[0]["Email"]
+    assert seen["Seen At"] == "2026-03-10T14:00:00:00.00+00.00"  # malformed, as in its own sample
+    url = webhook("http://127.0.0.1:8080/slack/interactions")
+    assert url == f"http://127.0.0.1:8080/webhooks/rb2b/{RB2B_WEBHOOK_SECRET}"
+
+
+def test_nobody_visits_before_the_gateway_is_known(wire):
+    answer = wire("POST", "/slack/_people/visit", {}, json={})
+    assert answer.status_code == 409
+    assert "slack_request_url" in answer.json()["error"]
