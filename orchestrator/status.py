@@ -146,6 +146,7 @@ class Status:
                 "next_due": _iso(facts.approvals_waiting.oldest),
             },
             "inbox": _queue(facts.inbox) | {"failed": facts.inbox_failed},
+            "visitors": _queue(facts.visitors),
             "slack": _queue(facts.slack) | {"failed": facts.slack_failed},
             "lessons": _queue(facts.lessons),
             "unknown_sends": _queue(facts.writes_unknown),

@@ -164,7 +164,10 @@ def _waiting_rows(told: Json, now: datetime) -> Iterator[tuple[str, str, str]]:
         due = approvals["next_due"]
         note = f"next due {_ago(due, now)}" if due else ""
         yield "Approvals waiting", str(approvals["waiting"]), note
-    for name, label in (("inbox", "Inbox"), ("slack", "Slack outbox"), ("lessons", "Lessons")):
+    for name, label in (
+        ("inbox", "Inbox"), ("visitors", "Visitors undecided"), ("slack", "Slack outbox"),
+        ("lessons", "Lessons"),
+    ):  # fmt: skip
         if queue := told.get(name):
             note = f"oldest {_ago(queue['oldest'], now)}" if queue["oldest"] else ""
             failed = queue.get("failed")

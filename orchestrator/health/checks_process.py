@@ -56,6 +56,25 @@ def processes(seen: Snapshot, limits: Limits) -> Iterator[Finding | Undecided]:
         )
 
 
+def waits(seen: Snapshot, limits: Limits) -> Iterator[Finding | Undecided]:
+    """A queen that lives and cannot work: what she says of it. A stop is told by itself."""
+    assert seen.work is not None
+    for beat in seen.work.heartbeats:
+        if beat.role != "queen" or not beat.expected:
+            continue
+        key = f"waits:{beat.name}"
+        if state_of(beat, seen, limits) is not None:
+            yield Undecided(key)
+        elif (why := beat.document.get("waits_because")) and why != "stopped":
+            yield Finding(
+                key,
+                Severity.WARNING,
+                f"{beat.name} lives and cannot work: {why}",
+                "Nothing is decided or sent meanwhile, and nothing is lost. logs/queen.log says "
+                "more; she goes on by herself when the cause is gone.",
+            )
+
+
 def _came_back(beat: Heartbeat, seen: Snapshot, limits: Limits) -> Iterator[Finding]:
     """It died, and somebody has started it again before we looked, or just after."""
     lived = (seen.now - beat.started_at).total_seconds()

@@ -1,4 +1,4 @@
-"""Does the work go on? Owns: judging what waits: inbox, deliveries, sends, approvals, messages."""
+"""Does the work go on? Owns: judging what waits: inbox, visitors, deliveries, sends, approvals."""
 
 from __future__ import annotations
 
@@ -30,12 +30,26 @@ def inbox(seen: Snapshot, limits: Limits) -> Iterator[Finding]:
         )
 
 
+def visitors(seen: Snapshot, limits: Limits) -> Iterator[Finding]:
+    """Visitors that are not decided about, while a queen should be at work."""
+    assert seen.work is not None
+    age = _age(seen.work.visitors, seen)
+    if not _at_work(seen) or seen.stopped or age <= limits.rules.delivery_overdue_s:
+        return
+    yield Finding(
+        "visitors:undecided",
+        Severity.WARNING,
+        f"{seen.work.visitors.count} visitors are not decided about, the oldest for {lasted(age)}",
+        "Look at `swarm status` for a breaker or a full cap, then at logs/queen.log.",
+        seen.work.visitors.oldest,
+    )
+
+
 def deliveries(seen: Snapshot, limits: Limits) -> Iterator[Finding]:
     """Leads that may go out and do not, while a queen should be at work."""
     assert seen.work is not None
-    at_work = any(beat.role == "queen" and beat.expected for beat in seen.work.heartbeats)
     age = _age(seen.work.deliveries, seen)
-    if not at_work or seen.stopped or age <= limits.rules.delivery_overdue_s:
+    if not _at_work(seen) or seen.stopped or age <= limits.rules.delivery_overdue_s:
         return
     yield Finding(
         "deliveries:overdue",
@@ -116,6 +130,11 @@ def messages(seen: Snapshot, limits: Limits) -> Iterator[Finding]:
             "Can reasoning_bank.json be read and written? `swarm bank show` says so.",
             seen.work.lessons.oldest,
         )
+
+
+def _at_work(seen: Snapshot) -> bool:
+    assert seen.work is not None
+    return any(beat.role == "queen" and beat.expected for beat in seen.work.heartbeats)
 
 
 def _age(queue: Queue, seen: Snapshot) -> float:

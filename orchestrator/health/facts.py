@@ -21,7 +21,7 @@ from guardrails.ledger_rows import Status
 from guardrails.outcomes import OutcomeKind
 from guardrails.store.brake_tables import breaker_events, failures, spend_alerts
 from guardrails.store.people_tables import approvals, inbox, lessons, outcomes, slack_messages
-from guardrails.store.tables import stop_state
+from guardrails.store.tables import run_items, runs, stop_state
 from guardrails.store.write_tables import deliveries, writes
 
 RATES_OVER = timedelta(days=7)
@@ -87,6 +87,7 @@ class WorkFacts:
     stop_row: tuple[bool, str | None, int] | None  # stopped, reason, epoch; None: no such row
     inbox: Queue
     inbox_failed: int
+    visitors: Queue  # rows of the service's runs that are not decided
     deliveries: Queue
     writes_unknown: Queue
     writes_open: Queue  # claimed or dispatching
@@ -118,6 +119,15 @@ def read_facts(conn: Connection, clock: Clock, day: str, keys_since: timedelta) 
         stop_row=_stop(conn),
         inbox=_queue(conn, inbox, _due(inbox, "received_at"), *_ready(inbox, at, "new")),
         inbox_failed=_count(conn, inbox, inbox.c.state == "failed"),
+        visitors=_queue(
+            conn,
+            run_items,
+            run_items.c.updated_at,
+            run_items.c.state.is_(None),
+            run_items.c.run_id.in_(
+                select(runs.c.run_id).where(runs.c.status == "running", runs.c.source == "rb2b")
+            ),
+        ),
         deliveries=_queue(
             conn,
             deliveries,

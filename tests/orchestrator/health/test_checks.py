@@ -110,6 +110,15 @@ def test_a_process_that_died_and_was_started_again_is_told_for_a_while() -> None
     assert not found(after(RULES.restart_shown_s + 1, 12))
 
 
+def test_a_queen_that_lives_and_cannot_work_says_why() -> None:
+    halted = beat("queen", 100, document={"waits_because": "bank_unreadable"})
+    finding = only(snapshot(work=work(heartbeats=(halted,))))
+    assert finding.key == f"waits:queen@{HOST}"
+    assert "bank_unreadable" in finding.what
+    stopped = beat("queen", 100, document={"waits_because": "stopped"})
+    assert not found(snapshot(work=work(heartbeats=(stopped,))))
+
+
 def test_another_monitor_is_missed_and_our_own_is_not() -> None:
     theirs, ours = beat("monitor", 9, 200, host="there"), beat("monitor", 102, 200)
     assert only(snapshot(work=work(heartbeats=(theirs, ours)))).severity is Severity.WARNING
@@ -170,6 +179,7 @@ def test_the_servers_of_a_dead_queen_are_not_judged() -> None:
     ("fact", "limit", "key"),
     [
         ("inbox", RULES.inbox_oldest_s, "inbox:waiting"),
+        ("visitors", RULES.delivery_overdue_s, "visitors:undecided"),
         ("deliveries", RULES.delivery_overdue_s, "deliveries:overdue"),
         ("writes_open", RULES.write_stuck_s, "sends:stuck"),
         ("approvals_overdue", RULES.approval_grace_s, "approvals:overdue"),
@@ -190,7 +200,8 @@ def test_what_waits_too_long_is_found_and_what_waits_a_little_is_not(
 
 
 def test_a_stop_is_told_by_itself_and_explains_what_waits() -> None:
-    waits = {"inbox": Queue(3, ago(9e5)), "deliveries": Queue(3, ago(9e5))}
+    old = Queue(3, ago(9e5))
+    waits = {"inbox": old, "visitors": old, "deliveries": old}
     for changes in (
         {"work": work(stop_row=(True, "a test", 2), **waits)},
         {"work": work(**waits), "stop_file": "a test"},

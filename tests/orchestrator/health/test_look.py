@@ -20,6 +20,7 @@ from guardrails.ledger_pauses import EVERYBODY, pause
 from guardrails.store import Store
 from guardrails.store.brake_tables import breaker_events, failures
 from guardrails.store.people_tables import approvals, inbox, outcomes, slack_messages
+from guardrails.store.tables import run_items, runs
 from guardrails.store.write_tables import writes
 from orchestrator.deliveries import queue
 from orchestrator.health.bounded import Bounded
@@ -83,6 +84,15 @@ def test_facts_are_what_stands_in_the_tables(store: Store, clock: SteppableClock
             _inbox(1, clock), _inbox(2, clock, not_before=past), _inbox(3, clock, state="failed"),
             _inbox(4, clock, not_before=future), _inbox(5, clock, state="done"),
         ])  # fmt: skip
+        for run_id, source in (("V-1", "rb2b"), ("R-1", "a file")):
+            conn.execute(runs.insert().values(
+                run_id=run_id, run_key=run_id, mode="live", sandbox=True, source=source,
+                status="running", created_at=past,
+            ))  # fmt: skip
+            conn.execute(run_items.insert(), [
+                {"run_id": run_id, "row": row, "lead_id": "L", "state": state, "updated_at": past}
+                for row, state in enumerate((None, "ready"))
+            ])  # fmt: skip
         queue(conn, "A-1", "L-1", "R-1", 1, past)
         conn.execute(writes.insert(), [
             _write("a", clock, "unknown"), _write("b", clock, "dispatching", dispatched_at=past),
@@ -107,6 +117,7 @@ def test_facts_are_what_stands_in_the_tables(store: Store, clock: SteppableClock
         facts = read_facts(conn, clock, DAY, HOUR)
     assert facts.inbox == Queue(2, clock() - HOUR)
     assert facts.inbox_failed == 1
+    assert facts.visitors == Queue(1, clock() - HOUR)
     assert facts.deliveries == Queue(1, clock() - HOUR)
     assert facts.writes_unknown == Queue(1, clock())
     assert facts.writes_open == Queue(2, clock() - HOUR)
