@@ -38,8 +38,8 @@ _MB = 1024 * 1024
 _NOTHING_YET = WorkFacts(
     heartbeats=(), stop_row=(False, None, 0), inbox=Queue(), inbox_failed=0,
     visitors=Queue(), deliveries=Queue(), writes_unknown=Queue(), writes_open=Queue(),
-    approvals_waiting=Queue(), approvals_overdue=Queue(), slack=Queue(), slack_failed=0, lessons=Queue(), vendors=(),
-    breakers=(), keys=(), spend=(), rates=Rates(), pauses=(),
+    approvals_waiting=Queue(), approvals_overdue=Queue(), slack=Queue(), slack_failed=0,
+    lessons=Queue(), vendors=(), breakers=(), keys=(), spend=(), rates=Rates(), pauses=(),
 )  # fmt: skip
 
 

@@ -58,7 +58,8 @@ def work(**changes: Any) -> WorkFacts:
         heartbeats=(queen(), beat("gateway", 101)), stop_row=(False, None, 0), inbox=Queue(),
         inbox_failed=0, visitors=Queue(), deliveries=Queue(), writes_unknown=Queue(),
         writes_open=Queue(), approvals_waiting=Queue(), approvals_overdue=Queue(),
-        slack=Queue(), slack_failed=0, lessons=Queue(), vendors=(), breakers=(), keys=(), spend=(), rates=Rates(), pauses=(),
+        slack=Queue(), slack_failed=0, lessons=Queue(), vendors=(), breakers=(), keys=(),
+        spend=(), rates=Rates(), pauses=(),
     )  # fmt: skip
     return replace(nothing, **changes)
 
