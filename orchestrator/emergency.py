@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from guardrails.brakes import stop_processes
+from guardrails.brakes.stop import StopSwitch
 from guardrails.brakes.stop_raise import Raised
 from guardrails.errors import StoreUnavailable, SwarmError
 from guardrails.hive import Hive
@@ -64,9 +65,20 @@ class Emergency:
         else:
             self._nobody_knows()
             campaigns.not_asked(self._told)
+        await self._look_again()
         await self._step("Slack", messenger.finish(first, self._told))
         await self._close()
         return self._told
+
+    async def _look_again(self) -> None:
+        """Somebody may have lifted it meanwhile."""
+        if self._store is None:
+            return
+        state_now = await asyncio.to_thread(StopSwitch(self._hive, self._store).state)
+        if not state_now.stopped:
+            text = "it was lifted while this ran: the swarm is NOT stopped"
+            self._told.unverified("stop", text, "Talk to whoever resumed, or press again.")
+            self._told.facts |= {"file": False, "row": False, "lifted": True}
 
     async def _step(self, what: str, work: Coroutine[Any, Any, None]) -> None:
         """One that breaks is not verified; the others are done all the same."""

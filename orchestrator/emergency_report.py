@@ -95,7 +95,9 @@ def shown(line: Line) -> str:
 def last_word(told: Told) -> str:
     """What a person has to know when all is done."""
     lines = [""]
-    if not told.machine_stopped:
+    if told.facts.get("lifted"):
+        lines += ["NOT STOPPED: somebody resumed while this ran."]
+    elif not told.machine_stopped:
         lines += [
             "NOT STOPPED. Neither the STOP file nor the database could be written.",
             "The queen and the servers that hold vendors' keys were ended. Whatever starts them",

@@ -11,12 +11,13 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from guardrails.audit import AuditLog
 from guardrails.brakes.stop import StopSwitch
@@ -28,6 +29,7 @@ from guardrails.hive import Hive
 from guardrails.ledger import Ledger
 from guardrails.model import WriteAction, WriteIntent
 from guardrails.store import Store, open_store
+from guardrails.store.tables import stop_state
 from orchestrator.emergency import Emergency
 from orchestrator.emergency_press import Press
 from orchestrator.emergency_report import Line, Told, last_word
@@ -58,10 +60,19 @@ def pressed(hive: Hive, **changes: Any) -> Press:
 
 
 async def stopped(
-    press: Press, variables: dict[str, str] | None = None, *, sandbox: bool = True
+    press: Press,
+    variables: dict[str, str] | None = None,
+    *,
+    sandbox: bool = True,
+    seen: Callable[[Line], None] = lambda _line: None,
 ) -> Told:
     shown: list[Line] = []
-    told = Told(str(press.hive), utc_now().timestamp(), shown.append)
+
+    def show(line: Line) -> None:
+        shown.append(line)
+        seen(line)
+
+    told = Told(str(press.hive), utc_now().timestamp(), show)
     environment = Environment(variables or {})
 
     async def helpers() -> tuple[Messenger, CampaignStep]:
@@ -157,6 +168,20 @@ async def test_a_server_that_is_away_leaves_the_other_machines_unverified(hive: 
     assert "every machine" in next(o.remedy for o in told.residue if o.what == "database")
 
 
+async def test_one_that_is_lifted_while_it_is_verified_is_not_called_a_stop(
+    hive: Hive, opened: Store
+) -> None:
+    def resumed(line: Line) -> None:
+        if line.step == "in flight":
+            hive.stop_file.unlink()
+            with opened.transaction() as conn:
+                conn.execute(update(stop_state).values(stopped=False))
+
+    told = await stopped(pressed(hive), seen=resumed)
+    assert (told.machine_stopped, told.verified) == (False, False)
+    assert "somebody resumed" in last_word(told)
+
+
 async def test_who_stands_still_with_the_database_is_ended(hive: Hive, opened: Store) -> None:
     with holding(hive) as holder:
         holder.send_signal(signal.SIGSTOP)
@@ -236,17 +261,7 @@ async def test_a_write_that_ends_meanwhile_leaves_nothing_to_verify(
                     assert row is not None
                     office.ledger.end(conn, "note:1", "sent", permit_id=row.permit_id)
 
-        told = Told(str(hive.path), utc_now().timestamp(), end)
-        press = pressed(hive, wait_s=60.0)
-
-        async def helpers() -> tuple[Messenger, CampaignStep]:
-            none = Environment({})
-            return (
-                Messenger({}, "here", sandbox=True),
-                CampaignStep(press.hive, True, None, none, 0.0),
-            )
-
-        await Emergency(press, told, helpers).run()
+        told = await stopped(pressed(hive, wait_s=60.0), seen=end)
     assert told.verified
 
 
