@@ -56,7 +56,7 @@ class Emergency:
         await self._end_frozen()
         row = await self._raise_row()
         messenger, campaigns = await self._helpers()
-        first = messenger.begin(self._press.reason, self._press.actor)
+        first = messenger.begin(self._press.reason, self._press.actor, self._told)
         if row is not None:
             await self._step("record", self._record("pressed", {"epoch": row.epoch}))
             await self._step("in flight", self._land())

@@ -29,12 +29,13 @@ class Messenger:
         self._where = where
         self._sandbox = sandbox
 
-    def begin(self, reason: str, actor: str) -> asyncio.Task[Answer]:
+    def begin(self, reason: str, actor: str, told: Told) -> asyncio.Task[Answer]:
         """Tell that it is being stopped; goes on by itself."""
-        said = reason or "no reason given"
+        holds = f"Nothing goes out from {self._where} any more, on that machine at least."
+        fails = f"It could NOT be held: {self._where} may go on. Stop its service by hand."
         text = (
-            f"EMERGENCY STOP pressed by {actor.removeprefix('person:')} ({said}). "
-            f"Nothing goes out from {self._where} any more. The result follows."
+            f"EMERGENCY STOP pressed by {actor.removeprefix('person:')} ({reason}). "
+            f"{holds if told.machine_stopped else fails} The result follows."
         )
         return asyncio.create_task(self._tell(text), name="stop-tell")
 
@@ -75,6 +76,7 @@ class Messenger:
 
 def _result(told: Told) -> str:
     if told.verified:
-        return f"Emergency stop of {told.hive}: all of it was verified. Nothing goes out any more."
+        return f"Emergency stop of {told.hive}: verified. Nothing goes out any more."
     rest = "\n".join(f"• {one.what}: {one.text}. {one.remedy}" for one in told.residue)
-    return f"Emergency stop of {told.hive}: this machine is stopped. NOT VERIFIED:\n{rest}"
+    how = "this machine is stopped" if told.machine_stopped else "NOT STOPPED"
+    return f"Emergency stop of {told.hive}: {how}. NOT VERIFIED:\n{rest}"
