@@ -35,6 +35,7 @@ class Mail:
         our_subject: and its subject.
         sender: who wrote it, if the vendor says so.
         headers: names in any case; vendors' webhooks mostly give none.
+        machine: the vendor says that a machine answered.
     """
 
     received_at: datetime
@@ -45,6 +46,7 @@ class Mail:
     headers: Mapping[str, str] = field(default_factory=dict)
     ours: str = ""
     our_subject: str = ""
+    machine: bool = False
 
 
 @dataclass(frozen=True)
@@ -173,6 +175,8 @@ class ReplyReader:
 
     def _machine(self, mail: Mail, said: _Said) -> str | None:
         rules = self._rules.auto_reply
+        if mail.machine:
+            return "the vendor says so"
         return (
             _header(mail.headers, rules.headers)
             or self._auto_subjects.first(plain(mail.subject[:500]))

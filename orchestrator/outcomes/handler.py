@@ -171,7 +171,7 @@ class Outcomes:
         return replace(judged, lessons=tuple(lessons_of(judged, decision)))
 
     def _read(self, judged: Judged, draft: Draft | None) -> Judged:
-        """With the answer read. A machine by the vendor's word stays one unless it opts out."""
+        """With the answer read."""
         answer, event = judged.event.answer, judged.event
         assert answer is not None
         reading = self._reader.read(
@@ -184,12 +184,10 @@ class Outcomes:
                 headers=answer.headers,
                 ours=draft.body if draft is not None else "",
                 our_subject=draft.subject if draft is not None else "",
+                machine=event.kind is OutcomeKind.AUTO_REPLY,
             )
         )
-        machine = event.kind is OutcomeKind.AUTO_REPLY
         kind = kind_of_reply(reading.reply_class, permanent=reading.permanent)
-        if machine and kind is OutcomeKind.REPLY:
-            return replace(judged, reply_class="auto_reply", rule=reading.rule)
         return replace(
             judged,
             kind=kind,
