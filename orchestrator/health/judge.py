@@ -6,8 +6,9 @@ what could not be read is a finding of its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from guardrails.audit.records import without_addresses
 from orchestrator.health import checks_brakes, checks_machine, checks_process, checks_work
 from orchestrator.health.model import Check, Finding, Limits, Snapshot, Undecided
 
@@ -62,7 +63,12 @@ def judge(seen: Snapshot, limits: Limits) -> Judgement:
                 undecided.append(one.key)
             elif one.key not in found or one.severity.rank > found[one.key].severity.rank:
                 found[one.key] = one
-    return Judgement(tuple(found.values()), tuple(undecided))
+    return Judgement(tuple(map(_clean, found.values())), tuple(undecided))
+
+
+def _clean(finding: Finding) -> Finding:
+    """Reasons are people's words, and drivers' errors quote what they were given."""
+    return replace(finding, what=without_addresses(finding.what))
 
 
 def _can(seen: Snapshot, needs: str | None) -> bool:

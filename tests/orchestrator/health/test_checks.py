@@ -286,6 +286,11 @@ def test_what_cannot_be_read_is_a_finding_and_decides_nothing_else() -> None:
     assert judgement.decides("disk:space")
 
 
+def test_no_finding_holds_an_address() -> None:
+    finding = only(snapshot(stop_file="ana@firm.example asked for it"))
+    assert finding.what == "The swarm is stopped: [address] asked for it"
+
+
 def test_a_stop_file_is_seen_without_the_database() -> None:
     seen = snapshot(work=None, stop_file="red button", audit_checked=False)
     assert {"database:away", "stop:in_force"} == set(found(seen))
