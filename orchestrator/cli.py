@@ -38,6 +38,7 @@ from orchestrator.cli_failures import register as register_failures
 from orchestrator.cli_forget import register as register_forget
 from orchestrator.cli_gateway import register as register_gateway
 from orchestrator.cli_monitor import register as register_monitor
+from orchestrator.cli_preflight import register as register_preflight
 from orchestrator.cli_status import register as register_status
 from orchestrator.environment import Environment
 
@@ -57,6 +58,7 @@ register_failures(app)
 register_forget(app)
 register_gateway(app)
 register_monitor(app)
+register_preflight(app)
 register_status(app)
 cli_keys.register(app)
 cli_spend.register(app)

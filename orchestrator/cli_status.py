@@ -92,6 +92,7 @@ def needs_somebody(told: dict[str, Any]) -> bool:
             told["unread"],
             told["incidents"],
             told["stop"]["stopped"] is not False,
+            told["mode"].get("lowered"),
             told.get("unknown_sends", {}).get("count"),
             told.get("approvals", {}).get("overdue"),
             told.get("inbox", {}).get("failed"),

@@ -90,7 +90,8 @@ async def _shadow(
             outcome = await ShadowRun(swarm, leads, limit, bar.update).execute(fresh=fresh)
             head = await asyncio.to_thread(audit.head)
             seconds = time.monotonic() - started
-            return await swarm.store.query(lambda conn: document(conn, outcome, head, seconds))
+            told = await swarm.store.query(lambda conn: document(conn, outcome, head, seconds))
+            return told | {"mode_notes": list(swarm.standing.notes())}
 
 
 def warn_of_chaos(injection: FailureInjection) -> None:

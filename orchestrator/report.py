@@ -115,6 +115,8 @@ def render(report: Json, emails_file: str, audit_dir: str) -> RenderableType:
         ", resumed where it had stopped" if report["resumed"] else ""
     )
     head.append(stopped_by)
+    for note in report.get("mode_notes", ()):
+        head.append(f"\n{note}", style="bold yellow")
     return Group(Text(told), _table(report["items"]), head, where, checks)
 
 

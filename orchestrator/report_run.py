@@ -94,6 +94,8 @@ def render_run(report: Json, audit_dir: str) -> RenderableType:
     states = ", ".join(f"{count} {state}" for state, count in sorted(leads["by_state"].items()))
     resumed = ", resumed where it had stopped" if report["resumed"] else ""
     head = Text(f"Run {report['run_id']}, mode {report['mode']}{resumed}\n")
+    for note in report.get("mode_notes", ()):
+        head.append(f"{note}\n", style="bold yellow")
     head.append(f"{leads['processed']}/{leads['total']} leads decided ({states})\n", style="bold")
     if (halted := report.get("error")) is not None:
         head.append(f"STOPPED HERE: {halted['message']}. {halted['remedy']}\n", style="bold red")

@@ -101,9 +101,10 @@ async def _run(
             limits = swarm.config.production.sending_limits
             told = await swarm.store.query(lambda conn: document(conn, outcome, head, seconds))
             return told | {
+                "mode_notes": list(swarm.standing.notes()),
                 "deliveries": await swarm.store.query(
                     lambda conn: deliveries_document(
                         conn, outcome.run.run_id, limits, swarm.clock()
                     )
-                )
+                ),
             }

@@ -27,6 +27,7 @@ from guardrails.ledger import Ledger
 from guardrails.store import Store
 from guardrails.store.tables import run_items, runs
 from guardrails.store.write_tables import deliveries
+from orchestrator.earned import mode_in_force
 from orchestrator.health.bounded import Bounded
 from orchestrator.health.checks_process import state_of
 from orchestrator.health.database import Database
@@ -118,6 +119,13 @@ class Status:
         day = book.day_of(self._clock())
         since = timedelta(seconds=production.monitor.key_refused_s)
         limits = Limits(production.monitor, production.auto_pause)
+        must_earn = not self._hive.sandbox
+        standing = mode_in_force(self._hive, store, config, None, self._clock, must_earn=must_earn)
+        told["standing"] = {
+            "earned": standing.mode.value,
+            "lowered": standing.lowered,
+            "notes": list(standing.notes()),
+        }
         parts: Mapping[str, Callable[[Connection], Json]] = {
             "work": lambda conn: self._work(read_facts(conn, self._clock, day, since), limits),
             "leads": lambda conn: _leads(conn, self._clock()),
@@ -254,6 +262,7 @@ def _with_stop(told: Json) -> Json:
     queens = [one for one in told.get("processes", ()) if one["name"].startswith("queen@")]
     modes = [one["says"].get("mode") for one in queens if one["state"] == "running"]
     told["mode"]["in_force"] = modes[0] if modes else None
+    told["mode"] |= told.pop("standing", {"earned": None, "lowered": None, "notes": []})
     return told
 
 

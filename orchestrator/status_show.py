@@ -55,6 +55,7 @@ def _troubles(told: Json, now: datetime) -> Iterator[RenderableType]:
         Text(f"could not be read: {part}: {why}", style="bold red")
         for part, why in told["unread"].items()
     ]
+    lines += [Text(note, style="bold yellow") for note in told["mode"]["notes"]]
     for one in told["incidents"]:
         style = "bold red" if one["severity"] == "critical" else "yellow"
         lines.append(Text(f"{one['severity']}: {one['what']} ({_ago(one['since'], now)})", style))
@@ -105,7 +106,7 @@ def _says(says: Json) -> str:
         parts += [f"restarting: {', '.join(down)}"] if down else []
         parts += [f"{again} restarts"] if again else []
     for name, value in says.items():
-        if name not in ("servers", "sandbox") and value not in (None, 0, "", False):
+        if name not in ("servers", "sandbox", "mode_notes") and value not in (None, 0, "", False):
             parts.append(f"{name.replace('_', ' ')} {value}")
     return ", ".join(parts)
 

@@ -99,7 +99,7 @@ class Rb2b:
         assert self._client is not None
         document = (await self._client.request(CREDITS)).document()
         counts = [value for value in document.values() if type(value) in (int, float)]
-        return f"{counts[0]:g} credits left" if len(counts) == 1 else "the account answered"
+        return f"{counts[0]:,} credits left" if len(counts) == 1 else "the account answered"
 
     async def look_up(self, lead: Lead, subject: str) -> SourceAnswer:
         """The business profile of the lead's address or, without one, LinkedIn profile.

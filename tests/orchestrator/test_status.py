@@ -76,7 +76,10 @@ def test_a_working_swarm_is_told_whole(status: Status, store: Store, clock: Step
         ))  # fmt: skip
     told = status.read()
     assert told["unread"] == {}
-    assert told["mode"] == {"configured": "shadow", "in_force": "shadow"}
+    assert told["mode"] == {
+        "configured": "shadow", "in_force": "shadow", "earned": "shadow", "lowered": False,
+        "notes": [],
+    }  # fmt: skip
     assert told["stop"] == {"stopped": False, "reason": None}
     assert told["leads"]["last_run"] == {"ready": 2, "under_way": 1}
     assert told["leads"]["last_24_hours"] == {"ready": 3, "review": 1, "under_way": 1}
