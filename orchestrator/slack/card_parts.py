@@ -20,6 +20,12 @@ Block = dict[str, Any]
 # Characters as sent. Together below the 13,200 at which Slack refuses a message.
 _SUBJECT, _BODY, _PIECE, _ADDRESS = 300, 6000, 2900, 140
 _REASONS, _CLAIMS, _BANK, _LINE = 1500, 1800, 1500, 400
+_EFFECTS = {
+    "block": "blocks",
+    "review": "asks for a look",
+    "cite": "to be known",
+    "success": "speaks for it",
+}
 
 
 def title(case: ApprovalCase) -> str:
@@ -138,8 +144,8 @@ def _codes(marked: Sequence[Check]) -> str:
 
 
 def _citation(cited: BankCitation) -> str:
-    numbers = f"{cited.k:.3g} of {cited.n:.3g} failed"
-    return f"• {safe(cited.title, 120)}: {safe(cited.reason, 200)} ({numbers}, {cited.effect})"
+    numbers = f"{round(cited.k, 1):g} of {round(cited.n, 1):g} failed, {_EFFECTS[cited.effect]}"
+    return f"• {safe(cited.title, 120)}: {safe(cited.reason, 200)} ({numbers})"
 
 
 def foot(case: ApprovalCase) -> Block:

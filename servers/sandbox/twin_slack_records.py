@@ -32,6 +32,8 @@ PEOPLE: Mapping[str, str] = {
     BOT_USER_ID: "Swarm",
 }
 APPROVER_IDS = ("U0ANA01", "U0BEN02", "U0EVA03", "U0CAI04", "U0DEA05")
+_UNSAID: Record = {"private_metadata": "", "callback_id": "", "external_id": ""}
+_GIVEN = ("title", "blocks", "submit", "close", "errors", *_UNSAID)  # what a view is made of
 _TRIGGER_S = 3.0
 _LAST = 10_000  # ephemeral answers and webhook posts that are kept
 
@@ -131,12 +133,13 @@ class Workspace:
             "bot_id": BOT_ID, "state": {"values": {}}, "previous_view_id": None,
             "user": user_id, "open": True,
         }  # fmt: skip
-        known = {"private_metadata": "", "callback_id": "", "external_id": ""}
-        kept = known | view | made | {"hash": f"{int(self._now())}.{number:08x}"}
+        kept = _UNSAID | view | made | {"hash": f"{int(self._now())}.{number:08x}"}
         self.views[view_id] = kept
         return kept
 
     def change_view(self, held: Record, view: Record) -> Record:
-        """Show something else in an open modal."""
-        held |= view | {"hash": f"{int(self._now())}.{self.number():08x}"}
+        """Show something else in an open modal: nothing of the old one is left."""
+        for name in _GIVEN:
+            held.pop(name, None)
+        held |= _UNSAID | view | {"hash": f"{int(self._now())}.{self.number():08x}"}
         return held

@@ -219,6 +219,8 @@ def test_a_modal_is_changed_while_its_hash_is_right(wire):
     assert stale["error"] == "hash_conflict"
     assert ask(wire, "views.update", view_id=view["id"], hash=view["hash"], view=VIEW)["ok"]
     assert ask(wire, "views.update", view_id="V0NO", view=VIEW)["error"] == "not_found"
+    said = {"type": "modal", "title": VIEW["title"], "blocks": [section("Done")]}
+    assert "submit" not in ask(wire, "views.update", view_id=view["id"], view=said)["view"]
 
 
 def test_a_click_is_sent_as_slack_sends_it(wire):
