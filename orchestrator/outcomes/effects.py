@@ -27,6 +27,7 @@ from orchestrator.delivery_rows import WAITING, DeliveryState, refuse_waiting, w
 from orchestrator.outcomes.event import Event
 from orchestrator.outcomes.match import Match
 
+NOT_UNDERSTOOD = "answer_not_understood"
 _LEFT = {
     "opted_out": "They opted out.",
     "bounced": "An e-mail to them bounced.",
@@ -63,9 +64,21 @@ class Judged:
     lessons: tuple[Lesson, ...]
 
 
+def suppression_of(judged: Judged) -> str | None:
+    """Why they are suppressed by it; None: they are not.
+
+    An answer of a lead that nobody could read might be a wish to leave: a person goes on with them,
+    and the swarm writes to them no more by itself.
+    """
+    stated = RULES[judged.kind].suppress
+    answered = judged.kind is OutcomeKind.REPLY and judged.event.answer is not None
+    unread = answered and judged.reply_class is None and judged.match.lead_id is not None
+    return stated or (NOT_UNDERSTOOD if unread else None)
+
+
 def protect_here(conn: Connection, judged: Judged, at: datetime) -> bool:
     """Suppress, if this outcome asks for it; it waits for nothing else. Whether it does."""
-    reason = RULES[judged.kind].suppress
+    reason = suppression_of(judged)
     if reason is None:
         return False
     source = "unsubscribe_link" if judged.event.vendor == "link" else judged.event.vendor

@@ -29,7 +29,7 @@ from guardrails.outcomes import RULES, OutcomeKind, kind_of_reply
 from guardrails.policy import GateInputs
 from guardrails.replies import Mail, Reading, ReplyReader
 from guardrails.store import Store
-from orchestrator.outcomes.effects import Judged, apply, protect_here
+from orchestrator.outcomes.effects import Judged, apply, protect_here, suppression_of
 from orchestrator.outcomes.event import Body, Event
 from orchestrator.outcomes.events import event_of
 from orchestrator.outcomes.match import Match, find
@@ -122,7 +122,7 @@ class Outcomes:
         decision = await self._decided(event, match)
         judged = await asyncio.to_thread(self._judged, event, match, decision)
         now = self._clock()
-        if RULES[judged.kind].suppress is not None:
+        if suppression_of(judged) is not None:
             await self._store.run(lambda conn: protect_here(conn, judged, now))
         (ref,) = await self._audit.record([entry_of(judged, inbox_id)])
         found = await self._store.run(

@@ -18,7 +18,7 @@ from guardrails.lessons import Happened, lesson_of
 from guardrails.model import Draft
 from guardrails.outcomes import RULES, outcome_lesson, trust_of
 from guardrails.policy import GateInputs
-from orchestrator.outcomes.effects import Judged
+from orchestrator.outcomes.effects import Judged, suppression_of
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def entry_of(judged: Judged, inbox_id: str | None) -> AuditEntry:
         "write_key": judged.match.write_key,
         "decision_audit_id": judged.match.decision_audit_id,
         "sent": judged.match.sent,
-        "suppressed": RULES[judged.kind].suppress,
+        "suppressed": suppression_of(judged),
         "leaves": RULES[judged.kind].leaves,
         "lessons": [
             {"event_id": one.event_id, "outcome": one.outcome, "trust": one.trust}

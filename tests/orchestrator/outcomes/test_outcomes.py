@@ -71,7 +71,16 @@ EVENTS: list[tuple[str, dict[str, Any], str, str | None, str | None, dict[str, s
         {"positive_reply": "lead_derived"},
     ),
     ("reply_received", {"reply_text": "How much is it?"}, "reply", None, "replied", {}),
-    ("reply_received", {}, "reply", None, "replied", {}),
+    # What nobody could read may be a wish to leave.
+    ("reply_received", {}, "reply", "answer_not_understood", "replied", {}),
+    (
+        "reply_received",
+        {"reply_text": "Colorless green ideas sleep furiously"},
+        "reply",
+        "answer_not_understood",
+        "replied",
+        {},
+    ),
     # A machine by the vendor's word, and an opt-out all the same.
     (
         "auto_reply_received",
@@ -232,8 +241,10 @@ def test_answers_that_want_a_person_are_told_without_a_word_of_theirs(
     assert "555" not in text
     stage.instantly("reply_received", ana, reply_text="not interested", step=3)
     assert len(stage.told) == 1
-    stage.instantly("reply_received", "stranger@x.example", reply_text="How much?")
+    for text in ("How much?", "Colorless green ideas sleep furiously"):
+        stage.instantly("reply_received", "stranger@x.example", reply_text=text)
     assert len(stage.told) == 1  # no lead of ours: their owner reads it
+    assert is_out(stage, "stranger@x.example") is None
 
 
 def test_a_second_delivery_changes_nothing(stage: Stage, ana: Person) -> None:
