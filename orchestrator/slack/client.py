@@ -114,10 +114,13 @@ class Slack:
         cursor: str | None = None
         for _ in range(_PAGES):
             found = await self._ask("history", self._page(channel, since, thread_ts, cursor))
-            for message in found.get("messages") or ():
-                if message_id in _ids(message):
-                    return Place(channel, _text(message, "ts", "history"))
-            cursor = (found.get("response_metadata") or {}).get("next_cursor")
+            try:
+                here = [m for m in found["messages"] if message_id in _ids(m)]
+                cursor = (found.get("response_metadata") or {}).get("next_cursor")
+            except (KeyError, TypeError, AttributeError) as error:
+                raise _drift("history", "messages as they are documented") from error
+            if here:
+                return Place(channel, _text(here[0], "ts", "history"))
             if not cursor:
                 return None
         said = "more messages than can be looked through"
