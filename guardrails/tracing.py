@@ -8,6 +8,7 @@ collector that is away costs nobody anything but the trace.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 _TRACEPARENT = "traceparent"  # W3C; the name that MCP's `_meta` reserves for it
 _EXPORT_S = 5
+_END_S = 1.0
 _OFF: AbstractContextManager[None] = nullcontext()
 
 
@@ -51,10 +53,12 @@ def begin(service: str, endpoint: str | None) -> None:
 
 
 def end() -> None:
-    """Send what is left, in bounded time."""
-    if _State.provider is not None:
-        _State.provider.shutdown()
-    _State.provider = _State.tracer = None
+    """Send what is left, in bounded time: a collector that is away holds nobody up."""
+    provider, _State.provider, _State.tracer = _State.provider, None, None
+    if provider is not None:
+        last = threading.Thread(target=provider.shutdown, name="traces", daemon=True)
+        last.start()
+        last.join(_END_S)
 
 
 def span(name: str, **ids: str | int | None) -> AbstractContextManager[None]:
