@@ -10,14 +10,18 @@ import os
 import signal
 import statistics
 import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+
+import psutil
 
 from bench.common import bare_client, scratch, show
 from guardrails.brakes.failures import FailureTracker
 from guardrails.brakes.quarantine import Quarantine
 from guardrails.clock import utc_now
 from guardrails.config import load_config
+from guardrails.hive import Hive
 from guardrails.model import Mode
 from guardrails.store import open_store
 from orchestrator.bootstrap import SERVERS, Options, nursery_of, open_hive, server_spec
@@ -25,6 +29,7 @@ from orchestrator.children import Children
 from orchestrator.environment import Environment
 from orchestrator.incidents import Incidents
 from orchestrator.logs import logging_to
+from orchestrator.processes import ServerSpec
 from orchestrator.twins import running_twins
 
 ROUNDS = 5
@@ -58,37 +63,40 @@ async def _bare_six() -> float:
 
 @dataclass(frozen=True)
 class _Times:
-    """Seconds: six servers ready, from nothing; a killed one ready again, median of the six."""
+    """Seconds until all six are ready, of CPU until then, and until a killed one is ready again."""
 
     ready: float
+    cpu: float
     again: float
 
 
-async def _ours(stack: AsyncExitStack, *, forked: bool) -> _Times:
-    directory = stack.enter_context(scratch())
-    options = Options(hive=directory / "hive", sandbox=True, hunter_roots=(directory,))
-    hive = open_hive(options, load_config(), utc_now)
-    stack.enter_context(logging_to(hive.logs_dir / "queen.log"))
-    twins = await stack.enter_async_context(running_twins())
-    environment = Environment({}).with_values(twins.env)
-    store = stack.enter_context(contextlib.closing(open_store(hive)))
-    incidents = Incidents(
-        FailureTracker(store, hive, utc_now, "queen"), Quarantine(store, utc_now), limit=3
-    )
-    specs = [server_spec(name, options, hive, Mode.SHADOW, environment) for name in SERVERS]
-    ready, again = [], []
-    for _ in range(ROUNDS):
+@dataclass(frozen=True)
+class _Swarm:
+    """What six servers are started from."""
+
+    hive: Hive
+    specs: Sequence[ServerSpec]
+    incidents: Incidents
+
+    async def start(self, *, forked: bool) -> _Times:
+        """Start all six from nothing, then kill each once."""
         started = time.perf_counter()
-        async with AsyncExitStack() as swarm:
-            nursery = await swarm.enter_async_context(nursery_of(hive)) if forked else None
-            children = Children(specs, hive.logs_dir, 60, incidents, nursery)
-            await swarm.enter_async_context(children)
-            ready.append(time.perf_counter() - started)
-            again += [await _restart(children, name) for name in SERVERS]
-    return _Times(statistics.median(ready), statistics.median(again))
+        async with AsyncExitStack() as stack:
+            nursery = await stack.enter_async_context(nursery_of(self.hive)) if forked else None
+            children = Children(self.specs, self.hive.logs_dir, 60, self.incidents, nursery)
+            await stack.enter_async_context(children)
+            ready, cpu = time.perf_counter() - started, _cpu(children)
+            again = [await _again(children, name) for name in SERVERS]
+            return _Times(ready, cpu, statistics.median(again))
 
 
-async def _restart(children: Children, name: str) -> float:
+def _cpu(children: Children) -> float:
+    pids = (*children.pids().values(), children.nursery_pid)
+    times = [psutil.Process(pid).cpu_times() for pid in pids if pid is not None]
+    return sum(each.user + each.system for each in times)
+
+
+async def _again(children: Children, name: str) -> float:
     before = children.pids()[name]
     assert before is not None
     started = time.perf_counter()
@@ -98,26 +106,46 @@ async def _restart(children: Children, name: str) -> float:
     return time.perf_counter() - started
 
 
+async def _swarm(stack: AsyncExitStack) -> _Swarm:
+    directory = stack.enter_context(scratch())
+    options = Options(hive=directory / "hive", sandbox=True, hunter_roots=(directory,))
+    hive = open_hive(options, load_config(), utc_now)
+    stack.enter_context(logging_to(hive.logs_dir / "queen.log"))
+    twins = await stack.enter_async_context(running_twins())
+    environment = Environment({}).with_values(twins.env)
+    store = stack.enter_context(contextlib.closing(open_store(hive)))
+    tracker = FailureTracker(store, hive, utc_now, "queen")
+    incidents = Incidents(tracker, Quarantine(store, utc_now), limit=3)
+    specs = [server_spec(name, options, hive, Mode.SHADOW, environment) for name in SERVERS]
+    return _Swarm(hive, specs, incidents)
+
+
+async def _round(swarm: _Swarm) -> dict[str, float]:
+    """Everything once, as a multiple of one bare server: a machine's mood changes in a minute."""
+    one = await _bare_one()
+    spawned = await swarm.start(forked=False)
+    forked = await swarm.start(forked=True)
+    six = await _bare_six()
+    one = (one + await _bare_one()) / 2
+    return {
+        "six bare servers at once": six / one,
+        "our six, spawned": spawned.ready / one,
+        "our six, forked, and the nursery": forked.ready / one,
+        "a killed one, spawned again": spawned.again / one,
+        "a killed one, forked again": forked.again / one,
+        "CPU of six, forked, against spawned": forked.cpu / spawned.cpu,
+    }
+
+
 async def _measure() -> None:
     async with AsyncExitStack() as stack:
-        spawned = await _ours(stack, forked=False)
-        forked = await _ours(stack, forked=True)
-    one = statistics.median([await _bare_one() for _ in range(ROUNDS)])
-    six = statistics.median([await _bare_six() for _ in range(ROUNDS)])
-    took = {
-        "six bare servers at once": six,
-        "our six, spawned": spawned.ready,
-        "our six, forked, and the nursery": forked.ready,
-        "a killed one, spawned again": spawned.again,
-        "a killed one, forked again": forked.again,
-    }
+        swarm = await _swarm(stack)
+        rounds = [await _round(swarm) for _ in range(ROUNDS)]
+    middle = {what: statistics.median(each[what] for each in rounds) for what in rounds[0]}
     show(
-        "Ready time (median of 5)",
-        ("what", "against one bare server", "against six of them"),
-        [
-            (what, f"{seconds / one:.2f} x", f"{seconds / six:.2f} x")
-            for what, seconds in took.items()
-        ],
+        "Ready time (median of 5 rounds)",
+        ("what", "against one bare server"),
+        [(what, f"{ratio:.2f} x") for what, ratio in middle.items()],
     )
 
 
