@@ -93,7 +93,7 @@ async def _run(
     async with looked(asked, environment) as found:
         if wanted.override:
             console().print(render(found, wanted.mode, ""))
-        said, held = await _record(found, wanted, person)
+        said, held = await record(found, wanted, person)
         if as_json:
             told = document(found, wanted.mode, _told(held), found.ground.clock)
             sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
@@ -106,7 +106,7 @@ async def _run(
         return 1 if found.findings.missing(wanted.mode or found.standing.configured) else 0
 
 
-async def _record(found: Looked, wanted: Wanted, person: Person) -> tuple[str, Held | None]:
+async def record(found: Looked, wanted: Wanted, person: Person) -> tuple[str, Held | None]:
     """What to tell, and the statement that carries the mode."""
     mode = wanted.mode
     if mode is None:

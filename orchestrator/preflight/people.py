@@ -18,6 +18,7 @@ from orchestrator.preflight.model import Check, fail, ok, unknown, warn
 from orchestrator.slack import wire
 
 _PLACEHOLDER = re.compile(r"(approver \d+|escalation)\Z", re.IGNORECASE)
+_LATER = "Check Slack's status and the network, and try again."
 _SHOW = "Slack: profile, Copy member ID; put it into config/approvers.json or SLACK_APPROVER_IDS."
 _GET_ONE = "Slack app, OAuth & Permissions: Bot User OAuth Token; docs/slack.md has the scopes."
 
@@ -101,15 +102,21 @@ class SlackDesk:
         if without:
             return fail("approvers_reachable", f"no Slack id: {', '.join(without)}", _SHOW)
         seen = [self._person(client, one) for one in people.all()]
-        problems = [said for said, fine in seen if not fine]
-        if problems:
-            return fail("approvers_reachable", "; ".join(problems), _SHOW)
+        told = "; ".join(said for said, fine in seen if fine is not True)
+        if any(fine is False for _, fine in seen):
+            return fail("approvers_reachable", told, _SHOW)
+        if told:
+            return unknown("approvers_reachable", told, _LATER)
         return ok("approvers_reachable", ", ".join(said for said, _ in seen))
 
-    def _person(self, client: WebClient, person: Approver) -> tuple[str, bool]:
+    def _person(self, client: WebClient, person: Approver) -> tuple[str, bool | None]:
+        """What Slack says of somebody; None when it could not be asked."""
         found = _asked("users.info", lambda: client.users_info(user=str(person.slack_user_id)))
         if isinstance(found, VendorError):
-            return f"{person.name} ({person.slack_user_id}): {found.message}", False
+            refused = isinstance(found, wire.SlackRefused)
+            return f"{person.name} ({person.slack_user_id}): {found.message}", (
+                False if refused else None
+            )
         user = found.get("user") or {}
         known = str(user.get("real_name") or user.get("name") or "unnamed")
         told = f"{person.name} is {known}"
@@ -135,4 +142,4 @@ def _asked(operation: str, call: Callable[[], Any]) -> Mapping[str, Any] | Vendo
 def _told(name: str, error: VendorError, do: str) -> Check:
     if isinstance(error, wire.SlackRefused):
         return fail(name, error.message, do)
-    return unknown(name, error.message, "Check Slack's status and the network, and try again.")
+    return unknown(name, error.message, _LATER)

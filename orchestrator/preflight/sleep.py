@@ -31,7 +31,7 @@ def check_monitor(ground: Ground, now: Clock) -> Check:
     rules = ground.config.production.monitor
     with ground.store.read() as conn:
         beats = [beat for beat in read_heartbeats(conn) if beat.role == "monitor"]
-    do = "Start it in the background: python scripts/health_monitor.py (docs/operations.md)."
+    do = f"Start it in the background: python scripts/health_monitor.py{ground.flags}"
     if not beats:
         return fail("monitor", "it has never run here", do)
     last = max(beats, key=lambda beat: beat.beat_at)
