@@ -1,4 +1,4 @@
-"""`swarm preflight` over the real servers and the twins: it looks at everything and writes nothing."""
+"""`swarm preflight` over the real servers and the twins: it looks at all, and writes nothing."""
 
 from __future__ import annotations
 
