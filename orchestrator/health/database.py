@@ -46,17 +46,24 @@ class Database:
         if file != self._file:
             self.close()  # another stands in its place: what is open is nobody's any more
         if self._store is None:
-            store = Store(self._engine())
-            try:
-                self._bring_up_to_date(store)
-            except ConfigError as error:
-                store.close()
-                raise StoreUnavailable(error.message) from error
-            except BaseException:
-                store.close()
-                raise
+            store = self._opened()
             self._store, self._file = store, file
         return self._store
+
+    def _opened(self) -> Store:
+        try:
+            store = Store(self._engine())
+        except ConfigError as error:
+            raise StoreUnavailable(error.message) from error
+        try:
+            self._bring_up_to_date(store)
+        except ConfigError as error:
+            store.close()
+            raise StoreUnavailable(error.message) from error
+        except BaseException:
+            store.close()
+            raise
+        return store
 
     def close(self) -> None:
         """Forget the connections."""

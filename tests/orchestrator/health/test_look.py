@@ -246,6 +246,21 @@ def test_a_file_that_is_no_database_is_a_reason_and_no_crash(
     assert "not a database" in seen.why["database"]
 
 
+@pytest.mark.parametrize(
+    "url", ["postgresql://nobody@127.0.0.1:9/none", "mysql://nobody@127.0.0.1/none", "no address"]
+)
+def test_a_server_that_is_away_or_wrong_is_a_reason(
+    hive: Hive, clock: SteppableClock, url: str
+) -> None:
+    database = Database(hive, url)
+    try:
+        seen, _ = look(hive, database, clock).take(Memory())
+    finally:
+        database.close()
+    assert seen.work is None
+    assert seen.why["database"]
+
+
 def test_a_hive_that_is_gone_is_seen(hive: Hive, clock: SteppableClock) -> None:
     shutil.rmtree(hive.path)
     seen = _without_store(hive, clock)
