@@ -14,6 +14,7 @@ import httpx
 import orjson
 
 from guardrails.errors import ConfigError, ServerUnavailable
+from servers.common import contract_sandbox
 
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 5.0
@@ -100,12 +101,7 @@ async def twins_environment(port: int) -> dict[str, str]:
             answer = await client.get(f"http://127.0.0.1:{port}/_twin/env")
         env: dict[str, str] = answer.raise_for_status().json()
     except (httpx.HTTPError, ValueError):
-        base, nobody = f"http://127.0.0.1:{port}", "nobody-answers"
-        env = {
-            "INSTANTLY_BASE_URL": f"{base}/instantly", "INSTANTLY_API_KEY": nobody,
-            "SLACK_BASE_URL": f"{base}/slack/", "SLACK_BOT_TOKEN": nobody,
-            "SLACK_CHANNEL_ID": nobody,
-        }  # fmt: skip
+        env = contract_sandbox.nobody(f"http://127.0.0.1:{port}")
     return env
 
 

@@ -40,3 +40,15 @@ def environment() -> dict[str, str]:
         "GHL_WEBHOOK_PUBLIC_KEY": ghl_webhook_public_key(),
         "SLACK_SIGNING_SECRET": SLACK_SIGNING_SECRET,
     }
+
+
+def nobody(base: str) -> dict[str, str]:
+    """Addresses and keys of twins that do not answer: whoever uses them finds a vendor down."""
+    key = "nobody-answers"
+    return {
+        "INSTANTLY_BASE_URL": f"{base}/instantly",
+        "INSTANTLY_API_KEY": key,
+        "SLACK_BASE_URL": f"{base}/slack/",
+        "SLACK_BOT_TOKEN": key,
+        "SLACK_CHANNEL_ID": key,
+    }
