@@ -34,11 +34,12 @@ def render(told: Json) -> RenderableType:
 
 def _head(told: Json) -> Text:
     mode = told["mode"]
+    shown = mode["in_force"] or mode["earned"] or mode["configured"]
     text = Text.assemble(
         ("sandbox  " if told["sandbox"] else "", "magenta"),
-        ("mode ", "dim"), (mode["in_force"] or mode["configured"] or "unknown", "bold"),
+        ("mode ", "dim"), (shown or "unknown", "bold"),
     )  # fmt: skip
-    if mode["in_force"] and mode["in_force"] != mode["configured"]:
+    if shown and shown != mode["configured"]:
         text.append(f" (configured: {mode['configured'] or 'unknown'})", style="yellow")
     stop = told["stop"]
     if stop["stopped"]:

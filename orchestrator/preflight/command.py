@@ -11,7 +11,7 @@ import getpass
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from guardrails.model import Mode
 from guardrails.readiness_model import Held, StatementKind
 from guardrails.readiness_record import Registrar
 from orchestrator.environment import Environment
+from orchestrator.preflight.model import Check
 from orchestrator.preflight.run import Asked, Looked, looked
 from orchestrator.preflight.show import document, render
 from orchestrator.report import console
@@ -118,7 +119,7 @@ async def record(found: Looked, wanted: Wanted, person: Person) -> tuple[str, He
     if wanted.override:
         return await _override(found, mode, wanted, person)
     if missing := found.findings.missing(mode):
-        return f"{mode} is NOT earned: {len(missing)} checks are open. Nothing was recorded.", None
+        return f"{mode} is NOT earned: {_count(missing)} open. Nothing was recorded.", None
     by = f"person:{_user()}"
     held, fresh = await _registrar(found).state("earned", mode, found.findings.answers(mode), by)
     return _said(held, mode, found, fresh=fresh), held
@@ -135,7 +136,7 @@ async def _override(
             remedy=f"Give --as one of: {names} (config/approvers.json).",
         )
     missing = found.findings.missing(mode)
-    count = f"{len(missing)} checks are open" if missing else "nothing is open"
+    count = f"{_count(missing)} open" if missing else "nothing is open"
     question = (
         f"{count}. {approver.name} overrides this for {mode}, for good on the record and shown "
         f"in every report. Type {_WORD} to do so: "
@@ -165,6 +166,10 @@ def _said(held: Held, mode: Mode, found: Looked, *, fresh: bool) -> str:
     else:
         told += " It counts from the next start on."
     return told
+
+
+def _count(missing: Sequence[Check]) -> str:
+    return "1 check is" if len(missing) == 1 else f"{len(missing)} checks are"
 
 
 def _told(held: Held | None) -> dict[str, Any] | None:

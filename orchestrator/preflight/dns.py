@@ -16,6 +16,7 @@ from dns.resolver import NXDOMAIN, NoAnswer, Resolver
 from orchestrator.preflight.model import Check, fail, ok, unknown, warn
 
 _TIMEOUT_S = 5.0
+_ALL_THREE = ("spf", "dkim", "dmarc")
 _RESERVED = (".example", ".test", ".invalid", ".localhost", "example.com", "example.org")
 _ALL = re.compile(r"(?:^|\s)([+?~-]?)all(?:\s|\Z)", re.IGNORECASE)
 _KEY = re.compile(r"(?:^|;)\s*p\s*=\s*([^;\s]+)", re.IGNORECASE)
@@ -50,14 +51,18 @@ class SystemDns:
         return [b"".join(record.strings).decode("utf-8", "replace") for record in answer]
 
 
-def check_domain(domain: str, selectors: Sequence[str], dns: TextRecords) -> list[Check]:
+def check_domain(
+    domain: str, selectors: Sequence[str], dns: TextRecords, *, sandbox: bool
+) -> list[Check]:
     """SPF, DKIM and DMARC of the sending domain. Blocks."""
     if not domain or ("." + domain).endswith(_RESERVED):
-        told = f"{domain or 'no domain'}: a reserved name, which DNS does not know"
-        return [
-            warn(name, told, "Nothing here; for real your own domain is asked.")
-            for name in ("spf", "dkim", "dmarc")
-        ]
+        told = f"{domain}: a reserved name, which DNS does not know"
+        if not domain:
+            told = "SENDER_EMAIL is not set: there is no sending domain"
+        elif sandbox:
+            do = "Nothing here; for real your own domain is asked."
+            return [warn(name, told, do) for name in _ALL_THREE]
+        return [fail(name, told, "Set SENDER_EMAIL to your mailbox.") for name in _ALL_THREE]
     return [
         _asked("spf", lambda: _spf(domain, dns)),
         _asked("dkim", lambda: _dkim(domain, selectors, dns)),

@@ -83,8 +83,18 @@ def of_doors(name: str, doors: Sequence[Door]) -> Check:
         return unknown(name, "nothing was tried", "This is a defect: report it.")
     if not shut:
         return ok(name, "; ".join(door.seen for door in doors))
-    told = "; ".join(f"{door.name}: {door.seen}" for door in shut)
+    told = _told(shut)
     do = next((door.remedy for door in shut if door.remedy), None) or "Check the key."
     if any(door.status in ("refused", "odd", "not_set") for door in shut):
         return fail(name, told, do)
     return unknown(name, told, do)
+
+
+def _told(shut: Sequence[Door]) -> str:
+    """Each refusal by itself; of those that gave no answer the first, and who else did not."""
+    said = [f"{door.name}: {door.seen}" for door in shut if door.status != "unreachable"]
+    silent = [door for door in shut if door.status == "unreachable"]
+    if silent:
+        others = ", ".join(door.name.partition(".")[2] for door in silent[1:])
+        said.append(f"{silent[0].name}: {silent[0].seen}" + (f" (nor {others})" if others else ""))
+    return "; ".join(said)

@@ -174,7 +174,7 @@ async def _all(ground: Ground, servers: Servers, asked: Asked) -> list[Check]:
         ),
         ("supabase_key",): lambda: _one(probe.check),
         ("spf", "dkim", "dmarc"): lambda: asyncio.to_thread(
-            check_domain, domain, selectors, asked.dns
+            check_domain, domain, selectors, asked.dns, sandbox=sandbox
         ),
     }
     found = await asyncio.gather(

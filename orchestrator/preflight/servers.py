@@ -7,8 +7,9 @@ that nothing could be written whatever they were asked. One that does not start 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -43,7 +44,9 @@ class Servers:
         session = self._running.get(server)
         if session is None:
             why = self.problems.get(server, "it was not started")
-            raise ServerUnavailable(f"{server} does not run: {why}")
+            raise ServerUnavailable(
+                f"its server does not run: {why}", remedy="It is the first thing to mend."
+            )
         return await session.call(spec, args, CALL_S)
 
     def check(self) -> Check:
@@ -80,12 +83,16 @@ async def running_servers(specs: Sequence[ServerSpec], logs: Path) -> AsyncItera
 
 
 def _last_words(log: Path, begins: int) -> str:
-    """What it said this time: `code: message` and a remedy, where it knew what was wrong."""
+    """What it said this time of why it does not start; empty when it did not know."""
     try:
         with log.open("rb") as file:
             file.seek(begins)
             said = file.read(4000).decode("utf-8", "replace")
     except OSError:
         return ""
-    lines = [line for line in said.splitlines() if line and not line.startswith("{")]
-    return " ".join(lines[-2:])[:300]
+    for line in reversed(said.splitlines()):
+        with suppress(ValueError):
+            told = json.loads(line)
+            if isinstance(told, dict) and isinstance(told.get("message"), str):
+                return f"{told['message'][:200]}"
+    return ""

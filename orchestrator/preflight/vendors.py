@@ -26,6 +26,9 @@ _PAGES = 100
 
 async def check_instantly(servers: Servers, mailbox: str, limits: SendingLimits) -> list[Check]:
     """The key, and the mailbox that e-mails go out from."""
+    if not mailbox:
+        told, do = "SENDER_EMAIL is not set: there is no mailbox to ask about", "Set it in .env."
+        return [unknown("instantly_key", told, do), fail("mailbox", told, do)]
     found = await servers.ask("instantly", instantly.CHECK_ACCESS, CheckWorkspace(mailbox=mailbox))
     about = [door for door in found.doors if door.name == "instantly.mailbox"]
     key = of_doors("instantly_key", [door for door in found.doors if door not in about])

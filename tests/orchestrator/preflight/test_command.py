@@ -60,7 +60,7 @@ async def test_what_holds_is_earned_and_no_more(ground: Ground) -> None:
     assert in_force(ground) is Mode.SHADOW
     found = looked(ground, "approvals")
     said, held = await record(found, Wanted(Mode.LIVE), SURE)
-    assert (held, "live is NOT earned: 1 checks are open" in said) == (None, True)
+    assert (held, "live is NOT earned: 1 check is open" in said) == (None, True)
     assert in_force(ground) is Mode.SHADOW
     said, held = await record(found, Wanted(Mode.ASSISTED), SURE)
     assert held is not None

@@ -31,7 +31,7 @@ class Zone:
 
 def asked(changes: Mapping[str, Sequence[str]] | None = None, **about: bool) -> dict[str, str]:
     zone = Zone(GOOD | dict(changes or {}), **about)
-    found = check_domain(DOMAIN, ("google", "selector1"), zone)
+    found = check_domain(DOMAIN, ("google", "selector1"), zone, sandbox=False)
     return {check.name: check.result for check in found}
 
 
@@ -43,9 +43,15 @@ def test_dns_that_cannot_be_asked_is_unknown() -> None:
     assert set(asked(dead=True).values()) == {"unknown"}
 
 
-def test_a_reserved_name_is_not_asked_for() -> None:
-    found = check_domain("sandbox.example", ("google",), Zone({}, dead=True))
-    assert {check.result for check in found} == {"warn"}
+@pytest.mark.parametrize(
+    ("domain", "sandbox", "result"),
+    [("sandbox.example", True, "warn"), ("firm.example", False, "fail"), ("", False, "fail")],
+)
+def test_a_reserved_name_is_not_asked_for_and_does_for_the_sandbox_alone(
+    domain: str, sandbox: bool, result: str
+) -> None:
+    found = check_domain(domain, ("google",), Zone({}, dead=True), sandbox=sandbox)
+    assert {check.result for check in found} == {result}
 
 
 @pytest.mark.parametrize(
