@@ -22,7 +22,10 @@ from servers.common.http_lock import OPERATION
 
 JSON_VALUE = "swarm.json"  # the parsed body of a 2xx answer that says it is JSON
 MALFORMED = "swarm.malformed"  # set when such a body is none
-_POOL = httpx.Limits(max_connections=64, max_keepalive_connections=32, keepalive_expiry=60.0)
+# An idle connection is given up before the other end would close it (5 s where they are strict): a
+# request that meets the closing gets no answer, and for a write that is an unknown fate.
+_IDLE_S = 4.0
+_POOL = httpx.Limits(max_connections=64, max_keepalive_connections=32, keepalive_expiry=_IDLE_S)
 _BODY_HEADERS = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
 
 

@@ -16,6 +16,7 @@ from tests.promises.crash_cases import Step
 
 RESUMES = 3
 LATER_S = 400  # by then nobody can be at a write any more, as the ledger reckons
+_SOON_S = 0.5  # longer than any write of the swarm takes
 _PREFIX = {
     Step.CAMPAIGN: "campaign:", Step.ACTIVATE: "activate:", Step.EMAIL: "send:",
     Step.CONTACT: "contact:", Step.TAGS: "tags:", Step.NOTE: "note:",
@@ -95,6 +96,20 @@ class Book:
                 yield
             finally:
                 conn.execute("ROLLBACK")
+
+    def is_free(self) -> bool:
+        """Whether nobody who is stopped holds the hive's own file in the middle of a write."""
+        if self.url is not None:
+            return True
+        with contextlib.closing(
+            sqlite3.connect(self.hive / "swarm.db", timeout=_SOON_S, isolation_level=None)
+        ) as conn:
+            try:
+                conn.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return False
+            conn.execute("ROLLBACK")
+            return True
 
     @contextlib.contextmanager
     def unrecorded(self) -> Iterator[None]:
