@@ -46,7 +46,6 @@ class Memory(Frozen):
     tail: ChainPlace | None = None
     walk: ChainPlace | None = None
     walked_at: datetime | None = None
-    audit_problem: str | None = None
 
 
 class MemoryFile:

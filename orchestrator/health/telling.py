@@ -7,6 +7,7 @@ one in.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -67,21 +68,24 @@ class AlertFile:
 
     def append(self, news: Sequence[News]) -> bool:
         """Write them; False when the disk does not take them, and they are tried again."""
-        if not news:
+        lines = "".join(json.dumps(_line(one), ensure_ascii=False) + "\n" for one in news).encode()
+        if not lines:
             return True
-        lines = "".join(json.dumps(_line(one), ensure_ascii=False) + "\n" for one in news)
         try:
             if self._path.exists() and self._path.stat().st_size > _ROTATE:
                 self._path.replace(self._path.with_suffix(".jsonl.1"))
             descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             try:
-                written = os.write(descriptor, lines.encode())
+                size = os.fstat(descriptor).st_size
+                if os.write(descriptor, lines) < len(lines):
+                    os.ftruncate(descriptor, size)  # no half a line: all of it comes later
+                    raise OSError(errno.ENOSPC, "the disk is full")
             finally:
                 os.close(descriptor)
         except OSError as error:
             log.warning("alerts_not_written", error=error.strerror)
             return False
-        return written == len(lines.encode())
+        return True
 
 
 class Messenger:
