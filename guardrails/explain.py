@@ -27,13 +27,16 @@ _OUTCOMES = {
     "awaiting_approval": "It waits for a person's approval.",
     "ready": "It may be delivered.",
 }
+_STATED = frozenset({"kind", "mode", "by", "reason", "versions", "checks"})
 _ORDER = ("disqualify", "block", "defer", "review", "pass")
 
 
 def explain(record: Mapping[str, Any]) -> str:
     """The record as a person would want it told: outcome, who, known, checks, bank, remedy."""
     body = record["body"]
-    tellers = {"review": _review, "intake": _intake, "authorize": _authorize}
+    tellers = {
+        "review": _review, "intake": _intake, "authorize": _authorize, "readiness": _readiness,
+    }  # fmt: skip
     lines = tellers.get(record["kind"], _other)(body)
     return "\n".join([_headline(record), *lines, "", *_where(record)])
 
@@ -44,6 +47,27 @@ def _headline(record: Mapping[str, Any]) -> str:
     if state is None:
         return f"{subject}: {record['kind'].replace('_', ' ')}"
     return f"{subject}: {state.replace('_', ' ')}. {_OUTCOMES.get(state, '')}".rstrip()
+
+
+def _readiness(body: Mapping[str, Any]) -> Iterator[str]:
+    """A mode that was earned or overridden: by whom, for what, on which answers."""
+    said = body.get("statement")
+    if not isinstance(said, Mapping) or not _STATED <= said.keys():
+        yield from _other(body)
+        return
+    how = "earned" if said["kind"] == "earned" else "OVERRIDDEN"
+    yield ""
+    yield f"Mode {said['mode']} {how} by {said['by']}"
+    if said["reason"]:
+        yield f"  because: {said['reason']}"
+    exactly = ", ".join(f"{name} {value}" for name, value in said["versions"].items())
+    yield f"  for exactly {exactly}"
+    answers: dict[str, list[str]] = {}
+    for name, answer in said["checks"].items():
+        answers.setdefault(answer, []).append(name)
+    for answer in ("fail", "unknown", "warn", "ok"):
+        if names := answers.get(answer):
+            yield f"  {answer} ({len(names)}): {', '.join(sorted(names))}"
 
 
 def _review(body: Mapping[str, Any]) -> Iterator[str]:
