@@ -52,7 +52,7 @@ def _headline(record: Mapping[str, Any]) -> str:
 def _readiness(body: Mapping[str, Any]) -> Iterator[str]:
     """A mode that was earned or overridden: by whom, for what, on which answers."""
     said = body.get("statement")
-    if not isinstance(said, Mapping) or not _STATED <= said.keys():
+    if not isinstance(said, Mapping) or not said.keys() >= _STATED:
         yield from _other(body)
         return
     how = "earned" if said["kind"] == "earned" else "OVERRIDDEN"
