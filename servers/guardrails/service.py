@@ -83,11 +83,15 @@ class GuardrailsService:
 
     async def authorize_send(self, args: AuthorizeSend) -> Authorization:
         """Leave to send, on record first. Raises what `Authorizer.send` raises."""
-        return await self._authorizer.send(args)
+        given = await self._authorizer.send(args)
+        _log_answer(given, decision=args.decision_audit_id)
+        return given
 
     async def authorize_write(self, args: AuthorizeWrite) -> Authorization:
         """Leave to write, on record first. Raises what `Authorizer.write` raises."""
-        return await self._authorizer.write(args)
+        given = await self._authorizer.write(args)
+        _log_answer(given, decision=None)
+        return given
 
     async def record_intake(self, args: RecordIntake) -> Recorded:
         """Put rejected rows on record."""
@@ -181,3 +185,11 @@ def _read(what: str, reader: Callable[[], Any], problems: list[str]) -> Any:
     except SwarmError as error:
         problems.append(f"{what}: {error.message}")
         return None
+
+
+def _log_answer(given: Authorization, decision: str | None) -> None:
+    log.info(
+        "authorized" if given.permit else "not_authorized", decision=decision, key=given.key,
+        verdict=given.verdict, audit_id=given.audit_id,
+        reasons=[reason.code for reason in given.reasons],
+    )  # fmt: skip
