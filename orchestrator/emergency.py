@@ -18,19 +18,18 @@ from typing import TYPE_CHECKING, Any
 from guardrails.brakes import stop_processes
 from guardrails.brakes.stop import StopSwitch
 from guardrails.brakes.stop_raise import Raised
-from guardrails.errors import StoreUnavailable, SwarmError
+from guardrails.errors import StoreUnavailable
 from guardrails.hive import Hive
 from guardrails.store import Store
 from orchestrator import emergency_state as state
 from orchestrator.emergency_press import Press, not_recorded, record
 from orchestrator.emergency_report import Told
+from orchestrator.emergency_row import RowStep
 
 if TYPE_CHECKING:  # loaded when the database knows already
     from orchestrator.emergency_tell import Messenger
     from orchestrator.emergency_vendors import CampaignStep
 
-_AGAIN = "Press again when it is back."
-_ELSEWHERE = "Press again when it is back; until then run this on every machine of the swarm."
 Helpers = Callable[[], Awaitable[tuple["Messenger", "CampaignStep"]]]
 
 
@@ -54,21 +53,41 @@ class Emergency:
         """All steps; `Told` says what they came to."""
         self._say_file()
         await self._end_frozen()
-        row = await self._raise_row()
-        messenger, campaigns = await self._helpers()
-        first = messenger.begin(self._press.reason, self._press.actor, self._told)
+        self._store, row = await RowStep(self._press, self._hive, self._told).run()
+        if row is None:
+            self._nobody_knows()
+        loaded = await self._load()
+        if loaded is None:
+            await self._landed(row)
+        else:
+            messenger, campaigns = loaded
+            first = messenger.begin(self._press.reason, self._press.actor, self._told)
+            await self._landed(row)
+            if row is not None:
+                await self._step("campaigns", campaigns.run(row.epoch, self._told))
+            else:
+                campaigns.not_asked(self._told)
+            await self._look_again()
+            await self._step("Slack", messenger.finish(first, self._told))
+        await self._close()
+        return self._told
+
+    async def _landed(self, row: Raised | None) -> None:
         if row is not None:
             await self._step("record", self._record("pressed", {"epoch": row.epoch}))
             await self._step("in flight", self._land())
-            await self._step("campaigns", campaigns.run(row.epoch, self._told))
-            await self._count()
-        else:
-            self._nobody_knows()
-            campaigns.not_asked(self._told)
-        await self._look_again()
-        await self._step("Slack", messenger.finish(first, self._told))
-        await self._close()
-        return self._told
+            await self._step("record", self._count())
+
+    async def _load(self) -> tuple[Messenger, CampaignStep] | None:
+        """The helpers; without them (half a checkout) the rest is done all the same."""
+        try:
+            return await self._helpers()
+        except Exception as error:  # noqa: BLE001 - the button's edge: it goes on
+            why = f"its part cannot be loaded ({type(error).__name__}: {str(error)[:200]})"
+            by_hand = "Pause them at https://app.instantly.ai (Campaigns)."
+            self._told.unverified("campaigns", f"not asked: {why}", by_hand)
+            self._told.unverified("Slack", f"nobody was told: {why}", "Tell your team yourself.")
+            return None
 
     async def _look_again(self) -> None:
         """Somebody may have lifted it meanwhile."""
@@ -133,68 +152,6 @@ class Emergency:
             self._told.unverified(
                 "processes", f"{name} {why} and cannot be ended", f"kill -9 {one.pid}"
             )
-
-    async def _raise_row(self) -> Raised | None:
-        """Try until it holds or the time is over."""
-        loop = asyncio.get_running_loop()
-        press, problem = self._press, ""
-        deadline = loop.time() + press.database_s
-        while True:
-            try:
-                self._store, row = await state.raised(
-                    self._hive,
-                    press.database_url,
-                    press.reason,
-                    press.actor,
-                    press.clock,
-                    press.database_s,
-                )
-            except SwarmError as error:
-                if (said := error.message.removeprefix("database: ")) != problem:
-                    problem = said
-                    self._told.line("database", f"not yet: {problem}", ok=None)
-                freed = await self._free_database()
-            else:
-                self._say_row(row)
-                return row
-            if not freed and (loop.time() >= deadline or not self._may_come(problem)):
-                break
-            await asyncio.sleep(0.1)
-        self._told.facts["row"] = False
-        others = "other machines of this swarm are not known to have stopped"
-        placed = press.placed.present
-        here = "the STOP file alone holds this machine" if placed else "nor is there a STOP file"
-        known = others if press.database_url else here
-        text = f"it does not know of the stop ({problem}); {known}"
-        self._told.unverified("database", text, _ELSEWHERE if press.database_url else _AGAIN)
-        return None
-
-    def _may_come(self, problem: str) -> bool:
-        """Whether waiting could help: a full disk or a file that is gone will not mend itself."""
-        return bool(self._press.database_url) or "locked" in problem
-
-    async def _free_database(self) -> bool:
-        """End who stands still with it; whether there was anybody."""
-        if url := self._press.database_url:
-            try:
-                idle = await asyncio.to_thread(state.end_idle_holders, self._hive, url)
-            except SwarmError:
-                return False  # it is away altogether
-            if idle:
-                self._told.line("processes", f"{idle} idle sessions held the database: ended")
-            return bool(idle)
-        ended = await asyncio.to_thread(state.end_frozen_holders, self._hive)
-        for pid in ended:
-            self._told.line("processes", f"pid {pid} stood still with the database: ended")
-        return bool(ended)
-
-    def _say_row(self, row: Raised) -> None:
-        self._told.facts |= {"row": True, "epoch": row.epoch, "already": row.already}
-        if row.already:
-            self._told.line("database", f"was stopped already, epoch {row.epoch}: {row.reason}")
-        else:
-            text = f"stopped, epoch {row.epoch} (was {row.was}): every permit from before is void"
-            self._told.line("database", text)
 
     async def _land(self) -> None:
         """Wait until every write that had begun has ended."""

@@ -122,6 +122,20 @@ async def test_in_a_real_hive_nothing_is_passed_over_for_want_of_a_key(tmp_path:
     assert "skipped" not in told.facts
 
 
+async def test_where_its_helpers_cannot_be_loaded_the_rest_is_done(
+    hive: Hive, opened: Store
+) -> None:
+    async def helpers() -> tuple[Messenger, CampaignStep]:
+        raise ModuleNotFoundError("No module named 'slack_sdk'")
+
+    told = Told(str(hive.path), utc_now().timestamp(), lambda _line: None)
+    await Emergency(pressed(hive), told, helpers).run()
+    assert told.facts["row"]
+    assert {one.what for one in told.residue} == {"campaigns", "Slack"}
+    assert "no write was on its way" in step(told, "in flight")
+    assert len(records(hive, opened)) == 2
+
+
 async def test_pressing_again_verifies_again_and_voids_nothing_more(
     hive: Hive, opened: Store
 ) -> None:
