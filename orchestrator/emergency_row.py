@@ -1,4 +1,4 @@
-"""The database step of an emergency stop. Owns: raising the row, and who keeps it from being raised.
+"""The database step of an emergency stop. Owns: raising the row, and ending who keeps it down.
 
 Refuses to wait for what will not mend itself, and to call anything stopped by a row that is not
 committed.
