@@ -36,6 +36,7 @@ def explain(record: Mapping[str, Any]) -> str:
     body = record["body"]
     tellers = {
         "review": _review, "intake": _intake, "authorize": _authorize, "readiness": _readiness,
+        "approval": _approval,
     }  # fmt: skip
     lines = tellers.get(record["kind"], _other)(body)
     return "\n".join([_headline(record), *lines, "", *_where(record)])
@@ -85,6 +86,16 @@ def _review(body: Mapping[str, Any]) -> Iterator[str]:
     if body["would_send_at"]:
         yield ""
         yield f"It could go out from {body['would_send_at']} (UTC), in the recipient's hours."
+
+
+def _approval(body: Mapping[str, Any]) -> Iterator[str]:
+    who = body["by"] if body["by"] != "swarm" else "the swarm itself"
+    yield f"  {body['end'].capitalize()} by {who}, via {body['via']}, at {body['ended_at']} (UTC)."
+    if body["author"]:
+        yield f"  The text was written by {body['author']}."
+    if body["reason_code"]:
+        yield f"  Reason: {body['reason_code']}; the words stand in `swarm approvals list --all`."
+    yield f"  It is about decision {body['decision_audit_id']}, and approval {body['approval_id']}."
 
 
 def _who(body: Mapping[str, Any]) -> Iterator[str]:

@@ -24,6 +24,7 @@ from guardrails.model import Mode
 from orchestrator.approvals.case import Cases
 from orchestrator.approvals.edit import Edit
 from orchestrator.approvals.edits import Edits, Parts
+from orchestrator.approvals.learned import LearnedYes
 from orchestrator.bootstrap import Options, Swarm, running_swarm
 from orchestrator.day_log import DayLog
 from orchestrator.deliver_writes import Writer
@@ -141,6 +142,7 @@ def _errands(swarm: Swarm, visitors: Visitors, learn: Callable[[], Awaitable[obj
         Errand("expire approvals", _SWEEP_S, swarm.approvals.expire_due),
         Errand("sweep the ledger", _SWEEP_S, lambda: swarm.store.run(ledger.sweep)),
         Errand("close days", _TIDY_S, visitors.close_days),
+        Errand("learn from a yes", _SWEEP_S, LearnedYes(swarm.store, swarm.audit, swarm.clock).run),
         Errand("protect", _SWEEP_S, _protector(swarm, ledger).nudge),
     ]
     if swarm.mode is Mode.SHADOW:
