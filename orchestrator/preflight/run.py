@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 
 from guardrails.approvers import ApproverList, slack_ids
+from guardrails.bootstrap_hive import ensure_hive
 from guardrails.clock import Clock, shifted, utc_now
 from guardrails.config import Config, load_config
 from guardrails.errors import SwarmError
@@ -114,7 +115,7 @@ async def looked(asked: Asked, environment: Environment) -> AsyncIterator[Looked
     offset_s = sandbox_offset(environment.values, sandbox=asked.sandbox)
     clock = shifted(offset_s)
     async with contextlib.AsyncExitStack() as stack:
-        hive = open_hive(asked.options, config, clock)
+        hive = _hive(asked, config, clock)
         stack.enter_context(logging_to(hive.logs_dir / "preflight.log"))
         if asked.sandbox:
             port = asked.twins_port
@@ -135,6 +136,13 @@ async def looked(asked: Asked, environment: Environment) -> AsyncIterator[Looked
         if isinstance(held, Store):
             stack.callback(found.audit.close)
         yield Looked(found, Findings.of(checks, found.versions), standing, people_)
+
+
+def _hive(asked: Asked, config: Config, clock: Clock) -> Hive:
+    """As it is; a brand-new one is made as a start would make it. Looking changes no bank."""
+    if any(asked.hive.glob("*.json")):
+        return ensure_hive(asked.hive, asked.sandbox, config, clock)
+    return open_hive(asked.options, config, clock)
 
 
 def _database(hive: Hive, environment: Environment) -> Store | SwarmError:

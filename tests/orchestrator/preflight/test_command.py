@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
+from rich.console import Console
 
 from guardrails.audit import AuditLog
 from guardrails.config import load_config
@@ -21,6 +24,8 @@ from orchestrator.preflight.command import Person, Wanted, preflight, record
 from orchestrator.preflight.ground import Ground
 from orchestrator.preflight.model import SPECS, Findings, fail, ok
 from orchestrator.preflight.run import Asked, Looked
+from orchestrator.report import render
+from orchestrator.report_run import render_run
 from orchestrator.status import Status
 from tests.conftest import SteppableClock
 from tests.guardrails.approval_samples import people
@@ -162,3 +167,17 @@ async def test_what_is_as_it_looks_is_not_told(
     tell(standing)
     assert capsys.readouterr().err == ""
     assert about(standing, sandbox=False) == {"mode": "live", "sandbox": False}
+
+
+def test_every_runs_report_tells_what_is_not_as_it_looks() -> None:
+    notes = ["OVERRIDE on record: assisted by override of person:Ada on 2026-03-10T14:00Z: DNS"]
+    leads = {"processed": 1, "total": 1, "crashed": 0, "by_state": {"review": 1}}
+    report: dict[str, Any] = {
+        "run_id": "R-1", "resumed": False, "mode": "shadow", "leads": leads, "items": [],
+        "vendor_writes": 0, "spend": {"estimated_micros": 0}, "mode_notes": notes,
+        "deliveries": {"unknown_writes": 0, "items": [], "by_channel": {}, "caps": {}},
+    }  # fmt: skip
+    for page in (render(report, "emails.json", "audit"), render_run(report, "audit")):
+        out = StringIO()
+        Console(file=out, width=200, color_system=None).print(page)
+        assert notes[0] in out.getvalue()
