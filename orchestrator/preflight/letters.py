@@ -45,7 +45,12 @@ _FACTS: Mapping[str, Any] = {
     "industry": "marketing agency",
     "employee_count": 120,
 }
-_IN_THE_ROW = frozenset({"company", "title", "pages_seen", "industry"})
+_ROW: Mapping[str, Any] = {
+    "company": "Northwind Studio",
+    "title": "Chief Operating Officer",
+    "pages_seen": 3,
+    "industry": "marketing agency",
+}
 
 
 class Footer:
@@ -144,12 +149,8 @@ def _tries(
         )
 
 
-def _dossier(needs: Sequence[str], salt: bytes, now: datetime, *, known: bool) -> Dossier:
-    row = {
-        "company": "Northwind Studio", "title": "Chief Operating Officer", "pages_seen": 3,
-        "industry": "marketing agency",
-    }  # fmt: skip
-    lead = Lead(
+def _lead(needs: Sequence[str], salt: bytes) -> Lead:
+    return Lead(
         lead_id=lead_id(salt, dedupe_key(_PERSON)),
         dedupe_key=dedupe_key(_PERSON),
         row=1,
@@ -159,8 +160,11 @@ def _dossier(needs: Sequence[str], salt: bytes, now: datetime, *, known: bool) -
         domain="northwind.example",
         country="US",
         state="NY",
-        **{name: row[name] for name in needs if name in _IN_THE_ROW},
+        **{name: _ROW[name] for name in needs if name in _ROW},
     )
+
+
+def _dossier(needs: Sequence[str], salt: bytes, now: datetime, *, known: bool) -> Dossier:
     facts = {
         name: Fact(
             value=_FACTS[name], source="clay", url="https://northwind.example/news",
@@ -178,7 +182,7 @@ def _dossier(needs: Sequence[str], salt: bytes, now: datetime, *, known: bool) -
         source="gdelt",
     )
     return Dossier(
-        lead=lead,
+        lead=_lead(needs, salt),
         facts=facts,
         research=Research(
             news=(headline,) if "news" in needs else (),

@@ -58,11 +58,19 @@ def render(looked: Looked, mode: Mode | None, said: str) -> RenderableType:
     findings = looked.findings
     wanted = mode or _next(findings, looked.standing)
     return Stack(
+        _head(looked),
         *_groups(findings),
         *_standing(looked.standing, findings),
         *_to_do(findings, wanted),
         *([Text(said, style="bold")] if said else []),
     )
+
+
+def _head(looked: Looked) -> Text:
+    ground = looked.ground
+    kind = "sandbox" if ground.hive.sandbox else "REAL"
+    when = iso(ground.clock())[:16]
+    return Text(f"Preflight of {ground.hive.path} ({kind}), {when}Z\n", style="bold")
 
 
 def _check(check: Check) -> Json:

@@ -27,14 +27,6 @@ INTEREST = {
     -1: "not_interested", -2: "wrong_person", -3: "lost", -4: "no_show",
 }  # fmt: skip
 
-ACCOUNT_STATUS = {
-    1: "active", 2: "paused", 3: "maintenance",
-    -1: "connection_error", -2: "soft_bounce_error", -3: "sending_error",
-}  # fmt: skip
-WARMUP_STATUS = {
-    0: "paused", 1: "active", -1: "banned", -2: "spam_folder_unknown", -3: "suspended",
-}  # fmt: skip
-
 
 class Wire(BaseModel):
     """A part of an answer; what we do not know is left aside."""

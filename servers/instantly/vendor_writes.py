@@ -23,12 +23,11 @@ from servers.instantly.contract_reads import (
 )
 from servers.instantly.contract_writes import ActivateCampaign, PauseCampaign, Write
 from servers.instantly.ports import CampaignRecord, HeldLead, ThreadEmail
+from servers.instantly.vendor_accounts import AccountForm, WorkspaceForm
 from servers.instantly.vendor_pages import (
-    ACCOUNT_STATUS,
     CAMPAIGN_STATUS,
     INTEREST,
     LEAD_STATUS,
-    WARMUP_STATUS,
     Wire,
     every,
     named,
@@ -85,28 +84,6 @@ class _Email(Wire):
     id: str
     eaccount: str
     sender: str = Field(alias="from_address_email")
-
-
-class _Workspace(Wire):
-    name: str
-
-
-class _Account(Wire):
-    email: str
-    status: int | None = None
-    warmup_status: int
-    stat_warmup_score: float | None = None
-    daily_limit: int | None = None
-    setup_pending: bool
-
-    def state(self) -> MailboxState:
-        return MailboxState(
-            status="not told" if self.status is None else named(ACCOUNT_STATUS, self.status),
-            warmup=named(WARMUP_STATUS, self.warmup_status),
-            warmup_score=self.stat_warmup_score,
-            daily_limit=self.daily_limit,
-            setup_pending=self.setup_pending,
-        )
 
 
 class _Counts(Wire):
@@ -205,7 +182,7 @@ class InstantlyPlatform:
     async def workspace(self) -> str:
         """Name of the workspace that the key is for."""
         answer = await self._client.request(ops.GET_WORKSPACE)
-        return answer.parsed_as(_Workspace, answer.document()).name
+        return answer.parsed_as(WorkspaceForm, answer.document()).name
 
     async def mailbox(self, email: str) -> MailboxState | None:
         """One mailbox; None when the workspace does not have it."""
@@ -215,7 +192,7 @@ class InstantlyPlatform:
             if error.status == _NOT_FOUND:
                 return None
             raise
-        found = answer.parsed_as(_Account, answer.document())
+        found = answer.parsed_as(AccountForm, answer.document())
         if found.email.strip().casefold() != email.casefold():
             raise answer.drift("another mailbox than the one asked for")
         return found.state()
