@@ -45,9 +45,9 @@ def test_dns_that_cannot_be_asked_is_unknown() -> None:
 
 @pytest.mark.parametrize(
     ("domain", "sandbox", "result"),
-    [("sandbox.example", True, "warn"), ("firm.example", False, "fail"), ("", False, "fail")],
+    [(DOMAIN, True, "warn"), ("firm.example", False, "fail"), ("", False, "fail")],
 )
-def test_a_reserved_name_is_not_asked_for_and_does_for_the_sandbox_alone(
+def test_the_sandbox_asks_nobody_and_a_reserved_name_is_no_domain(
     domain: str, sandbox: bool, result: str
 ) -> None:
     found = check_domain(domain, ("google",), Zone({}, dead=True), sandbox=sandbox)
