@@ -43,6 +43,13 @@ class FollowUp:
 
     async def contact(self, letter: Letter) -> Fate:
         """Find the contact, or make it, or complete it; `vendor_ref` is its id."""
+        fate = await self._contact(letter)
+        if fate.outcome is Outcome.DONE:
+            # What an attempt of unknown fate was to write is there by now, whoever wrote it.
+            await self._writer.settle_shown(f"contact:{letter.delivery_id}:", fate.vendor_ref)
+        return fate
+
+    async def _contact(self, letter: Letter) -> Fate:
         known = contract_writes.ContactFields.model_validate(_fields(letter))
         asked = contract_reads.PlanContact(email=letter.to, fields=known)
         plan = await self._read(contract_reads.PLAN_CONTACT, asked)

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel
+from sqlalchemy import Connection
 
 from guardrails.authorize_model import Authorization
 from guardrails.clock import Clock
@@ -28,6 +29,7 @@ from servers.guardrails import contract as guardrails
 
 _AGAIN_S = 60.0
 _SHORTEST_S = 1.0
+_SHOWN = "the vendor shows it"
 _DIED = "the server died, or gave up, while it was at it"
 A = TypeVar("A", bound=BaseModel)
 R = TypeVar("R", bound=BaseModel)
@@ -134,6 +136,20 @@ class Writer:
     async def recorded(self, key: str) -> LedgerRow | None:
         """The ledger's row."""
         return await self._ledger.recorded(key)
+
+    async def settle_shown(self, keys: str, vendor_ref: str | None) -> None:
+        """The vendor shows all that writes of unknown fate under keys that begin so were to do.
+
+        Raises:
+            StoreUnavailable: it is not on record, and may be said again.
+        """
+
+        def settle(conn: Connection) -> None:
+            for row in self._ledger.unknown(conn):
+                if row.key.startswith(keys):
+                    self._ledger.end(conn, row.key, "sent", vendor_ref=vendor_ref, note=_SHOWN)
+
+        await self._store.run(settle)
 
     async def _not_permitted(self, leave: Authorization, key: str) -> Fate:
         row = await self._ledger.recorded(key)

@@ -347,3 +347,24 @@ async def test_a_persons_word_ends_an_unknown_fate(
     await sqlite_store.run(lambda conn: here.ledger.resolve(conn, "send:A-1", False, "seen"))
     assert (await here.go()).state is DeliveryState.FAILED
     assert here.servers.calls.count("send_email") == 1
+
+
+async def test_a_contact_that_may_have_been_completed_is_known_when_the_crm_shows_it_complete(
+    sqlite_store: Store, clock: SteppableClock, config: Config
+) -> None:
+    here = await world(sqlite_store, clock, config)
+    incomplete = ContactPlan(contact_id="C1", changes=ContactFields(first_name="Ana"))
+
+    async def unknown(args: Any) -> WriteResult:
+        await here.servers.becomes(args.key, Status.UNKNOWN)
+        return WriteResult(status="unknown")
+
+    here.servers.answers["plan_contact"] = [incomplete]
+    here.servers.answers["upsert_contact"] = [unknown]
+    assert [reason.code for reason in (await here.go()).reasons] == ["crm_contact_unknown"]
+    with sqlite_store.read() as conn:
+        [row] = here.ledger.unknown(conn)
+    clock.step(60)
+    assert (await here.go()).not_before is None
+    assert await here.status(row.key) == "sent"
+    assert here.servers.calls.count("upsert_contact") == 1

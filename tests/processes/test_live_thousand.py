@@ -48,7 +48,7 @@ CAPS = {
 }  # fmt: skip
 # Tuesday's noon in the east of the United States and an hour later, the same on Wednesday, and
 # Friday's noon in the east of Asia, where it is Thursday's evening for the caps.
-HOURS = (0.0, 1.02, 24.0, 25.04, 59.0)
+HOURS = (0.0, 1.2, 24.0, 25.3, 59.0)
 # Enriching a thousand people costs more than a day's money as it is configured.
 MONEY = {"daily_cap_micros": 10**9, "vendor_daily_cap_micros": {"clay": 10**9, "rb2b": 10**9}}
 COLLEAGUE = "zoe.petrov@palisade-goods-15.example"
