@@ -64,7 +64,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "INSTANTLY_API_KEY", "Instantly", "critical", "E-mail campaigns.",
         "Instantly > Settings > Integrations > API keys (v2, scopes leads, campaigns, emails, "
-        "block lists).", ("instantly",),
+        "block lists, accounts:read, workspaces:read).", ("instantly",),
     ),
     Variable(
         "SENDER_NAME", "Sender", "critical", "Who signs every e-mail.",

