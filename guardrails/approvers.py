@@ -1,8 +1,9 @@
 """Who may approve. Owns: the allow-list, and the salted ids under which approvers are on record.
 
 The list is `config/approvers.json`; Slack ids that it leaves open come from the environment, in
-order, and further ones there are approvers too. Who is named keeps their id, however they click. Refuses: a person listed twice. Nobody on the
-list means that nobody can approve, and then nothing is sent.
+order, and further ones there are approvers too. Who is named keeps their id, however they click.
+Refuses: a person listed twice. Nobody on the list means that nobody can approve, and then nothing
+is sent.
 """
 
 from __future__ import annotations
