@@ -26,6 +26,7 @@ from servers.ghl import contract_write_tools as tools
 
 _LINE_CHARS = 200
 _NOTE_CHARS = 15_000
+_MADE, _MOVED = "opportunity", "opportunity-stage"  # how their keys begin
 A = TypeVar("A", bound=BaseModel)
 R = TypeVar("R", bound=BaseModel)
 
@@ -46,7 +47,7 @@ class FollowUp:
         fate = await self._contact(letter)
         if fate.outcome is Outcome.DONE:
             # What an attempt of unknown fate was to write is there by now, whoever wrote it.
-            await self._writer.settle_shown(f"contact:{letter.delivery_id}:", fate.vendor_ref)
+            await self._writer.settle_shown((f"contact:{letter.delivery_id}:",), fate.vendor_ref)
         return fate
 
     async def _contact(self, letter: Letter) -> Fate:
@@ -98,10 +99,12 @@ class FollowUp:
             return place
         there = (place.stage or "").casefold() == self._config.ghl_stage.casefold()
         if place.opportunity_id is not None and (place.further or there):
+            keys = tuple(f"{name}:{letter.delivery_id}" for name in (_MADE, _MOVED))
+            await self._writer.settle_shown(keys, place.opportunity_id)
             return Fate(outcome=Outcome.DONE, vendor_ref=place.opportunity_id)
         made = place.opportunity_id is None
         args = contract_writes.PutOpportunity(
-            key=f"{'opportunity' if made else 'opportunity-stage'}:{letter.delivery_id}",
+            key=f"{_MADE if made else _MOVED}:{letter.delivery_id}",
             permit="",
             contact_id=contact_id,
             pipeline_id=place.pipeline_id,

@@ -137,8 +137,8 @@ class Writer:
         """The ledger's row."""
         return await self._ledger.recorded(key)
 
-    async def settle_shown(self, keys: str, vendor_ref: str | None) -> None:
-        """The vendor shows all that writes of unknown fate under keys that begin so were to do.
+    async def settle_shown(self, keys: tuple[str, ...], vendor_ref: str | None) -> None:
+        """The vendor shows what writes of unknown fate, whose keys begin so, were to do.
 
         Raises:
             StoreUnavailable: it is not on record, and may be said again.

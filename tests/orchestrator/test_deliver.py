@@ -368,3 +368,25 @@ async def test_a_contact_that_may_have_been_completed_is_known_when_the_crm_show
     assert (await here.go()).not_before is None
     assert await here.status(row.key) == "sent"
     assert here.servers.calls.count("upsert_contact") == 1
+
+
+async def test_an_opportunity_that_may_have_been_made_is_known_when_the_crm_shows_it(
+    sqlite_store: Store, clock: SteppableClock, config: Config
+) -> None:
+    here = await world(sqlite_store, clock, config)
+    stage = config.production.delivery.ghl_stage
+
+    async def dies(args: Any) -> Exception:
+        await here.servers.becomes(args.key, Status.UNKNOWN)
+        return ServerUnavailable("ghl died during the call")
+
+    made = OpportunityPlace(pipeline_id="P1", stage_id="S1", opportunity_id="O1", stage=stage)
+    none = OpportunityPlace(pipeline_id="P1", stage_id="S1", opportunity_id=None)
+    here.servers.answers["find_opportunity"] = [none, made]
+    here.servers.answers["create_or_update_opportunity"] = [dies]
+    here.servers.answers["reconcile_write"] = [Reconciled(verdict="inconclusive")]
+    assert [one.code for one in (await here.go()).reasons] == ["crm_opportunity_unknown"]
+    clock.step(60)
+    assert (await here.go()).reasons == ()
+    assert await here.status("opportunity:A-1") == "sent"
+    assert here.servers.calls.count("create_or_update_opportunity") == 1
