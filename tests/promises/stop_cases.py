@@ -50,8 +50,12 @@ class Trial:
         return f"{self.seed}: {told}" + (f"; {self.pressers} press" if self.pressers > 1 else "")
 
 
-def trial(seed: int) -> Trial:
-    """The trial of a seed: half of the four victims are struck, about the time of the press."""
+def trial(seed: int, slow: float = 1.0) -> Trial:
+    """The trial of a seed: half of the four victims are struck, about the time of the press.
+
+    Args:
+        slow: how many times slower the vendors are; more writes are on their way then.
+    """
     dice = random.Random(seed)
     strikes = []
     for victim in VICTIMS:
@@ -62,7 +66,7 @@ def trial(seed: int) -> Trial:
         seed=seed,
         sent_before=dice.randint(1, 20),
         wait_s=round(dice.uniform(0.7, 2.0), 2),
-        latency_ms={name: round(dice.uniform(50, 600)) for name in ("instantly", "ghl")},
+        latency_ms={name: round(dice.uniform(50, 600) * slow) for name in ("instantly", "ghl")},
         strikes=tuple(sorted(strikes, key=lambda strike: strike.at_s)),
         pressers=3 if dice.random() < 0.1 else 1,
     )

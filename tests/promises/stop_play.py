@@ -24,7 +24,6 @@ from tests.promises.crash_servers import Servers
 from tests.promises.stop_cases import Strike, Trial, Verdict
 
 SCRIPT = ROOT / "scripts" / "emergency_stop.py"
-CONCURRENCY = "48"
 _ENOUGH_S = 90.0
 _AFTER_S = 1.5  # a woken process has long found out by then
 _SENDING = ("ghl", "instantly")
@@ -33,7 +32,10 @@ _SENDING = ("ghl", "instantly")
 class Play:
     """One trial under way."""
 
-    def __init__(self, sandbox: Sandbox, offset_s: float, trial: Trial, folder: Path) -> None:
+    def __init__(
+        self, sandbox: Sandbox, offset_s: float, trial: Trial, folder: Path, concurrency: int
+    ) -> None:
+        self._concurrency = str(concurrency)
         self._sandbox = sandbox
         self._offset_s = offset_s
         self._trial = trial
@@ -48,7 +50,7 @@ class Play:
         """From the start of the queen to the twins' word."""
         command = live_command(
             self.hive, self._folder / "leads.csv", self._folder / "production.json",
-            self._sandbox, "--concurrency", CONCURRENCY,
+            self._sandbox, "--concurrency", self._concurrency,
         )  # fmt: skip
         with (self._folder / "queen.out").open("w") as out:
             queen = subprocess.Popen(

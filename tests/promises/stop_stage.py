@@ -64,13 +64,17 @@ class Stage:
         """Where its hive, leads and configuration are."""
         return self._folder / f"trial-{trial.seed}"
 
-    def play(self, trial: Trial, *, keep: bool = False) -> Verdict:
-        """One trial; its hive is kept only when asked for, or when the promise did not hold."""
+    def play(self, trial: Trial, *, keep: bool = False, concurrency: int = 48) -> Verdict:
+        """One trial; its hive is kept only when asked for, or when the promise did not hold.
+
+        Args:
+            concurrency: leads in flight.
+        """
         folder = self.folder(trial)
         shutil.copytree(self._template, folder)
         self.sandbox.behave(vendor_latency_ms={})
         self.sandbox.reset()
-        verdict = Play(self.sandbox, self.offset_s, trial, folder).played()
+        verdict = Play(self.sandbox, self.offset_s, trial, folder, concurrency).played()
         if not (verdict.wrong or keep):
             shutil.rmtree(folder)
         return verdict

@@ -24,6 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--first", type=int, default=1, help="seed of the first one")
     parser.add_argument("--leads", type=int, default=LEADS)
+    parser.add_argument("--concurrency", type=int, default=48, help="leads in flight")
+    parser.add_argument("--slow", type=float, default=1.0, help="vendors slower by this factor")
     parser.add_argument("--markdown", type=Path, help="also write the report to this file")
     asked = parser.parse_args(arguments)
     verdicts = []
@@ -31,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with opened_stage(folder, asked.leads) as stage:
         sys.stderr.write(f"{asked.leads} leads, {stage.due} of them due; {folder}\n")
         for seed in range(asked.first, asked.first + asked.trials):
-            verdicts.append(_tried(stage, trial(seed)))
+            verdicts.append(_tried(stage, trial(seed, asked.slow), asked.concurrency))
             sys.stderr.write(line_of(verdicts[-1]) + "\n")
             sys.stderr.flush()
             if asked.markdown:  # whoever has to end it early keeps what there is
@@ -40,9 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if any(verdict.wrong for verdict in verdicts) else 0
 
 
-def _tried(stage: Stage, one: Trial) -> Verdict:
+def _tried(stage: Stage, one: Trial, concurrency: int) -> Verdict:
     try:
-        return stage.play(one)
+        return stage.play(one, concurrency=concurrency)
     except Exception as error:  # noqa: BLE001 - the trial's edge: the others are played
         return Verdict(one, wrong=[f"{type(error).__name__}: {error}"])
 
