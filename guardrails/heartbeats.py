@@ -30,7 +30,7 @@ from guardrails.errors import (
     Stopped,
     StoreUnavailable,
 )
-from guardrails.kernel import dies_with_parent, process_state
+from guardrails.kernel import dies_with_parent, lost_its_parent, process_state
 from guardrails.store import Store, upsert
 from guardrails.store.people_tables import heartbeats
 
@@ -167,7 +167,7 @@ class Beating:
         word = ended_word(self._clock)
         if error is not None and not isinstance(error, _IN_ORDER):
             word["error"] = str(getattr(error, "code", type(error).__name__))[:80]
-        elif os.getppid() != self._parent and dies_with_parent():
+        elif dies_with_parent() and lost_its_parent(self._parent):
             word["error"] = "supervisor_died"  # nobody asked for this end
         await self._bounded(word, _LAST_WORD_S)
 

@@ -27,6 +27,14 @@ def process_state(pid: int) -> tuple[str, int] | None:
     return fields[_STAT_STATE], int(fields[_STAT_STARTED])
 
 
+def lost_its_parent(parent: int) -> bool:
+    """Whether this process's parent at its start is dead, or dying with threads still about."""
+    if os.getppid() != parent:
+        return True
+    state = process_state(parent)
+    return state is None or state[0] in "ZX"
+
+
 def dies_with_parent() -> bool:
     """Whether somebody supervises this process: the kernel ends it with its parent."""
     if not sys.platform.startswith("linux"):

@@ -22,6 +22,7 @@ from guardrails.clock import Clock
 from orchestrator.slack.wire import DEFAULT_BASE_URL, is_loopback
 
 log = structlog.get_logger(__name__)
+_LONGEST_WAY_S = 2.0
 _HALF_SECOND = 0.5  # a Date header is cut to the second
 
 
@@ -35,11 +36,12 @@ class Skew:
 
 @dataclass(frozen=True)
 class _Answer:
-    """What matters of an answer: whether it was a yes, its Date, and our time half-way."""
+    """What matters of an answer: whether it was a yes, its Date, our time half-way, and the way."""
 
     good: bool
     date: str | None
     ours: float
+    way_s: float
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ class Outside:
             ):
                 way = time.monotonic() - started
                 date = response.headers.get("date")
-                return _Answer(response.is_success, date, before + way / 2)
+                return _Answer(response.is_success, date, before + way / 2, way)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError):
             return None  # its words could name the address, which is as good as a key
 
@@ -119,6 +121,8 @@ class Outside:
 
 
 def _skew(answer: _Answer, whose: str) -> Skew | None:
+    if answer.way_s > _LONGEST_WAY_S:
+        return None  # its clock was read somewhere on that way
     try:
         theirs = parsedate_to_datetime(answer.date or "").astimezone(UTC)
     except (ValueError, TypeError):
