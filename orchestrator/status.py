@@ -13,11 +13,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
-from guardrails.brakes.failure_clusters import clusters
 from guardrails.brakes.spend import SpendBook
-from guardrails.brakes.spend_model import TOTAL
 from guardrails.clock import Clock, iso, utc_now
 from guardrails.config import Config, load_config
 from guardrails.errors import ConfigError, StoreUnavailable
@@ -25,17 +23,17 @@ from guardrails.heartbeats import Heartbeat, host_name
 from guardrails.hive import Hive
 from guardrails.ledger import Ledger
 from guardrails.store import Store
-from guardrails.store.tables import run_items, runs
-from guardrails.store.write_tables import deliveries
 from orchestrator.earned import mode_in_force
 from orchestrator.health.bounded import Bounded
 from orchestrator.health.checks_process import state_of
 from orchestrator.health.database import Database
-from orchestrator.health.facts import Queue, WorkFacts, read_facts
+from orchestrator.health.facts import Queue, WorkFacts
 from orchestrator.health.incidents import troubled
 from orchestrator.health.look import seen_processes, stop_file
 from orchestrator.health.memory import MemoryFile
 from orchestrator.health.model import Limits, Snapshot
+from orchestrator.health.reading import read_facts
+from orchestrator.status_parts import deliveries_part, failures_part, leads_part, spend_part
 
 Json = dict[str, Any]
 _WAIT_S = 15.0
@@ -128,10 +126,12 @@ class Status:
         }
         parts: Mapping[str, Callable[[Connection], Json]] = {
             "work": lambda conn: self._work(read_facts(conn, self._clock, day, since), limits),
-            "leads": lambda conn: _leads(conn, self._clock()),
-            "sends": lambda conn: {"sends": ledger.held(conn) | {"by_state": _deliveries(conn)}},
-            "spend": lambda conn: {"spend": _spend(book, conn)},
-            "failures": lambda conn: {"failures": _failures(conn, self._clock())},
+            "leads": lambda conn: leads_part(conn, self._clock()),
+            "sends": lambda conn: {
+                "sends": ledger.held(conn) | {"by_state": deliveries_part(conn)}
+            },
+            "spend": lambda conn: {"spend": spend_part(book, conn)},
+            "failures": lambda conn: {"failures": failures_part(conn, self._clock())},
         }
         for name, part in parts.items():
             try:
@@ -175,66 +175,6 @@ class Status:
             ],
             "rates": asdict(facts.rates),
         }  # fmt: skip
-
-
-def _leads(conn: Connection, now: datetime) -> Json:
-    """The last run, and all that began within a day, by state; NULL is under way."""
-    latest = conn.execute(select(runs).order_by(runs.c.created_at.desc()).limit(1)).first()
-    if latest is None:
-        return {"run": None, "leads": {"last_run": {}, "last_24_hours": {}}}
-    lately = conn.execute(select(runs.c.run_id).where(runs.c.created_at >= iso(now - _DAY)))
-    ids = [row.run_id for row in lately]
-    return {
-        "run": {
-            "run_id": latest.run_id,
-            "mode": latest.mode,
-            "status": latest.status,
-            "total": latest.total,
-            "created_at": latest.created_at,
-        },
-        "leads": {
-            "last_run": _by_state(conn, [latest.run_id]),
-            "last_24_hours": _by_state(conn, ids),
-        },
-    }
-
-
-def _by_state(conn: Connection, run_ids: list[str]) -> dict[str, int]:
-    counted = (
-        select(run_items.c.state, func.count().label("number"))
-        .where(run_items.c.run_id.in_(run_ids))
-        .group_by(run_items.c.state)
-    )
-    return {row.state or "under_way": row.number for row in conn.execute(counted)}
-
-
-def _deliveries(conn: Connection) -> dict[str, int]:
-    counted = select(deliveries.c.state, func.count().label("number")).group_by(deliveries.c.state)
-    return {row.state: row.number for row in conn.execute(counted)}
-
-
-def _spend(book: SpendBook, conn: Connection) -> Json:
-    report = book.report(conn)
-    return {
-        "day": report.day,
-        "time_zone": report.time_zone,
-        "open_entries": report.open_count,
-        "scopes": [
-            {
-                "scope": "total" if scope.scope == TOTAL else scope.scope,
-                "held_micros": scope.held_micros,
-                "cap_micros": scope.cap_micros,
-                "percent": scope.percent,
-            }
-            for scope in report.scopes
-        ],
-    }
-
-
-def _failures(conn: Connection, now: datetime) -> list[Json]:
-    names = ("signature", "kind", "vendor", "server", "operation", "status", "count", "last_seen")
-    found = clusters(conn, since=iso(now - _DAY), limit=_TOP)
-    return [{name: getattr(cluster, name) for name in names} for cluster in found]
 
 
 def _process(beat: Heartbeat, seen: Snapshot, limits: Limits) -> Json:

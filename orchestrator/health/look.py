@@ -24,15 +24,10 @@ from guardrails.kernel import process_state
 from guardrails.store import Store
 from orchestrator.health.chain import check_chain
 from orchestrator.health.database import Database
-from orchestrator.health.facts import (
-    Queue,
-    Rates,
-    WorkFacts,
-    database_clock,
-    read_facts,
-)
+from orchestrator.health.facts import Queue, Rates, WorkFacts
 from orchestrator.health.memory import Memory
 from orchestrator.health.model import Disk, Seen, Snapshot
+from orchestrator.health.reading import database_clock, read_facts
 
 _MB = 1024 * 1024
 _NOTHING_YET = WorkFacts(

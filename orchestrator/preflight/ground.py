@@ -31,8 +31,8 @@ from guardrails.store.migrate import migrations
 from guardrails.store.tables import documents
 from guardrails.versions import Versions
 from orchestrator.environment import Environment
-from orchestrator.health.facts import database_clock
 from orchestrator.health.outside import Outside
+from orchestrator.health.reading import database_clock
 from orchestrator.preflight.model import Check, fail, ok, unknown, warn
 
 _OPEN_TO_OTHERS = 0o077

@@ -25,10 +25,11 @@ from guardrails.store.write_tables import writes
 from orchestrator.deliveries import queue
 from orchestrator.health.bounded import Bounded
 from orchestrator.health.database import Database
-from orchestrator.health.facts import Queue, Rates, read_facts
+from orchestrator.health.facts import Queue, Rates
 from orchestrator.health.look import Look
 from orchestrator.health.memory import Memory
 from orchestrator.health.model import Snapshot
+from orchestrator.health.reading import read_facts
 from tests.conftest import SteppableClock
 
 CONFIG = load_config()
