@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import Connection
 
 from guardrails import approval_rows as rows
+from guardrails.approval_answers import done, not_found, told
 from guardrails.approval_model import (
     REASON_CODES,
     SWARM,
@@ -80,7 +81,7 @@ class Approvals:
         found = await self.get(approval_id)
         no = await self._refused(found, content_hash, by)
         if no is not None or found is None:
-            return no or _not_found()
+            return no or not_found()
         if by.id == found.author:
             text = "You wrote this text: somebody else must approve it."
             return Answer(AnswerKind.NOT_PERMITTED, text, found)
@@ -110,7 +111,7 @@ class Approvals:
         found = await self.get(approval_id)
         no = await self._refused(found, content_hash, by)
         if no is not None or found is None:
-            return no or _not_found()
+            return no or not_found()
         words = words_of(found, text)
         return await self._end(found, ApprovalState.REJECTED, by.id, via, reason_code, words)
 
@@ -126,7 +127,7 @@ class Approvals:
                 text = f"It is {why}: a person must look at it by itself."
                 answers.append(Answer(AnswerKind.NOT_PERMITTED, text, found))
             elif found is None:
-                answers.append(_not_found())
+                answers.append(not_found())
             else:
                 answers.append(await self.approve(approval_id, found.content_hash, by, via))
         return answers
@@ -135,7 +136,7 @@ class Approvals:
         """End an approval because an edited text takes its place."""
         found = await self.get(approval_id)
         if found is None:
-            return _not_found()
+            return not_found()
         return await self._end(found, ApprovalState.SUPERSEDED, SWARM, "swarm")
 
     async def withdraw(
@@ -186,10 +187,10 @@ class Approvals:
         if found is None:
             return None
         if found.state is not ApprovalState.WAITING:
-            return self.told(found)
+            return told(self._approvers, found)
         if self._clock() >= found.expires_at:
             ended = await self._end(found, ApprovalState.EXPIRED, SWARM, "swarm")
-            return self.told(ended.approval or found)
+            return told(self._approvers, ended.approval or found)
         if found.content_hash != content_hash:
             text = "The text that waits is another one than this: look at it again."
             return Answer(AnswerKind.CONTENT_CHANGED, text, found)
@@ -231,8 +232,8 @@ class Approvals:
         (ref,) = await self._audit.record([entry])
         ended = await self._follow(found.approval_id)
         if ref.existing:
-            return self.told(ended)
-        return Answer(AnswerKind.DONE, self._done(state), ended)
+            return told(self._approvers, ended)
+        return Answer(AnswerKind.DONE, done(state, self._stop.state()), ended)
 
     async def _follow(self, approval_id: str) -> Approval:
         """Bring the row in line with its record, with what comes of it, in one transaction."""
@@ -256,24 +257,3 @@ class Approvals:
         if ended is None:
             raise AuditBroken(f"{approval_id} is on record and not in the database")
         return ended
-
-    def told(self, found: Approval) -> Answer:
-        """What somebody who comes late is told."""
-        if found.state is ApprovalState.EXPIRED:
-            return Answer(AnswerKind.EXPIRED, "It had expired: not sent.", found)
-        who = self._approvers.by_id(found.ended_by or "")
-        by = f" by {who.name}" if who else ""
-        at = f" at {found.ended_at:%H:%M} UTC" if found.ended_at else ""
-        return Answer(AnswerKind.ALREADY, f"Already {found.state.value}{by}{at}.", found)
-
-    def _done(self, state: ApprovalState) -> str:
-        if state is not ApprovalState.APPROVED:
-            return f"{state.value.capitalize()}."
-        stop = self._stop.state()
-        if stop.stopped:
-            return f"Approved. The swarm is stopped ({stop.reason}): it goes out after the resume."
-        return "Approved: it goes out in its recipient's hours."
-
-
-def _not_found() -> Answer:
-    return Answer(AnswerKind.NOT_FOUND, "There is no such approval here.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import Any
 
 from guardrails.audit import AuditLog
 from guardrails.documents import load
@@ -65,16 +66,29 @@ class Letters:
         return await asyncio.to_thread(self._read, delivery)
 
     def _read(self, delivery: Delivery) -> Letter:
-        record = self._audit.find(delivery.delivery_id)
-        if record is None:
-            raise NotFound(f"decision {delivery.delivery_id} is not on record")
-        inputs = load(self._store, record["body"]["inputs_digest"], GateInputs)
-        if inputs.draft is None:
-            raise NotFound(f"decision {delivery.delivery_id} is about no draft")
+        _record, inputs, draft = recorded(self._audit, self._store, delivery.delivery_id)
         return Letter(
             delivery_id=delivery.delivery_id,
             run_id=delivery.run_id,
             dossier=inputs.dossier,
-            draft=inputs.draft,
+            draft=draft,
             qualification=inputs.qualification,
         )
+
+
+def recorded(
+    audit: AuditLog, store: Store, decision_audit_id: str
+) -> tuple[dict[str, Any], GateInputs, Draft]:
+    """A decision about a draft: its record, what it was made from, and the draft.
+
+    Raises:
+        NotFound: it is not on record, about no draft, or erased with the person's data.
+        AuditBroken: what is stored is not what was recorded.
+    """
+    record = audit.find(decision_audit_id)
+    if record is None:
+        raise NotFound(f"decision {decision_audit_id} is not on record")
+    inputs = load(store, record["body"]["inputs_digest"], GateInputs)
+    if inputs.draft is None:
+        raise NotFound(f"decision {decision_audit_id} is about no draft")
+    return record, inputs, inputs.draft

@@ -17,13 +17,12 @@ from sqlalchemy import Connection, select
 from guardrails.approval_model import Approval
 from guardrails.audit import AuditLog
 from guardrails.clock import parse
-from guardrails.documents import load
 from guardrails.errors import NotFound
 from guardrails.model import BankAnswer, Check, Claim, Dossier, Draft, Qualification, Verdict
-from guardrails.policy import GateInputs
 from guardrails.schedule import window_zones
 from guardrails.store import Store
 from guardrails.store.tables import run_items
+from orchestrator.letters import recorded
 
 _COST = select(run_items.c.result)
 
@@ -78,21 +77,18 @@ class Cases:
         return await asyncio.to_thread(self._read, approval)
 
     def _read(self, approval: Approval) -> ApprovalCase:
-        record = self._audit.find(approval.decision_audit_id)
-        if record is None:
-            raise NotFound(f"decision {approval.decision_audit_id} is not on record")
-        body = record["body"]
-        inputs = load(self._store, body["inputs_digest"], GateInputs)
-        if inputs.draft is None or inputs.dossier.lead.email is None:
-            raise NotFound(f"decision {approval.decision_audit_id} is about no e-mail")
+        record, inputs, draft = recorded(self._audit, self._store, approval.decision_audit_id)
+        body, to = record["body"], inputs.dossier.lead.email
+        if to is None:
+            raise NotFound(f"decision {approval.decision_audit_id} is about no address")
         with self._store.read() as conn:
             cost = _cost(conn, approval)
         send_at = parse(body["would_send_at"]) if body["would_send_at"] else None
         return ApprovalCase(
             approval=approval,
-            to=inputs.dossier.lead.email,
+            to=to,
             dossier=inputs.dossier,
-            draft=inputs.draft,
+            draft=draft,
             qualification=inputs.qualification,
             bank=BankAnswer.model_validate(body["bank"]) if body["bank"] else None,
             checks=tuple(Check.model_validate(check) for check in body["checks"]),

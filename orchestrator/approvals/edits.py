@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from sqlalchemy import Connection
 
 from guardrails import approval_rows as rows
+from guardrails.approval_answers import told
 from guardrails.approval_model import AnswerKind, Approval, ApprovalState
 from guardrails.approvals import Approvals
 from guardrails.clock import Clock
@@ -87,7 +88,7 @@ class Edits:
         if found.state is ApprovalState.SUPERSEDED and await self._unfinished(found):
             return None  # we had ended it and died before the new one was there
         if found.state is not ApprovalState.WAITING:
-            return approvals.told(found).text
+            return told(approvals.approvers, found).text
         if self._parts.clock() >= found.expires_at:
             return "It had expired: not sent."
         if found.content_hash != edit.content_hash:

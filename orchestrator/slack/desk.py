@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+from guardrails.approval_answers import told
 from guardrails.approval_model import Answer, AnswerKind, ApprovalState
 from guardrails.approvals import Approvals
 from guardrails.approvers import Approver
@@ -35,7 +36,7 @@ class Desk:
         if found is None:
             return Answer(AnswerKind.NOT_FOUND, _NONE)
         if found.state is not ApprovalState.WAITING:
-            return self._approvals.told(found)
+            return told(self._approvals.approvers, found)
         if self._clock() >= found.expires_at:
             return Answer(AnswerKind.EXPIRED, _LATE, found)
         if found.content_hash != content_hash:
