@@ -7,7 +7,7 @@ HIVE ?= .hive-mind
 # Certificates of the system, too: a company's proxy has its own.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: demo test test-long test-kill crash-matrix check bench clean setup
+.PHONY: demo test test-long test-kill crash-matrix stop-trials check bench clean setup
 
 setup: $(READY)
 
@@ -41,6 +41,10 @@ test-kill: $(READY)
 # Every point of a send x who dies x channel, and every fault of a vendor: about half an hour.
 crash-matrix: $(READY)
 	$(BIN)/python -m tests.promises.crash_matrix --markdown docs/evidence/crash-matrix.md
+
+# A hundred presses of the red button under load, with blows: half an hour on a quiet machine.
+stop-trials: $(READY)
+	$(BIN)/python -m tests.promises.stop_trials --trials 100
 
 bench: $(READY)
 	$(BIN)/python -m bench
