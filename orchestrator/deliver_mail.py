@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -30,6 +30,7 @@ from servers.instantly import contract_writes as instantly_writes
 Channel = Literal["ghl", "instantly"]
 _STARTABLE = frozenset({"draft", "completed"})  # paused is a person's, or the stop's
 _NO_CAMPAIGN_S = 900.0
+_LOOKED_AT = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,14 @@ def channel_for(crm: CrmView) -> Channel:
 
 
 class Post:
-    """Makes messages; sees to the campaigns that cold ones go by, each once in a run."""
+    """Makes messages; sees to the campaigns that cold ones go by, each once in a minute."""
 
     def __init__(self, config: Config, children: Caller, writer: Writer, clock: Clock) -> None:
         self._production = config.production
         self._children = children
         self._writer = writer
         self._clock = clock
-        self._campaigns: dict[str, str] = {}
+        self._campaigns: dict[str, tuple[str, datetime]] = {}
         self._one_at_a_time = asyncio.Lock()
 
     async def message(self, letter: Letter, channel: str, crm: CrmView) -> Message | Fate:
@@ -98,12 +99,14 @@ class Post:
             text = "No campaign hours lie in this recipient's sending window."
             return Fate(outcome=Outcome.REFUSED, reasons=(Reason(code="no_schedule", text=text),))
         async with self._one_at_a_time:
-            if spec.name not in self._campaigns:
+            known = self._campaigns.get(spec.name)
+            # Somebody, or the red button, may have paused it since: it is looked at again.
+            if known is None or self._clock() - known[1] >= _LOOKED_AT:
                 found = await self._ready(spec, tuple(zone.key for zone in zones), letter.whose)
                 if isinstance(found, Fate):
                     return found
-                self._campaigns[spec.name] = found
-        return self._campaigns[spec.name]
+                self._campaigns[spec.name] = found, self._clock()
+            return self._campaigns[spec.name][0]
 
     def _spec(
         self, letter: Letter, zones: tuple[ZoneInfo, ...]

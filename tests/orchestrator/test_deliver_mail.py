@@ -70,3 +70,19 @@ async def test_one_that_somebody_holds_is_never_started_and_the_lead_waits(
     assert waits.outcome is Outcome.LATER
     assert waits.not_before is not None
     assert keys == []
+
+
+async def test_one_that_is_paused_meanwhile_is_noticed_within_a_minute(
+    clock: SteppableClock,
+) -> None:
+    platform = Platform("active")
+    post = Post(load_config(), platform, platform, clock)  # type: ignore[arg-type]
+    letter = Letter("A-1", "R-1", Dossier(lead=LEAD), DRAFT, None)
+    assert isinstance(await post.message(letter, "instantly", CrmView()), Message)
+    platform.status = "paused"  # as the red button leaves it
+    clock.step(seconds=59)
+    assert isinstance(await post.message(letter, "instantly", CrmView()), Message)
+    clock.step(seconds=1)
+    assert isinstance(await post.message(letter, "instantly", CrmView()), Fate)
+    platform.status = "active"
+    assert isinstance(await post.message(letter, "instantly", CrmView()), Message)
