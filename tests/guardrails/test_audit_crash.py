@@ -67,7 +67,9 @@ def _kill_after(child: subprocess.Popen[str], lines: int) -> list[str]:
     assert child.stdout is not None
     told = [child.stdout.readline() for _ in range(lines)]
     child.send_signal(signal.SIGKILL)
-    rest, _ = child.communicate(timeout=30)
+    # Not `communicate`: it would lose what was read ahead, and begin in the middle of a line.
+    rest = child.stdout.read()
+    child.communicate(timeout=30)
     # The last line may be torn by the kill; an id that was not printed whole was not told.
     return [line.strip() for line in [*told, *rest.splitlines(keepends=True)] if line[-1:] == "\n"]
 

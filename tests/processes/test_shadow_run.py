@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
+from servers.sandbox.leads import write_leads_csv
 from tests.processes.swarm import (
     ROOT,
     SWARM,
@@ -263,21 +264,22 @@ def test_an_opt_out_in_any_row_of_a_person_binds_every_run(tmp_path: Path) -> No
 
 
 def test_a_second_queen_on_the_same_hive_is_refused(tmp_path: Path) -> None:
-    hive = tmp_path / "hive"
+    hive, many = tmp_path / "hive", tmp_path / "leads.csv"
+    write_leads_csv(many, 2_000, 1)  # more than it can be through with meanwhile
     first = subprocess.Popen(
-        shadow_command(hive, LEADS), env=environment(), cwd=tmp_path, stdout=subprocess.PIPE
+        shadow_command(hive, many), env=environment(), cwd=tmp_path, stdout=subprocess.PIPE
     )
     try:
         while not (hive / "queen.lock").exists() and first.poll() is None:
             time.sleep(0.02)
         time.sleep(0.3)
         done = run(shadow_command(hive, LEADS), tmp_path)
+        assert first.poll() is None
         assert done.returncode == 2
         assert "another swarm is running" in json.loads(done.stdout)["error"]["message"]
     finally:
-        assert first.wait(120) == 0
-        assert first.stdout is not None
-        first.stdout.close()
+        first.kill()
+        first.communicate()
 
 
 def test_a_stop_file_denies_everything_with_exit_3(tmp_path: Path) -> None:
