@@ -38,7 +38,7 @@ test-long: $(READY)
 test-kill: $(READY)
 	SWARM_KILL_MOMENTS=50 $(BIN)/pytest -m kill -n 0
 
-# Every point of a send x who dies x channel, and every fault of a vendor: about half an hour.
+# Every point of a send x who dies or stands still x channel, and every fault: about an hour.
 crash-matrix: $(READY)
 	$(BIN)/python -m tests.promises.crash_matrix --markdown docs/evidence/crash-matrix.md
 
