@@ -60,6 +60,7 @@ class Up:
     gateway: str
     process: subprocess.Popen[str]
     offset_s: float
+    patience_s: float = _ENOUGH_S
 
     def visits(self, payload: dict[str, Any]) -> int:
         """RB2B tells of a visitor: the status it got."""
@@ -96,7 +97,7 @@ class Up:
 
     def until(self, what: str, holds: Callable[[], Any]) -> Any:
         """Wait until something is so, and give it."""
-        deadline = time.monotonic() + _ENOUGH_S
+        deadline = time.monotonic() + self.patience_s
         while not (found := holds()):
             if time.monotonic() > deadline:
                 log = (self.hive / "logs" / "queen.log").read_text()[-1500:]
