@@ -22,8 +22,8 @@ from guardrails.errors import BadInput, LeadQuarantined, ServerUnavailable, Swar
 from guardrails.ledger import Ledger, LedgerRow, Status
 from guardrails.model import Frozen, Reason, WriteIntent
 from guardrails.store import Store
+from orchestrator.asking import CONCERNS_ALL
 from orchestrator.mcp_session import ToolFailed
-from orchestrator.prepare import CONCERNS_ALL
 from servers.common.contract import ToolSpec
 from servers.guardrails import contract as guardrails
 

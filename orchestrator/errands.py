@@ -54,5 +54,7 @@ class Errands:
                 for_all = for_all or error
             except SwarmError as error:
                 log.error("errand_failed", errand=errand.name, code=error.code, why=error.message)
+            except Exception:  # a defect in one: the others and the leads go on
+                log.exception("errand_failed", errand=errand.name)
         if for_all is not None:
             raise for_all

@@ -14,10 +14,11 @@ import structlog
 from guardrails.brakes.stop import StopSwitch
 from guardrails.errors import Failure, Stopped, SwarmError
 from guardrails.model import Reason
+from orchestrator.asking import CONCERNS_ALL
 from orchestrator.bootstrap import Swarm
 from orchestrator.deliver import WORKFLOW as DELIVER
 from orchestrator.deliveries import Delivery
-from orchestrator.prepare import CONCERNS_ALL, WORKFLOW, close_unprepared, workflow_id
+from orchestrator.prepare import WORKFLOW, close_unprepared, workflow_id
 
 _TRIES = 2
 log = structlog.get_logger(__name__)

@@ -8,7 +8,6 @@ decided twice.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,29 +16,15 @@ from guardrails.brakes.quarantine import Quarantine
 from guardrails.clock import iso
 from guardrails.config import Config
 from guardrails.correlation import Correlation, correlated
-from guardrails.errors import (
-    AuditBroken,
-    AuditUnwritable,
-    BadInput,
-    BankUnreadable,
-    ServerUnavailable,
-    Stopped,
-    StoreUnavailable,
-)
 from guardrails.model import (
-    CrmView,
     Decision,
     Dossier,
     Draft,
-    Fact,
-    FactName,
-    Lead,
-    OutreachView,
     Qualification,
     Reason,
-    Research,
     digest,
 )
+from orchestrator.asking import Gathering
 from orchestrator.children import Children
 from orchestrator.engine import Engine, Json
 from orchestrator.mcp_session import ToolFailed
@@ -49,17 +34,10 @@ from orchestrator.runs import Runs
 from orchestrator.triage import Triage
 from servers.crafter import contract as crafter
 from servers.enricher import contract as enricher
-from servers.ghl import contract as ghl
 from servers.guardrails import contract as guardrails
-from servers.instantly import contract as instantly
 
 WORKFLOW = "prepare_lead"
 _TOO_LITTLE = frozenset({enricher.ENRICHMENT_INCOMPLETE, enricher.RESEARCH_INCOMPLETE})
-# Failures after which no lead could be decided: the run halts, and the same command goes on.
-CONCERNS_ALL = frozenset(
-    error.code
-    for error in (Stopped, BankUnreadable, AuditUnwritable, AuditBroken, StoreUnavailable)
-)
 
 
 def workflow_id(run_id: str, row: int) -> str:
@@ -188,114 +166,6 @@ async def close_unprepared(
     request = guardrails.ReviewLead(run_id=run_id, dossier=dossier, notes=(note,))
     decision = await children.call(guardrails.SERVER, guardrails.REVIEW_LEAD, request)
     await runs.settle(run_id, Settled(row, decision, None, 0))
-
-
-class Gathering:
-    """What is found out about one lead. A failed look-up becomes a problem, never a guess."""
-
-    def __init__(self, children: Children, lead: Lead, needs: tuple[FactName, ...]) -> None:
-        self._children = children
-        self._lead = lead
-        self._needs = needs
-        self._facts: Mapping[FactName, Fact] = {}
-        self._crm: CrmView | None = None
-        self._outreach: OutreachView | None = None
-        self._research: Research | None = None
-        self._problems: list[Reason] = []
-        self.cost_micros = 0
-
-    def dossier(self) -> Dossier:
-        """What is known by now."""
-        return Dossier(
-            lead=self._lead.model_copy(update={"email": self._email()}),
-            facts=self._facts,
-            research=self._research,
-            crm=self._crm,
-            outreach=self._outreach,
-            problems=tuple(self._problems),
-        )
-
-    def set_aside(self) -> None:
-        """Ask nobody: this lead has taken its servers down before."""
-        text = "This lead crashed a server several times in a row and is left alone."
-        remedy = "a person looks at `swarm failures` and releases it"
-        self._problems.append(Reason(code="quarantined", text=text, remedy=remedy))
-
-    async def look_up(self) -> None:
-        """Ask the CRM and the sending platform about the person and the company."""
-        await asyncio.gather(
-            self._look_up_crm(_domains(self._lead.domain)), self._look_up_address()
-        )
-
-    async def enrich(self) -> None:
-        """Ask the waterfall; a parent company that it names is looked up in the CRM as well."""
-        request = enricher.EnrichLead(lead=self._lead, need=self._needs)
-        found = await self._ask(enricher.SERVER, enricher.ENRICH_LEAD, request)
-        if found is None:
-            return
-        self._facts = found.facts
-        self._problems += found.incomplete_because
-        self.cost_micros += found.cost_micros
-        parent = self._parent()
-        if parent is not None:
-            await self._look_up_crm(_domains(self._lead.domain, parent))
-        if self._lead.email is None and "email" in self._facts:
-            await self._look_up_address()
-
-    async def research(self) -> None:
-        """News about the company and the competitor check."""
-        request = enricher.ResearchCompany(
-            domain=self._lead.domain, company=self._company(), parent_domain=self._parent()
-        )
-        found = await self._ask(enricher.SERVER, enricher.RESEARCH_COMPANY, request)
-        if found is not None:
-            self._research = found.research
-            self._problems += found.incomplete_because
-
-    async def _look_up_crm(self, domains: tuple[str, ...]) -> None:
-        request = ghl.LookUpLead(email=self._email(), domains=domains)
-        found = await self._ask(ghl.SERVER, ghl.LOOK_UP_LEAD, request)
-        self._crm = found.crm if found is not None else None
-
-    async def _look_up_address(self) -> None:
-        email = self._email()
-        if email is None:
-            return
-        request = instantly.LookUpAddress(email=email)
-        found = await self._ask(instantly.SERVER, instantly.LOOK_UP_ADDRESS, request)
-        self._outreach = found.outreach if found is not None else None
-
-    async def _ask(self, server: str, spec: Any, request: Any) -> Any:
-        try:
-            return await self._children.call(server, spec, request)
-        except ToolFailed as error:
-            if error.failure.code in CONCERNS_ALL:
-                raise  # not this lead's misfortune: nobody can be decided now
-            failure = error.failure
-        except (ServerUnavailable, BadInput) as error:
-            failure = error.as_failure()
-        text = f"{server}.{spec.name}: {failure.message}"
-        problem = Reason(code="lookup_failed", text=text, remedy=failure.remedy)
-        self._problems.append(problem)
-        return None
-
-    def _email(self) -> str | None:
-        if self._lead.email is not None:
-            return self._lead.email
-        fact = self._facts.get("email")
-        return str(fact.value) if fact is not None else None
-
-    def _parent(self) -> str | None:
-        fact = self._facts.get("parent_domain")
-        return str(fact.value) if fact is not None else None
-
-    def _company(self) -> str | None:
-        fact = self._facts.get("company")
-        return self._lead.company or (str(fact.value) if fact is not None else None)
-
-
-def _domains(*domains: str | None) -> tuple[str, ...]:
-    return tuple(domain for domain in domains if domain)
 
 
 def _claim(claim: Mapping[str, Any]) -> Json:

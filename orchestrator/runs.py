@@ -207,6 +207,18 @@ class Runs:
 
         return await self._store.run(work)
 
+    async def given_up(self, run_key: str) -> list[str]:
+        """Runs of this key that --fresh gave up and of which something still waits for a person."""
+        statement = select(runs.c.run_id).where(
+            runs.c.run_key == run_key, runs.c.status == "abandoned"
+        )
+
+        def work(conn: Connection) -> list[str]:
+            ids = conn.execute(statement).scalars()
+            return [run_id for run_id in ids if count_waiting(conn, run_id)]
+
+        return await self._store.query(work)
+
     async def awaiting(self, run_id: str) -> int:
         """How many of the run wait for a person."""
         return await self._store.query(lambda conn: count_waiting(conn, run_id))

@@ -101,9 +101,13 @@ class ShadowRun(LeadEdge):
         )
         stamp = swarm.clock().strftime("%Y%m%dT%H%M%S")
         run_id = f"R-{stamp}-{secrets.token_hex(3)}"
-        return await swarm.runs.open(
+        run = await swarm.runs.open(
             key, run_id, swarm.mode, swarm.sandbox, str(self._leads), fresh=fresh
         )
+        for given_up in await swarm.runs.given_up(key):
+            # The new run decides about their leads anew: nobody need decide about these.
+            await swarm.approvals.withdraw("given_up", run_id=given_up)
+        return run
 
     async def _prepare_all(self, run: Run, shadow_log: EmailLog) -> None:
         self._done = await self._swarm.runs.count_ended(run.run_id)

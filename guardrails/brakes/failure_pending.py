@@ -22,6 +22,7 @@ import structlog
 
 from guardrails.brakes.failure_kinds import KINDS
 from guardrails.brakes.failure_rows import FailureRow, clean
+from guardrails.taken_away import is_at, written
 
 log = structlog.get_logger(__name__)
 MAX_BYTES = 10_000_000  # of one process's file: trouble that lasts must not fill the disk
@@ -60,7 +61,7 @@ class PendingFiles:
         except OSError as error:
             log.warning("pending_failures_unreadable", why=error.strerror)
             return []
-        return [path for path in found if _written(path)]
+        return [path for path in found if written(path)]
 
     def rows(self, path: Path) -> Iterator[FailureRow]:
         """The rows in a file; a torn or foreign line is left out and logged."""
@@ -87,7 +88,7 @@ class PendingFiles:
             descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
-                if not _is_at(descriptor, path):
+                if not is_at(descriptor, path):
                     continue  # taken away between opening and locking: a new file takes these
                 size = os.fstat(descriptor).st_size
                 if size > MAX_BYTES:
@@ -97,24 +98,6 @@ class PendingFiles:
                 return
             finally:
                 os.close(descriptor)
-
-
-def _is_at(descriptor: int, path: Path) -> bool:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return False
-    return os.path.samestat(os.fstat(descriptor), found)
-
-
-def _written(path: Path) -> bool:
-    """Wait for a writer who had locked the file before it was taken away; False: it is gone."""
-    try:
-        with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-    except OSError:
-        return False
-    return True
 
 
 def _row(line: bytes) -> FailureRow | None:

@@ -22,6 +22,7 @@ from guardrails.batching import Batcher, Outcome
 from guardrails.errors import DiskTrouble
 from guardrails.hive import sync_directory
 from guardrails.store import Store
+from guardrails.taken_away import is_at, written
 from orchestrator.gateway.incoming import Incoming
 
 log = structlog.get_logger(__name__)
@@ -94,7 +95,7 @@ class Spool:
             descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
-                if not _is_at(descriptor, path):
+                if not is_at(descriptor, path):
                     continue  # taken away between opening and locking: a new file takes it
                 size = os.fstat(descriptor).st_size
                 if size + len(content) > self._most:
@@ -114,7 +115,7 @@ class Spool:
             target = path.with_name(f"absorbing-{path.stem}-{os.urandom(4).hex()}.jsonl")
             with contextlib.suppress(OSError):  # another absorber was first
                 path.rename(target)
-        return [path for path in self._files("absorbing-*.jsonl") if _written(path)]
+        return [path for path in self._files("absorbing-*.jsonl") if written(path)]
 
 
 def _batches(path: Path) -> Iterator[list[Incoming]]:
@@ -143,21 +144,3 @@ def _write_all(descriptor: int, content: bytes) -> None:
     rest = memoryview(content)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
-
-
-def _is_at(descriptor: int, path: Path) -> bool:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return False
-    return os.path.samestat(os.fstat(descriptor), found)
-
-
-def _written(path: Path) -> bool:
-    """Wait for a writer who had locked the file before it was taken away; False: it is gone."""
-    try:
-        with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-    except OSError:
-        return False
-    return True

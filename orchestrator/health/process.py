@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator, Mapping
 
 from guardrails.hive import Hive
-from orchestrator.environment import VARIABLES
+from orchestrator.variables import VARIABLES
 
 
 def forget_other_keys(kept: Mapping[str, str]) -> None:

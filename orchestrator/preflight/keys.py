@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchestrator.environment import VARIABLES, Environment
+from orchestrator.environment import Environment
 from orchestrator.preflight.model import Check, fail, ok, unknown, warn
 from orchestrator.preflight.servers import Servers
+from orchestrator.variables import VARIABLES
 from servers.common.contract_access import CheckAccess, Door
 from servers.enricher import contract as enricher
 from servers.ghl import contract as ghl

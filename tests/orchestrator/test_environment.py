@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.bootstrap import SERVERS
-from orchestrator.environment import VARIABLES, Environment, MissingVariables
+from orchestrator.environment import Environment, MissingVariables
+from orchestrator.variables import VARIABLES
 
 ROOT = Path(__file__).parents[2]
 SEED_CRITICAL = {

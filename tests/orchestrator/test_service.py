@@ -296,6 +296,19 @@ async def test_an_errand_that_fails_stops_no_other_and_is_not_hurried() -> None:
     assert done == ["fails", "works", "works", "fails", "works"]
 
 
+async def test_a_defect_in_one_errand_does_not_end_the_queen() -> None:
+    done: list[str] = []
+
+    async def breaks() -> None:
+        raise ValueError("a defect")
+
+    async def works() -> None:
+        done.append("works")
+
+    await Errands([Errand("a", 1, breaks), Errand("b", 1, works)], lambda: 0.0).run()
+    assert done == ["works"]
+
+
 async def test_what_is_in_hand_at_the_end_comes_to_its_own_end(here: Here) -> None:
     begun, ended = asyncio.Event(), asyncio.Event()
 

@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from orchestrator.bootstrap import Options, running_swarm
-from orchestrator.environment import VARIABLES, Environment
+from orchestrator.environment import Environment
+from orchestrator.variables import VARIABLES
 
 pytestmark = [pytest.mark.anyio, pytest.mark.processes, pytest.mark.timeout(180)]
 OWN = {

@@ -11,11 +11,12 @@ from guardrails.config import load_config
 from guardrails.errors import ConfigError
 from guardrails.hive import Hive
 from guardrails.store import open_store
-from orchestrator.environment import VARIABLES, Environment
+from orchestrator.environment import Environment
 from orchestrator.gateway.attach import attach
 from orchestrator.gateway.ground import Options, configuration, opened, own_values
 from orchestrator.gateway.main import opened_soon
 from orchestrator.gateway.spawn import command, variables
+from orchestrator.variables import VARIABLES
 from servers.common import contract_sandbox
 
 EVERYTHING = Environment({variable.name: f"value of {variable.name}" for variable in VARIABLES})

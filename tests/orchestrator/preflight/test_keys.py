@@ -11,9 +11,10 @@ from guardrails.approvers import ApproverList
 from guardrails.config import load_config
 from guardrails.config.models import Approvers
 from guardrails.config.models.production import Delivery
-from orchestrator.environment import VARIABLES, Environment
+from orchestrator.environment import Environment
 from orchestrator.preflight import keys, people, vendors
 from orchestrator.preflight.supabase import SupabaseProbe
+from orchestrator.variables import VARIABLES
 from servers.common.contract_access import Access, Door
 from servers.ghl.contract_reads import CrmAccess, Pipeline, Pipelines, Stage
 from servers.instantly.contract_reads import (
