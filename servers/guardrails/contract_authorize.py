@@ -23,9 +23,6 @@ class AuthorizeSend(Args):
     outreach: OutreachView | None = Field(
         description="From instantly's look_up_address, asked just now."
     )
-    approval_id: str | None = Field(
-        default=None, description="The approval, where a person has to approve.", max_length=80
-    )
 
 
 class AuthorizeWrite(Args):

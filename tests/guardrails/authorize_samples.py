@@ -59,7 +59,6 @@ class Send:
     intent: WriteIntent
     crm: CrmView | None = KNOWN
     outreach: OutreachView | None = field(default_factory=OutreachView)
-    approval_id: str | None = None
 
 
 @dataclass(frozen=True)

@@ -180,13 +180,22 @@ async def test_in_shadow_a_permit_is_refused_and_not_an_error(client: Client) ->
 
 @pytest.mark.parametrize("mode", [Mode.LIVE])
 @pytest.mark.parametrize(
-    "extra", [{"confirm": True}, {"mode": "live"}, {"permit_seconds": 300}, {"force": 1}], ids=str
+    "extra",
+    [
+        {"confirm": True},
+        {"mode": "live"},
+        {"permit_seconds": 300},
+        {"force": 1},
+        {"approval_id": "approved-by-the-model"},
+        {"approver": "U-0000000000000000"},
+    ],
+    ids=str,
 )
 async def test_no_argument_makes_a_permit(client: Client, extra: dict[str, Any]) -> None:
     decision = await call(client, "review_lead", review())
     found = await failure(client, "authorize_send", {**asked(decision), **extra})
     assert found["code"] == "bad_input"
-    given = {**asked(decision), "approval_id": "yes", "decision_audit_id": "A-made-up"}
+    given = {**asked(decision), "decision_audit_id": "A-made-up"}
     refused = await call(client, "authorize_send", given)
     assert (refused["verdict"], refused["permit"]) == ("refused", None)
 
