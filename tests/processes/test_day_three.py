@@ -42,9 +42,12 @@ def play(here: Up, people: list[Row]) -> Day:
     statuses.append(here.visits(visit(people[0], 0)))  # RB2B says it twice
     cards = here.until("six cards", lambda: len(found := here.cards()) == len(people) and found)
     stranger = here.click(NILS, cards[0]["ts"], "swarm_approve")
-    for card in cards[:APPROVED]:
-        assert here.click(ANA, card["ts"], "swarm_approve")["status"] == 200
-    here.click(BEN, cards[APPROVED]["ts"], "swarm_reject")
+    # One of the angle that most visitors get: others of its kind come later.
+    no = next(card for card in cards if "visitor report" in json.dumps(card))
+    for card in cards:
+        if card is not no:
+            assert here.click(ANA, card["ts"], "swarm_approve")["status"] == 200
+    here.click(BEN, no["ts"], "swarm_reject")
     here.until("the reject form", lambda: here.slack("views"))
     assert here.submit(BEN, reason="tone", words="Too familiar.")["status"] == 200
     here.until("five e-mails", lambda: len(here.sandbox.outbox()) == APPROVED)
