@@ -90,6 +90,7 @@ inbox = Table(
     Column("note", Text),
     Column("received_at", String(32), nullable=False),
     Column("updated_at", String(32), nullable=False),
+    Column("claimed_by", String(40)),  # session of the worker that has it in hand
     CheckConstraint("state in ('new', 'done', 'junk', 'failed')", name="state"),
     Index(None, "state", "received_at"),
     Index(None, "lead_id"),
@@ -106,6 +107,7 @@ lessons = Table(
     Column("folded_at", String(32)),  # when it stood in this hive's bank
     Index(None, "folded_at"),
     Index(None, "lead_id"),
+    Index(None, "created_at"),
 )
 
 # What became of an e-mail, as the vendors and people said. Opens and clicks have no place here.

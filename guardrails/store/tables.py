@@ -58,6 +58,7 @@ run_items = Table(
     Column("result", Text),  # reasons, score, tier as JSON
     Column("audit_id", String(80)),
     Column("updated_at", String(32), nullable=False),
+    Column("claimed_by", String(40)),  # session of the worker that prepares it
     Index(None, "run_id", "state"),
     Index(None, "lead_id"),
 )
@@ -101,6 +102,7 @@ audit_index = Table(
     Column("day", String(10), nullable=False),
     Column("offset", BigInteger, nullable=False),
     Column("hash", String(64), nullable=False),
+    Column("line", Text),  # the record itself, on a database that other machines share
     Index(None, "lead_id", "seq"),
 )
 

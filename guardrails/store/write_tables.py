@@ -42,6 +42,7 @@ writes = Table(
     Index(None, "counts", "claimed_at"),
     Index(None, "status"),
     Index(None, "lead_id"),
+    Index(None, "recipient_hash"),
 )
 
 # Sending that pauses itself: bounces, complaints, unsubscribes.
@@ -68,6 +69,7 @@ deliveries = Table(
     Column("reasons", Text),
     Column("created_at", String(32), nullable=False),
     Column("updated_at", String(32), nullable=False),
+    Column("claimed_by", String(40)),  # session of the worker that has it in hand
     CheckConstraint(
         "state in ('queued', 'deferred', 'sent', 'refused', 'failed', 'unknown')", name="state"
     ),

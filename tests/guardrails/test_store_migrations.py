@@ -14,6 +14,7 @@ from guardrails.errors import ConfigError
 from guardrails.hive import Hive
 from guardrails.store import Store, open_store
 from guardrails.store.brake_tables import metadata as with_brakes
+from guardrails.store.fleet_tables import metadata as with_fleet
 from guardrails.store.migrate import migrate, migrations
 from guardrails.store.people_tables import metadata as with_people
 from guardrails.store.write_tables import metadata
@@ -31,7 +32,8 @@ store.close()
 
 
 def test_the_migrations_lead_exactly_to_the_tables(hive: Hive, empty_store_url: str | None) -> None:
-    assert with_brakes is with_people is metadata  # one description, whichever module was imported
+    # One description, whichever module was imported.
+    assert with_brakes is with_people is with_fleet is metadata
     store = open_store(hive, empty_store_url)
 
     def ours(_object: object, name: str | None, kind: str, *_rest: object) -> bool:
