@@ -22,8 +22,8 @@ from pathlib import Path
 import psutil
 
 from bench.common import scratch, show
-from orchestrator.gateway.server import bound
 from servers.common.contract_sandbox import RB2B_WEBHOOK_SECRET
+from servers.common.listening import bound
 
 ALONE = 600
 TOGETHER = 6000

@@ -31,10 +31,12 @@ from orchestrator.gateway.intake import Intake
 from orchestrator.gateway.leaving import Leaving
 from orchestrator.gateway.metrics import Metrics
 from orchestrator.gateway.proofs import GhlKey, PathSecret, SlackSecret
-from orchestrator.gateway.server import beside, bound, serve
+from orchestrator.gateway.server import beside
 from orchestrator.gateway.spool import Spool
 from orchestrator.gateway.unsubscribe import Unsubscribe
 from orchestrator.gateway.webhooks import Webhooks
+from orchestrator.logs import adopt
+from servers.common.listening import bound, serve
 
 log = structlog.get_logger(__name__)
 _START_S = 2.0  # that the door waits for the database; RB2B waits 15 for the door
@@ -85,6 +87,7 @@ async def _run(options: Options, environment: Environment, ready: Callable[[Open
             if done:
                 database.result()
             async with beating, beside([intake.keep_absorbing, *attached.background]):
+                adopt("uvicorn.error")
                 await serve(app, listener, lambda: ready(Open(host, port, doors)))
                 await clicks.finish()
         finally:

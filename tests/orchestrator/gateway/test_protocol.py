@@ -15,8 +15,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, Router
 
 from guardrails.errors import ConfigError
-from orchestrator.gateway.protocol import HEAD_BYTES, PIPELINED, BoundedProtocol
-from orchestrator.gateway.server import beside, bound, serve
+from orchestrator.gateway.server import beside
+from servers.common.listening import bound, serve
+from servers.common.listening_protocol import HEAD_BYTES, PIPELINED, BoundedProtocol
 
 pytestmark = pytest.mark.anyio
 
