@@ -1,0 +1,161 @@
+"""Prompts and resource templates of a server. Owns: how they are listed, found and filled in.
+
+A prompt's text is built when it is asked for, from what is on record then. Refuses arguments that
+the prompt does not name, and an address that fits no template. What a text quotes from outside is
+marked by whoever builds it (`servers.common.outside.note`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+import mcp_types as types
+from mcp.shared.exceptions import MCPError
+
+from guardrails.errors import BadInput, NotFound, SwarmError
+from servers.common import outside
+
+Build = Callable[[Mapping[str, str]], Awaitable[str]]
+_LONGEST = 200  # of an argument
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument of a prompt."""
+
+    name: str
+    description: str
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class PromptBinding:
+    """A prompt and what builds its text."""
+
+    name: str
+    title: str
+    description: str
+    build: Build
+    arguments: tuple[Argument, ...] = ()
+
+
+@dataclass(frozen=True)
+class TemplateBinding:
+    """Resources under one pattern of addresses, such as `hive://audit/{day}/{page}`.
+
+    Args:
+        outside: as of a resource.
+        reader: from the pattern's values to the text.
+    """
+
+    template: str
+    name: str
+    description: str
+    reader: Build
+    mime_type: str = "application/json"
+    outside: str = ""
+
+
+def list_prompts(prompts: Sequence[PromptBinding]) -> types.ListPromptsResult:
+    """What a client sees."""
+    return types.ListPromptsResult(prompts=[_described(prompt) for prompt in prompts])
+
+
+async def get_prompt(
+    prompts: Sequence[PromptBinding], params: types.GetPromptRequestParams
+) -> types.GetPromptResult:
+    """One prompt with its text.
+
+    Raises:
+        MCPError: no such prompt, wrong arguments, or it cannot be built; data is a `Failure`.
+    """
+    try:
+        prompt = next((one for one in prompts if one.name == params.name), None)
+        if prompt is None:
+            here = ", ".join(one.name for one in prompts)
+            raise NotFound("no such prompt", remedy=f"Here: {here}.")
+        text = await prompt.build(_checked(prompt, params.arguments or {}))
+    except SwarmError as error:
+        raise _refused(error) from error
+    content = types.TextContent(type="text", text=text)
+    return types.GetPromptResult(
+        description=prompt.description,
+        messages=[types.PromptMessage(role="user", content=content)],
+    )
+
+
+def list_templates(templates: Sequence[TemplateBinding]) -> types.ListResourceTemplatesResult:
+    """What a client sees."""
+    return types.ListResourceTemplatesResult(
+        resource_templates=[
+            types.ResourceTemplate(
+                uri_template=one.template,
+                name=one.name,
+                description=outside.described(one.description, one.outside),
+                mime_type=one.mime_type,
+            )
+            for one in templates
+        ]
+    )
+
+
+async def read_template(
+    templates: Sequence[TemplateBinding], uri: str
+) -> types.ReadResourceResult | None:
+    """The resource's text; None when no pattern fits. Raises SwarmError as its reader does."""
+    for one in templates:
+        values = _values(one.template, uri)
+        if values is not None:
+            contents = types.TextResourceContents(
+                uri=uri,
+                mime_type=one.mime_type,
+                text=await one.reader(values),
+                _meta=outside.meta(one.outside),
+            )
+            return types.ReadResourceResult(contents=[contents])
+    return None
+
+
+def _described(prompt: PromptBinding) -> types.Prompt:
+    arguments = [
+        types.PromptArgument(name=one.name, description=one.description, required=one.required)
+        for one in prompt.arguments
+    ]
+    return types.Prompt(
+        name=prompt.name,
+        title=prompt.title,
+        description=prompt.description,
+        arguments=arguments or None,
+    )
+
+
+def _checked(prompt: PromptBinding, given: Mapping[str, str]) -> Mapping[str, str]:
+    known = {one.name for one in prompt.arguments}
+    missing = [one.name for one in prompt.arguments if one.required and not given.get(one.name)]
+    if missing:
+        raise BadInput(f"{prompt.name} needs {', '.join(missing)}")
+    if unknown := sorted(given.keys() - known):
+        raise BadInput(f"{prompt.name} takes no {', '.join(unknown)[:_LONGEST]}")
+    for name, value in given.items():
+        if len(value) > _LONGEST:
+            raise BadInput(f"{name}: at most {_LONGEST} characters")
+    return given
+
+
+def _values(template: str, uri: str) -> dict[str, str] | None:
+    parts = re.split(r"\{(\w+)\}", template)
+    pattern = "".join(
+        f"(?P<{part}>[^/?#]{{1,{_LONGEST}}})" if place % 2 else re.escape(part)
+        for place, part in enumerate(parts)
+    )
+    found = re.fullmatch(pattern, uri)
+    return None if found is None else {k: unquote(v) for k, v in found.groupdict().items()}
+
+
+def _refused(error: SwarmError) -> MCPError:
+    failure = error.as_failure()
+    data = {"failure": failure.model_dump(mode="json")}
+    return MCPError(types.INVALID_PARAMS, f"{failure.message} {failure.remedy}", data)
