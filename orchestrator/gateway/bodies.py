@@ -1,8 +1,9 @@
 """Bodies of requests. Owns: how much of one is kept, for how long it is waited for.
 
 Never more than the limit is in memory. Of an authentic sender the rest is read and dropped, so that
-it hears our answer; an unknown one has two seconds for that (`servers/common/listening_protocol.py`)
-and is cut off. What unknown senders make us hold all together is bounded as well.
+it hears our answer; an unknown one has two seconds for that and is cut off (see
+`servers/common/listening_protocol.py`). What unknown senders make us hold all together is bounded
+as well.
 """
 
 from __future__ import annotations
