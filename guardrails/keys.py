@@ -32,6 +32,7 @@ from guardrails.store import Store
 from guardrails.store.tables import stop_state
 
 _LOCK_S = 5.0
+_ROTATION = (".rotation", "the permit keys are being rotated")
 # Spending shares this row's lock (PostgreSQL; a write transaction on SQLite excludes it anyway).
 _NO_SPENDING = select(stop_state.c.epoch).with_for_update()
 
@@ -110,7 +111,7 @@ async def rotate(hive: Hive, store: Store, audit: AuditLog, actor: str, reason: 
         raise BadInput("a reason is needed", remedy="Say why the keys are rotated.")
     keys = hive.keys_dir
     try:
-        with _locked(keys):
+        with locked(keys, *_ROTATION):
             _publish_staged(keys)
             old, fresh = _current(keys), _fresh()
             new = _name(_public_pem(_private(fresh)))
@@ -119,7 +120,7 @@ async def rotate(hive: Hive, store: Store, audit: AuditLog, actor: str, reason: 
             # In order with every spending, which looks at the published key in its transaction.
             with store.transaction() as conn:
                 conn.execute(_NO_SPENDING)
-                _replace(keys / "permit.next", fresh)
+                replace_synced(keys / "permit.next", fresh)
                 _publish_staged(keys)
     except OSError as error:
         raise DiskTrouble(
@@ -132,7 +133,7 @@ async def rotate(hive: Hive, store: Store, audit: AuditLog, actor: str, reason: 
 def _finish(keys: Path) -> None:
     """Complete a rotation that a crash cut off. Raises OSError, Refused."""
     if (keys / "permit.next").exists():
-        with _locked(keys):
+        with locked(keys, *_ROTATION):
             _publish_staged(keys)
 
 
@@ -143,12 +144,12 @@ def _publish_staged(keys: Path) -> None:
     except FileNotFoundError:
         return
     # Public first: from here on nothing that was signed before can be spent.
-    _replace(keys / "permit.pub", _public_pem(_private(content)))
+    replace_synced(keys / "permit.pub", _public_pem(_private(content)))
     staged.replace(keys / "permit.key")
     sync_directory(keys)
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace_synced(path: Path, content: bytes) -> None:
     """Whole or not at all, and on disk. Raises OSError."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
@@ -164,9 +165,14 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def _locked(keys: Path) -> Iterator[None]:
-    """Hold the lock of rotations, waited for briefly. Raises OSError, Refused."""
-    descriptor = os.open(keys / ".rotation", os.O_RDWR | os.O_CREAT, 0o600)
+def locked(keys: Path, name: str, why: str) -> Iterator[None]:
+    """Hold the lock `name`, waited for briefly.
+
+    Raises:
+        OSError: its file cannot be made.
+        Refused: somebody else holds it; `why` says what for.
+    """
+    descriptor = os.open(keys / name, os.O_RDWR | os.O_CREAT, 0o600)
     deadline = time.monotonic() + _LOCK_S
     try:
         while True:
@@ -175,7 +181,7 @@ def _locked(keys: Path) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise Refused("the permit keys are being rotated") from None
+                    raise Refused(why) from None
                 time.sleep(0.01)
         yield
     finally:

@@ -12,6 +12,8 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from guardrails.mcp_token_model import Scope
+
 
 class Args(BaseModel):
     """Arguments of a tool. Unknown arguments are refused, not ignored."""
@@ -33,9 +35,14 @@ R = TypeVar("R", bound=BaseModel)
 class ToolSpec(Generic[A, R]):
     """One tool: what it is called, takes, gives, and may do to the world.
 
-    `read_only` tools change nothing outside this machine's own records; `open_world` tools talk
-    to a vendor; `idempotent` ones may be called again with the same arguments at no further
-    effect (the queen retries only read-only or idempotent tools after a crash).
+    `read_only` tools change nothing at a vendor and no record of ours that anything is decided by
+    (caches, counters and noted failures aside); `destructive` ones may end or overwrite something
+    that somebody else made, or cannot be taken back; `open_world` tools talk to a vendor;
+    `idempotent` ones may be called again with the same arguments at no further effect (the queen
+    retries only read-only or idempotent tools after a crash).
+
+    `outside` names what in the result others wrote, e.g. "lead fields"; see
+    `servers.common.outside`.
     """
 
     name: str
@@ -47,13 +54,20 @@ class ToolSpec(Generic[A, R]):
     idempotent: bool = True
     destructive: bool = False
     open_world: bool = False
+    outside: str = ""
+
+    @property
+    def scope(self) -> Scope:
+        """What a caller over HTTP needs. A tool that spends money is not read-only."""
+        return Scope.READ if self.read_only else Scope.OPERATE
 
 
 @dataclass(frozen=True)
 class ResourceSpec:
-    """A document a client may read."""
+    """A document a client may read. `outside`: as a tool's."""
 
     uri: str
     name: str
     description: str
     mime_type: str = "application/json"
+    outside: str = ""

@@ -1,7 +1,8 @@
 """How every server process starts and ends. Owns: logging to stderr, exit codes, its parent.
 
 stdout is the protocol; everything else goes to stderr as one JSON object a line. A server that
-the queen started never outlives her, not even hung or stopped: the kernel sees to it.
+the queen started never outlives her, not even hung or stopped: the kernel sees to it. With `--http`
+on its command line a server speaks MCP over HTTP instead (`serve_http`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TextIO, cast
 
@@ -66,7 +67,11 @@ class _Lossy(io.TextIOBase):
 
 
 def run(open_server: Callable[[], Opened]) -> None:
-    """Open the server, serve stdio until stdin closes, close it. Exits 2 on bad configuration."""
+    """Open the server, serve it until its end, close it. Exits 2 on bad configuration.
+
+    Over stdio that is until stdin closes; over HTTP until SIGTERM or SIGINT.
+    """
+    speak = _over_http(sys.argv[1:]) if sys.argv[1:] else serve_stdio
     os.umask(0o077)  # what it creates in the hive is its operator's alone
     if os.environ.get("SWARM_CHILD") == "1":
         die_with_parent()
@@ -77,11 +82,19 @@ def run(open_server: Callable[[], Opened]) -> None:
             tracing.begin(server.name, os.environ.get(tracing.ENDPOINT))
             gc.freeze()  # what is loaded by now stays: no use in looking through it ever again
             try:
-                await serve_stdio(server)
+                await speak(server)
             finally:
                 tracing.end()
 
     _run_or_explain(serve)
+
+
+def _over_http(arguments: Sequence[str]) -> Callable[[Server[Any]], Awaitable[None]]:
+    """What the command line says, as what serves a server so."""
+    # Imported when asked for: the queen's servers start without an HTTP server.
+    from servers.common.serve_http_options import speaking  # noqa: PLC0415
+
+    return speaking(arguments)
 
 
 def die_with_parent(parent: int | None = None) -> None:

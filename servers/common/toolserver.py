@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mcp_types as types
 import orjson
@@ -25,7 +25,11 @@ from guardrails import tracing
 from guardrails.config.loader import describe
 from guardrails.correlation import Correlation, correlated
 from guardrails.errors import BadInput, Failure, NotFound, SwarmError
+from servers.common import grants, outside, prompts
 from servers.common.contract import ResourceSpec, ToolSpec
+
+if TYPE_CHECKING:
+    from servers.common.asking import AskingBinding
 
 log = structlog.get_logger(__name__)
 Handler = Callable[[Any], Awaitable[BaseModel]]
@@ -51,10 +55,17 @@ class ResourceBinding:
 def build(
     name: str,
     instructions: str,
-    tools: Sequence[Binding],
+    tools: Sequence[Binding | AskingBinding],
     resources: Sequence[ResourceBinding] = (),
+    templates: Sequence[prompts.TemplateBinding] = (),
+    prompted: Sequence[prompts.PromptBinding] = (),
+    state_key: bytes | None = None,
 ) -> Server[Any]:
-    """An MCP server that serves exactly these tools and resources."""
+    """An MCP server that serves exactly these tools, resources and prompts.
+
+    Args:
+        state_key: seals what tools that ask a person send along; needed when there are any.
+    """
     bound = {binding.spec.name: binding for binding in tools}
     readers = {binding.spec.uri: binding for binding in resources}
 
@@ -65,13 +76,15 @@ def build(
     async def on_list_tools(_ctx: Any, _params: Any) -> types.ListToolsResult:
         return listed()
 
-    async def on_call_tool(_ctx: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
+    async def on_call_tool(
+        ctx: Any, params: types.CallToolRequestParams
+    ) -> types.CallToolResult | types.InputRequiredResult:
         work = Correlation.of_meta(params.meta)
         with (
             correlated(work),
             tracing.continued(params.meta, f"{name}.{params.name}", **vars(work)),
         ):
-            return await _call(bound, params.name, params.arguments or {})
+            return await _call(bound, ctx, params)
 
     async def on_list_resources(_ctx: Any, _params: Any) -> types.ListResourcesResult:
         return types.ListResourcesResult(
@@ -81,9 +94,20 @@ def build(
     async def on_read_resource(
         _ctx: Any, params: types.ReadResourceRequestParams
     ) -> types.ReadResourceResult:
-        return await _read(readers, str(params.uri))
+        return await _read(readers, templates, str(params.uri))
 
-    return Server(
+    async def on_list_templates(_ctx: Any, _params: Any) -> types.ListResourceTemplatesResult:
+        return prompts.list_templates(templates)
+
+    async def on_list_prompts(_ctx: Any, _params: Any) -> types.ListPromptsResult:
+        return prompts.list_prompts(prompted)
+
+    async def on_get_prompt(
+        _ctx: Any, params: types.GetPromptRequestParams
+    ) -> types.GetPromptResult:
+        return await prompts.get_prompt(prompted, params)
+
+    server: Server[Any] = Server(
         name,
         version="0.1.0",
         instructions=instructions,
@@ -91,10 +115,21 @@ def build(
         on_call_tool=on_call_tool,
         on_list_resources=on_list_resources,
         on_read_resource=on_read_resource,
+        on_list_resource_templates=on_list_templates if templates else None,
+        on_list_prompts=on_list_prompts if prompted else None,
+        on_get_prompt=on_get_prompt if prompted else None,
         get_tool_input_schema=lambda tool: (
             bound[tool].spec.args.model_json_schema() if tool in bound else None
         ),
     )
+    if state_key is not None:
+        # Imported when somebody is asked: ciphers are a tenth of a server's start.
+        from servers.common.asking import sealing  # noqa: PLC0415
+
+        server.middleware.append(sealing(name, state_key))
+    elif not all(isinstance(binding, Binding) for binding in tools):
+        raise ValueError("a tool that asks a person needs a state_key")
+    return server
 
 
 def describe_tool(spec: ToolSpec[Any, Any]) -> types.Tool:
@@ -102,7 +137,7 @@ def describe_tool(spec: ToolSpec[Any, Any]) -> types.Tool:
     return types.Tool(
         name=spec.name,
         title=spec.title,
-        description=spec.description,
+        description=outside.described(spec.description, spec.outside),
         input_schema=spec.args.model_json_schema(),
         output_schema=spec.result.model_json_schema(mode="serialization"),
         annotations=types.ToolAnnotations(
@@ -116,17 +151,25 @@ def describe_tool(spec: ToolSpec[Any, Any]) -> types.Tool:
 
 
 async def _call(
-    bound: Mapping[str, Binding], name: str, arguments: dict[str, Any]
-) -> types.CallToolResult:
+    bound: Mapping[str, Binding | AskingBinding], ctx: Any, params: types.CallToolRequestParams
+) -> types.CallToolResult | types.InputRequiredResult:
+    name = params.name
     try:
         binding = bound.get(name)
         if binding is None:
             raise NotFound(f"no tool {name!r}", remedy=f"Tools here: {', '.join(sorted(bound))}.")
+        grants.require(ctx.request, binding.spec.scope, name)
         try:
-            args = binding.spec.args.model_validate(arguments)
+            args = binding.spec.args.model_validate(params.arguments or {})
         except ValidationError as error:
             raise BadInput(f"arguments of {name}: {describe(error)}") from error
-        result = await binding.handler(args)
+        if isinstance(binding, Binding):
+            result = await binding.handler(args)
+        else:
+            answered = await binding.run(args, ctx, params)
+            if isinstance(answered, types.InputRequiredResult):
+                return answered
+            result = answered
     except SwarmError as error:
         log.info("tool_failed", tool=name, code=error.code)
         return _failed(error.as_failure())
@@ -136,9 +179,11 @@ async def _call(
         log.exception("tool_crashed", tool=name)
         return _failed(SwarmError(f"{name} failed unexpectedly; see the server's log").as_failure())
     text = result.model_dump_json()
+    marked = binding.spec.outside
     return types.CallToolResult(
-        content=[types.TextContent(type="text", text=text)],
+        content=[types.TextContent(type="text", text=text), *outside.beside(marked)],
         structured_content=orjson.loads(text),  # quicker than a second model_dump
+        _meta=outside.meta(marked),
     )
 
 
@@ -152,22 +197,32 @@ def _failed(failure: Failure) -> types.CallToolResult:
 
 def _describe_resource(spec: ResourceSpec) -> types.Resource:
     return types.Resource(
-        uri=spec.uri, name=spec.name, description=spec.description, mime_type=spec.mime_type
+        uri=spec.uri,
+        name=spec.name,
+        description=outside.described(spec.description, spec.outside),
+        mime_type=spec.mime_type,
     )
 
 
-async def _read(readers: Mapping[str, ResourceBinding], uri: str) -> types.ReadResourceResult:
+async def _read(
+    readers: Mapping[str, ResourceBinding], templates: Sequence[prompts.TemplateBinding], uri: str
+) -> types.ReadResourceResult:
     """The resource's text, or an error as the protocol has it, with a `Failure` as its data."""
     try:
         binding = readers.get(uri)
         if binding is None:
-            raise NotFound("no such resource", remedy=f"Here: {', '.join(readers) or 'none'}.")
+            if (found := await prompts.read_template(templates, uri)) is not None:
+                return found
+            here = ", ".join([*readers, *(one.template for one in templates)])
+            raise NotFound("no such resource", remedy=f"Here: {here or 'none'}.")
         text = await binding.reader()
     except SwarmError as error:
         log.info("resource_failed", code=error.code)
         failure = error.as_failure()
         data = {"failure": failure.model_dump(mode="json")}
         raise MCPError(types.INVALID_PARAMS, failure.message, data) from error
-    return types.ReadResourceResult(
-        contents=[types.TextResourceContents(uri=uri, mime_type=binding.spec.mime_type, text=text)]
+    spec = binding.spec
+    contents = types.TextResourceContents(
+        uri=uri, mime_type=spec.mime_type, text=text, _meta=outside.meta(spec.outside)
     )
+    return types.ReadResourceResult(contents=[contents])
