@@ -48,8 +48,8 @@ _EMAILS = frozenset({WriteAction.ENROL_LEAD, WriteAction.SEND_EMAIL, WriteAction
 class WriteIntent(Frozen):
     """One write, as exactly as a permit allows it."""
 
-    vendor: str
-    action: WriteAction
+    vendor: str = Field(description="ghl or instantly.")
+    action: WriteAction = Field(description="What is to be done there.")
     recipient: str = Field(
         description="Whom it concerns: an e-mail address, `contact:<id>`, `campaign:<id>`..."
     )

@@ -49,11 +49,11 @@ class TemplateInfo(Result):
     """One template."""
 
     id: str
-    angle: str
-    segments: tuple[str, ...]
-    personas: tuple[str, ...]
-    needs: tuple[str, ...]
-    template_hash: str
+    angle: str = Field(description="What it speaks of, e.g. hiring or news.")
+    segments: tuple[str, ...] = Field(description="Segments it is for.")
+    personas: tuple[str, ...] = Field(description="Personas it is for.")
+    needs: tuple[str, ...] = Field(description="Facts without which it is passed over.")
+    template_hash: str = Field(description="First 16 digits of its source's SHA-256.")
 
 
 class TemplateList(Result):
@@ -66,21 +66,28 @@ WRITE_DRAFT = ToolSpec(
     "write_draft",
     "Write a draft",
     "Choose a template by segment, angle and persona and render it from facts with evidence. "
-    "A claim without fresh evidence is dropped and a plainer template used. Nothing is sent.",
+    "A claim without fresh evidence is dropped and a plainer template used; without any that "
+    "fits, the draft is null and the reasons say why. Nothing is stored or sent, and nothing is "
+    "approved by it: guardrails' review_lead decides.",
     WriteDraft,
     Drafted,
+    outside="lead fields and evidence quoted in the draft",
 )
 CHECK_TEXT = ToolSpec(
     "check_text",
     "Check subject and body",
-    "Judge a subject and body against the content rules and the tone corpus, with reasons.",
+    "Judge a subject and body against the content rules and the tone corpus, with reasons. For a "
+    "text that a person or a model wrote, before it is proposed; it knows no lead, so claims and "
+    "recipient are not judged (guardrails' review_lead does that). Changes nothing.",
     CheckText,
     TextChecks,
+    outside="words quoted from the text",
 )
 LIST_TEMPLATES = ToolSpec(
     "list_templates",
     "List templates",
-    "All templates with the segment, persona and facts each needs.",
+    "All templates with the segments, personas and facts each is for. To look at what write_draft "
+    "chooses from; it chooses by itself.",
     ListTemplates,
     TemplateList,
 )

@@ -53,10 +53,12 @@ LOOK_UP_LEAD = ToolSpec(
     "look_up_lead",
     "Look up a lead in the CRM",
     "Find the contact by e-mail and read its DND, tags, last contact and bounces from the contact "
-    "itself (search results omit DND), and whether the company or its parent is a customer.",
+    "itself (search results omit DND), and whether the company or its parent is a customer. For "
+    "deciding about a person; before writing to the contact use plan_contact. Changes nothing.",
     LookUpLead,
     CrmLookUp,
     open_world=True,
+    outside="tags and customers' domains",
 )
 READS = (
     LOOK_UP_LEAD,
@@ -65,9 +67,8 @@ READS = (
     LIST_PIPELINES,
     LIST_WORKFLOWS,
     CHECK_ACCESS,
-    RECONCILE_SEND,
-    RECONCILE_WRITE,
 )
+RECONCILES = (RECONCILE_SEND, RECONCILE_WRITE)  # they read the vendor, and settle our own record
 WRITES = (
     UPSERT_CONTACT,
     ADD_TAGS,
@@ -80,11 +81,11 @@ WRITES = (
     SET_DND,
     SEND_EMAIL,
 )
-TOOLS = (*READS, *WRITES)
+TOOLS = (*READS, *RECONCILES, *WRITES)
 __all__ = [
     "ADD_NOTE", "ADD_TAGS", "ADD_TO_WORKFLOW", "CHECK_ACCESS", "CREATE_OR_UPDATE_OPPORTUNITY",
     "CREATE_TASK", "FIND_OPPORTUNITY", "LIST_PIPELINES", "LIST_WORKFLOWS", "LOOK_UP_LEAD",
-    "PLAN_CONTACT", "READS", "RECONCILE_SEND", "RECONCILE_WRITE", "REMOVE_FROM_WORKFLOW",
-    "REMOVE_TAGS", "SEND_EMAIL", "SERVER", "SET_DND", "TOOLS", "UPSERT_CONTACT", "WRITES",
-    "CrmLookUp", "LookUpLead",
+    "PLAN_CONTACT", "READS", "RECONCILES", "RECONCILE_SEND", "RECONCILE_WRITE",
+    "REMOVE_FROM_WORKFLOW", "REMOVE_TAGS", "SEND_EMAIL", "SERVER", "SET_DND", "TOOLS",
+    "UPSERT_CONTACT", "WRITES", "CrmLookUp", "LookUpLead",
 ]  # fmt: skip

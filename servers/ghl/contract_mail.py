@@ -74,8 +74,8 @@ class Reconciled(Result):
         "shows what was there since and this is not among it. inconclusive: too early, or what is "
         "shown is not enough to tell; nothing was recorded."
     )
-    vendor_ref: str | None = None
-    detail: str = ""
+    vendor_ref: str | None = Field(default=None, description="GHL's id of it, when it is there.")
+    detail: str = Field(default="", description="More, for a person.")
 
 
 class ReconcileWrite(Args):
@@ -111,9 +111,11 @@ RECONCILE_SEND = ToolSpec(
     "reconcile_send",
     "Find out whether an e-mail went out",
     "For a send_email whose fate is unknown: read the contact's conversation for exactly this "
-    "e-mail since it was dispatched. Records it as sent when it is there; sends nothing.",
+    "e-mail since it was dispatched. Records it as sent when it is there; sends nothing. If it is "
+    "inconclusive, ask again in a minute or leave it to a person.",
     ReconcileSend,
     Reconciled,
+    read_only=False,  # it settles our own record
     open_world=True,
 )
 RECONCILE_WRITE = ToolSpec(
@@ -121,9 +123,10 @@ RECONCILE_WRITE = ToolSpec(
     "Find out whether a note, task or opportunity was made",
     "For an add_note, create_task or create_or_update_opportunity (creating) whose fate is "
     "unknown: read the contact's notes, tasks or opportunities. Records it as sent when it is "
-    "there; writes nothing. Tags, DND, upserts and updates need none: ask for a new permit and "
-    "call them again with the same key.",
+    "there; writes nothing at the CRM. Tags, DND, upserts and updates need none: ask for a new "
+    "permit and call them again with the same key. Workflows cannot be read: a person looks.",
     ReconcileWrite,
     Reconciled,
+    read_only=False,  # it settles our own record
     open_world=True,
 )

@@ -89,10 +89,20 @@ class Workflow(Result):
     status: str = Field(description="published or draft.")
 
 
+class ListWorkflows(Args):
+    """Which page."""
+
+    cursor: str | None = Field(
+        default=None, max_length=200, description="`next_cursor` of the previous page."
+    )
+    limit: int = Field(default=100, ge=1, le=500, description="Workflows per page.")
+
+
 class Workflows(Result):
-    """All workflows of the location."""
+    """One page of the location's workflows."""
 
     workflows: tuple[Workflow, ...]
+    next_cursor: str | None = Field(default=None, description="Absent on the last page.")
 
 
 class CrmAccess(Access):
@@ -108,43 +118,53 @@ CHECK_ACCESS = ToolSpec(
     "check_access",
     "Try the CRM's key",
     "One harmless read for each kind of access that the swarm needs: location, contacts, "
-    "opportunities, workflows, conversations. What writing needs cannot be tried without writing.",
+    "opportunities, workflows, conversations. For setting up and finding faults. What writing "
+    "needs cannot be tried without writing.",
     CheckAccess,
     CrmAccess,
     open_world=True,
+    outside="what the CRM answered (`seen`)",
 )
 PLAN_CONTACT = ToolSpec(
     "plan_contact",
     "See what an upsert would change",
     "Find the contact by its exact address (not by the search, which lags) and compare it with "
-    "what we know. Call it before upsert_contact and set_dnd. Writes nothing.",
+    "what we know: its id, what upsert_contact would add, its tags and blocked channels. Call it "
+    "before upsert_contact and set_dnd; to decide about a person use look_up_lead. Writes nothing.",
     PlanContact,
     ContactPlan,
     open_world=True,
+    outside="the contact's fields and tags",
 )
 FIND_OPPORTUNITY = ToolSpec(
     "find_opportunity",
     "Find a contact's opportunity in a pipeline",
     "Resolve pipeline and stage by name and find the contact's opportunity there. Call it before "
-    "create_or_update_opportunity. Writes nothing.",
+    "create_or_update_opportunity; an unknown name is refused and list_pipelines has them all. "
+    "Writes nothing.",
     FindOpportunity,
     OpportunityPlace,
     open_world=True,
+    outside="the stage's name",
 )
 LIST_PIPELINES = ToolSpec(
     "list_pipelines",
     "List pipelines and stages",
-    "Names and ids of all pipelines and their stages; at most five minutes old.",
+    "Names and ids of all pipelines and their stages; at most five minutes old. To place one "
+    "contact, find_opportunity resolves names by itself.",
     Nothing,
     Pipelines,
     open_world=True,
+    outside="names of pipelines and stages",
 )
 LIST_WORKFLOWS = ToolSpec(
     "list_workflows",
     "List workflows",
-    "Names, ids and states of all workflows; at most five minutes old. They are built in GHL: the "
-    "API can add contacts to them and not create them.",
-    Nothing,
+    "Names, ids and states of the workflows, page by page; at most five minutes old. For "
+    "add_to_workflow and remove_from_workflow. They are built in GHL: the API can add contacts to "
+    "them and not create them.",
+    ListWorkflows,
     Workflows,
     open_world=True,
+    outside="names of workflows",
 )

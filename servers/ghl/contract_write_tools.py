@@ -51,7 +51,8 @@ UPSERT_CONTACT = write_tool(
 ADD_TAGS = write_tool(
     "add_tags",
     "Add tags to a contact",
-    "Add tags; the contact's other tags stay. The only way to tag: upsert_contact takes none.",
+    "Add tags; the contact's other tags stay. The only way to tag: upsert_contact takes none. Tags "
+    "can start workflows that somebody built in the CRM.",
     AddTags,
     destructive=False,
 )
@@ -74,8 +75,8 @@ ADD_NOTE = write_tool(
 CREATE_TASK = write_tool(
     "create_task",
     "Create a task at a contact",
-    "Create an open task with a due date for the team. Once per key. To record something, use "
-    "add_note.",
+    "Create an open task with a due date for the team; the person does not see it. Once per key. "
+    "To record something that nobody has to do, use add_note.",
     CreateTask,
     destructive=False,
 )
@@ -101,16 +102,17 @@ ADD_TO_WORKFLOW = write_tool(
 REMOVE_FROM_WORKFLOW = write_tool(
     "remove_from_workflow",
     "Take a contact out of a workflow",
-    "End the contact's way through a workflow: what was scheduled for it there is dropped.",
+    "End the contact's way through a workflow (list_workflows): what was scheduled for it there is "
+    "dropped, and what was sent is sent. Somebody who is not in it is no error.",
     RemoveFromWorkflow,
     destructive=True,
 )
 SET_DND = write_tool(
     "set_dnd",
     "Block channels of a contact",
-    "Set do-not-disturb on channels, e.g. Email after an unsubscribe. It only ever blocks: lifting "
-    "a block is for a person, in the CRM. Name the channels that are blocked already as well "
-    "(plan_contact answers them as `dnd`), so that none is lost.",
+    "Set do-not-disturb on channels, e.g. Email after somebody asked for no more e-mail. It only "
+    "ever blocks: lifting a block is for a person, in the CRM. Name the channels that are blocked "
+    "already as well (plan_contact answers them as `dnd`), so that none is lost.",
     SetDnd,
     destructive=True,
 )

@@ -35,13 +35,13 @@ Blocked = Literal["active", "permanent"]  # active means: do not disturb
 class ContactFields(Args):
     """What is known of a person. Leave out what is not known: empty values are refused."""
 
-    first_name: Line | None = None
-    last_name: Line | None = None
+    first_name: Line | None = Field(default=None, description="First name.")
+    last_name: Line | None = Field(default=None, description="Last name.")
     phone: Line | None = Field(default=None, description="With country code, e.g. +1 888 555 0100.")
-    company: Line | None = None
-    website: Line | None = None
-    city: Line | None = None
-    state: Line | None = None
+    company: Line | None = Field(default=None, description="Company's name.")
+    website: Line | None = Field(default=None, description="Address of the company's site.")
+    city: Line | None = Field(default=None, description="City.")
+    state: Line | None = Field(default=None, description="State or region.")
     country: Line | None = Field(default=None, description="ISO 3166-1 alpha-2, e.g. US.")
     time_zone: Line | None = Field(default=None, description="IANA name, e.g. America/Chicago.")
     source: Line | None = Field(default=None, description="Where the contact comes from.")

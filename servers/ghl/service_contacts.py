@@ -12,7 +12,7 @@ from guardrails.errors import BadInput, Refused
 from guardrails.identity import normalise_email
 from servers.ghl.compare import changes, poorer, same
 from servers.ghl.contract_form import Write, WriteResult, reference
-from servers.ghl.contract_reads import ContactPlan, PlanContact, Workflows
+from servers.ghl.contract_reads import ContactPlan, ListWorkflows, PlanContact, Workflows
 from servers.ghl.contract_writes import (
     AddNote,
     AddTags,
@@ -106,9 +106,22 @@ class ContactTools:
         """Create the task. `vendor_ref` is its id."""
         return await self._marked(args, lambda: self._crm.tasks(args.contact_id))
 
-    async def list_workflows(self, _args: object) -> Workflows:
-        """All workflows."""
-        return Workflows(workflows=await self._crm.workflows())
+    async def list_workflows(self, args: ListWorkflows) -> Workflows:
+        """One page of the workflows; a cursor is the id of the last one before it.
+
+        Raises:
+            BadInput: no workflow of that id is there any more.
+        """
+        every = await self._crm.workflows()
+        start = 0
+        if args.cursor is not None:
+            ids = [one.id for one in every]
+            if args.cursor not in ids:
+                raise BadInput("cursor: no such page", remedy="Start again without a cursor.")
+            start = ids.index(args.cursor) + 1
+        page = every[start : start + args.limit]
+        more = start + args.limit < len(every)
+        return Workflows(workflows=page, next_cursor=page[-1].id if more else None)
 
     async def add_to_workflow(self, args: AddToWorkflow) -> WriteResult:
         """Enrol the contact."""

@@ -49,9 +49,9 @@ class IntakeRow(Args):
     """A row that never became a lead."""
 
     row: int = Field(description="1-based data row.")
-    lead_id: str = Field(max_length=80)
-    state: Literal["invalid", "duplicate"]
-    reasons: tuple[Reason, ...]
+    lead_id: str = Field(max_length=80, description="Id that the hunter gave the row.")
+    state: Literal["invalid", "duplicate"] = Field(description="As the hunter stated it.")
+    reasons: tuple[Reason, ...] = Field(description="As the hunter stated them.")
 
 
 class RecordIntake(Args):
@@ -80,7 +80,9 @@ class ConsultBank(Args):
     scope: Scope = Field(description="Segment, angle, persona, channel and step.")
     template_hash: str = Field(default="", description="Template hash, for exact matches.")
     lead_id: str = Field(default="", description="Lead id, for exact matches.")
-    features: dict[str, str] = Field(default_factory=dict, description="Draft structure.")
+    features: dict[str, str] = Field(
+        default_factory=dict, description="Draft structure, as a draft's `features`."
+    )
 
 
 class BankConsulted(Result):
@@ -150,15 +152,18 @@ REVIEW_LEAD = ToolSpec(
     "Review a lead and its draft",
     "Decide whether this draft may go to this lead: stop, who, consent, content, claims, bank, "
     "golden set. The decision is on the audit record before it is returned. Asking again for the "
-    "same run, lead and draft returns the same decision. Nothing is sent.",
+    "same run, lead and draft returns the same decision. Nothing is sent, and no argument can "
+    "make it pass. To look at a decision that was made, use explain_decision.",
     ReviewLead,
     Decision,
     read_only=False,
+    outside="what reasons quote of the lead and its news",
 )
 RECORD_INTAKE = ToolSpec(
     "record_intake",
     "Record rejected rows",
-    "Put rows that cannot be used (invalid, duplicate) on the audit record, once each.",
+    "Put rows that cannot be used (invalid, duplicate) on the audit record, once each: the "
+    "`rejected` rows of hunter's import_leads. Leads go to review_lead instead.",
     RecordIntake,
     Recorded,
     read_only=False,
@@ -167,29 +172,35 @@ CONSULT_BANK = ToolSpec(
     "consult_bank",
     "Consult the reasoning bank",
     "Ask whether a pattern has failed before and whether it matches the golden set, with the "
-    "numbers: k of n, prior, posterior, threshold, and what would change the answer.",
+    "numbers: k of n, prior, posterior, threshold, and what would change the answer. Decides and "
+    "records nothing; review_lead asks the bank by itself.",
     ConsultBank,
     BankConsulted,
+    outside="titles and reasons of lessons that came from leads",
 )
 EXPLAIN_DECISION = ToolSpec(
     "explain_decision",
     "Explain a decision",
     "Tell one recorded decision from the audit record: every check, the bank, what would change "
-    "it.",
+    "it. Of a lead id, the newest decision. Changes nothing.",
     ExplainDecision,
     Explanation,
+    outside="what the record quotes of the lead and its news",
 )
 REPLAY_DECISION = ToolSpec(
     "replay_decision",
     "Replay a decision",
-    "Derive the verdict again from the recorded inputs and say whether it is the same.",
+    "Derive the verdict again from the recorded inputs and say whether it is the same. For "
+    "doubting a record, not for deciding anew (review_lead). Changes nothing.",
     ReplayDecision,
     Replay,
+    outside="what differences quote of the lead",
 )
 GET_STATUS = ToolSpec(
     "get_status",
     "Guardrails status",
-    "Mode, stop, policy and bank versions, audit head, and whether decisions can be made.",
+    "Mode, stop, policy and bank versions, audit head, and whether decisions can be made. Ask it "
+    "first when everything is refused. Changes nothing.",
     GetStatus,
     Status,
 )
@@ -203,7 +214,12 @@ TOOLS = (
     AUTHORIZE_WRITE,
     GET_STATUS,
 )
-BANK_RESOURCE = ResourceSpec("hive://reasoning-bank", "Reasoning bank", "The whole bank as JSON.")
+BANK_RESOURCE = ResourceSpec(
+    "hive://reasoning-bank",
+    "Reasoning bank",
+    "The whole bank as JSON.",
+    outside="titles and reasons of lessons that came from leads",
+)
 POLICY_RESOURCE = ResourceSpec("config://policy", "Policy", "The policy in force as JSON.")
 __all__ = [
     "AUTHORIZE_SEND",

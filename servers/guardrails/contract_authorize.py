@@ -61,9 +61,10 @@ AUTHORIZE_SEND = ToolSpec(
 AUTHORIZE_WRITE = ToolSpec(
     "authorize_write",
     "Ask leave to write",
-    "The same for every other write at GHL or Instantly. Contacts, tags, notes, tasks, "
-    "opportunities and workflows need the lead's recorded decision; in shadow and during a stop "
-    "nothing is allowed.",
+    "Ask for a permit for any write at GHL or Instantly that is no e-mail (for those: "
+    "authorize_send): checked, claimed and put on record in the same way. Contacts, tags, notes, "
+    "tasks, opportunities and workflows need the lead's recorded decision; in shadow and during a "
+    "stop nothing is allowed. Says refused, deferred or already otherwise. Writes nothing there.",
     AuthorizeWrite,
     Authorization,
     read_only=False,

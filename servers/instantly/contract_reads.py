@@ -133,8 +133,10 @@ class Reconciled(Result):
         "sent. not_done: it is not, long enough after the request. inconclusive: too early, or the "
         "vendor shows something else under this key; nothing was recorded."
     )
-    vendor_ref: str | None = None
-    detail: str = ""
+    vendor_ref: str | None = Field(
+        default=None, description="Instantly's id of the lead, when it is there."
+    )
+    detail: str = Field(default="", description="More, for a person.")
 
 
 class CheckWorkspace(Args):

@@ -98,7 +98,7 @@ class CampaignSpec(Frozen):
 
     name: Name = Field(description="Exact name; there is one campaign of that name.")
     sender: Mailbox = Field(description="The one mailbox it sends from.")
-    schedule: CampaignSchedule
+    schedule: CampaignSchedule = Field(description="When it sends, in its own time zone.")
     daily_limit: int = Field(ge=1, le=1000, description="E-mails a day.")
 
 

@@ -199,7 +199,7 @@ def live_config(directory: Path) -> Path:
 
 def test_every_write_tool_is_attacked() -> None:
     for vendor, contract in (("ghl", ghl_contract), ("instantly", instantly_contract)):
-        tools = {spec.name for spec in contract.TOOLS if not spec.read_only}
+        tools = {spec.name for spec in contract.WRITES}
         attacked = {sample.tool for each, sample in SAMPLES if each == vendor}
         assert tools - {"pause_all"} == attacked
 

@@ -11,7 +11,7 @@ import pytest
 from guardrails.errors import BadInput, Refused, VendorUnavailable
 from servers.ghl import contract_writes as writes
 from servers.ghl.compare import changes
-from servers.ghl.contract_reads import PlanContact
+from servers.ghl.contract_reads import ListWorkflows, PlanContact
 from servers.sandbox.behaviour import Behaviour
 from tests.servers.ghl.writing import Studio
 
@@ -180,9 +180,19 @@ async def test_a_contact_that_hides_its_tags_is_an_error(studio: Studio) -> None
     assert studio.wire.written == []
 
 
+async def test_workflows_come_page_by_page(studio: Studio) -> None:
+    list_workflows = studio.tools.contacts.list_workflows
+    first = await list_workflows(ListWorkflows(limit=1))
+    second = await list_workflows(ListWorkflows(limit=1, cursor=first.next_cursor))
+    assert [w.name for w in (*first.workflows, *second.workflows)] == ["Nurture", "Re-engage"]
+    assert second.next_cursor is None
+    with pytest.raises(BadInput, match="cursor"):
+        await list_workflows(ListWorkflows(cursor="one that is gone"))
+
+
 async def test_lists_are_kept_for_a_while(studio: Studio) -> None:
     for _ in range(3):
-        listed = await studio.tools.contacts.list_workflows(None)
+        listed = await studio.tools.contacts.list_workflows(ListWorkflows())
         await studio.tools.opportunities.list_pipelines(None)
     assert [w.name for w in listed.workflows] == ["Nurture", "Re-engage"]
     asked = [httpx.URL(request.url).path for request in studio.wire.seen]

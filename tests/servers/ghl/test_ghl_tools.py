@@ -39,10 +39,12 @@ def test_a_read_takes_no_permit_and_harms_nothing(spec: Any) -> None:
     assert "permit" not in spec.args.model_fields
 
 
-@pytest.mark.parametrize("spec", ghl.TOOLS, ids=lambda spec: spec.name)
-def test_every_argument_of_a_tool_is_explained(spec: Any) -> None:
-    properties = spec.args.model_json_schema().get("properties", {})
-    assert [name for name, said in properties.items() if not said.get("description")] == []
+@pytest.mark.parametrize("spec", ghl.RECONCILES, ids=lambda spec: spec.name)
+def test_finding_out_takes_no_permit_and_settles_our_record(spec: Any) -> None:
+    told = describe_tool(spec).annotations
+    assert told is not None
+    assert (told.read_only_hint, told.destructive_hint) == (False, False)
+    assert "permit" not in spec.args.model_fields
 
 
 async def test_each_tool_of_the_contract_is_served_once(studio: Studio) -> None:
