@@ -84,9 +84,11 @@ def queue_approved(conn: Connection, approval: Approval, at: str) -> None:
     )
 
 
-def give_up(conn: Connection, run_ids: Sequence[str], at: str) -> None:
-    """End what waits in these runs: a fresh run decides about its leads anew."""
-    reason = Reason(code="given_up", text="The run was given up by --fresh before it went out.")
+_AFRESH = Reason(code="given_up", text="The run was given up by --fresh before it went out.")
+
+
+def give_up(conn: Connection, run_ids: Sequence[str], at: str, reason: Reason = _AFRESH) -> None:
+    """End what waits in these runs: a fresh run decides about its leads anew, or nobody does."""
     conn.execute(
         update(table)
         .where(table.c.run_id.in_(list(run_ids)), table.c.state.in_(WAITING))

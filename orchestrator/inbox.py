@@ -35,6 +35,7 @@ class Source(StrEnum):
     GHL = "ghl"  # what happened in the CRM
     EDIT = "edit"  # a person's new text for a draft
     UNSUBSCRIBE = "unsubscribe"  # a person who wants no more e-mail; suppressed already
+    SUBMISSION = "submission"  # leads that an MCP client hands in
 
 
 class InboxState(StrEnum):

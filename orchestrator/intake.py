@@ -7,6 +7,7 @@ honoured whichever of their rows comes first.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +17,7 @@ from guardrails.errors import BadInput
 from guardrails.model import LeadState
 from guardrails.suppression import suppress
 from orchestrator.bootstrap import Swarm
+from orchestrator.deliver_writes import Caller
 from orchestrator.mcp_session import ToolFailed
 from orchestrator.run_records import Mark, Rejected, Run
 from servers.guardrails import contract as guardrails
@@ -32,7 +34,8 @@ _SAID: dict[str, Literal["opted_out", "customer", "bounced"]] = {
 }
 
 
-def _marks(rows: Sequence[hunter.RejectedRow]) -> Iterator[Mark]:
+def marks(rows: Sequence[hunter.RejectedRow]) -> Iterator[Mark]:
+    """What set-aside rows add to the first row of their person."""
     for row in rows:
         for reason in row.reasons:
             if row.duplicate_of is not None and reason.code in _SAID:
@@ -59,7 +62,7 @@ class Intake:
             leads = [lead for lead in page.leads if lead.row is not None]
             rejected = await self._record(run.run_id, page.rejected)
             await self._swarm.runs.add_page(run.run_id, leads, rejected)
-            await self._swarm.runs.mark(run.run_id, list(_marks(page.rejected)))
+            await self._swarm.runs.mark(run.run_id, list(marks(page.rejected)))
             total += page.rows_read
             self._progress(0, total, "reading rows")
         return await self._swarm.runs.imported(run, total)
@@ -87,37 +90,40 @@ class Intake:
     async def _record(self, run_id: str, rows: tuple[hunter.RejectedRow, ...]) -> list[Rejected]:
         if not rows:
             return []
-        await self._honour_opt_outs(rows)
-        intake = tuple(
-            guardrails.IntakeRow.model_validate(
-                {
-                    "row": row.row,
-                    "lead_id": row.lead_id,
-                    "state": row.state,
-                    "reasons": row.reasons,
-                }
-            )
-            for row in rows
-        )
-        request = guardrails.RecordIntake(run_id=run_id, rows=intake)
-        recorded = await self._swarm.children.call(
-            guardrails.SERVER, guardrails.RECORD_INTAKE, request
-        )
-        audit_ids = {row.row: row.audit_id for row in recorded.rows}
-        return [
-            Rejected(row.row, row.lead_id, LeadState(row.state), row.reasons, audit_ids[row.row])
-            for row in rows
-        ]
-
-    async def _honour_opt_outs(self, rows: tuple[hunter.RejectedRow, ...]) -> None:
-        """A duplicate that says "unsubscribed" speaks for the person, whichever row comes first."""
-        emails = [email for row in rows for email in row.opted_out_emails]
-        if not emails:
-            return
         salt, at = self._swarm.hive.salt(), self._swarm.clock()
+        await self._swarm.store.run(lambda conn: honour_opt_outs(conn, salt, rows, at))
+        return await record_rejected(self._swarm.children, run_id, rows)
 
-        def work(conn: Connection) -> None:
-            for email in emails:
-                suppress(conn, salt, email, "email", "opted_out", "csv", at)
 
-        await self._swarm.store.run(work)
+async def record_rejected(
+    children: Caller, run_id: str, rows: Sequence[hunter.RejectedRow]
+) -> list[Rejected]:
+    """Put set-aside rows on the audit record, each once.
+
+    Raises:
+        ToolFailed, ServerUnavailable: none is known to be on record.
+    """
+    if not rows:
+        return []
+    intake = tuple(
+        guardrails.IntakeRow.model_validate(
+            {"row": row.row, "lead_id": row.lead_id, "state": row.state, "reasons": row.reasons}
+        )
+        for row in rows
+    )
+    request = guardrails.RecordIntake(run_id=run_id, rows=intake)
+    recorded = await children.call(guardrails.SERVER, guardrails.RECORD_INTAKE, request)
+    audit_ids = {row.row: row.audit_id for row in recorded.rows}
+    return [
+        Rejected(row.row, row.lead_id, LeadState(row.state), row.reasons, audit_ids[row.row])
+        for row in rows
+    ]
+
+
+def honour_opt_outs(
+    conn: Connection, salt: bytes, rows: Sequence[hunter.RejectedRow], at: datetime
+) -> None:
+    """A duplicate that says "unsubscribed" speaks for the person, whichever row comes first."""
+    for row in rows:
+        for email in row.opted_out_emails:
+            suppress(conn, salt, email, "email", "opted_out", "csv", at)

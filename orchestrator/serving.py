@@ -35,6 +35,7 @@ from orchestrator.outcomes.handler import Outcomes
 from orchestrator.outcomes.protect import Protector
 from orchestrator.service import Handler, Service
 from orchestrator.slack.outbox import notice
+from orchestrator.submissions import Submissions
 from orchestrator.visitors import Visitors
 
 _LEARN_S, _LOG_S, _SWEEP_S, _TIDY_S = 0.5, 1.0, 20.0, 300.0
@@ -131,7 +132,20 @@ def _handlers(swarm: Swarm, visitors: Visitors, outcome: Handler) -> dict[Source
         Source.INSTANTLY: outcome,
         Source.GHL: outcome,
         Source.UNSUBSCRIBE: outcome,
+        Source.SUBMISSION: _submissions(swarm).take,
     }
+
+
+def _submissions(swarm: Swarm) -> Submissions:
+    return Submissions(
+        swarm.store,
+        swarm.children,
+        swarm.clock,
+        swarm.mode,
+        swarm.hive.salt(),
+        sandbox=swarm.sandbox,
+        recent=timedelta(days=swarm.config.policy.who.recent_contact_days),
+    )
 
 
 def _errands(swarm: Swarm, visitors: Visitors, learn: Callable[[], Awaitable[object]]) -> Errands:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -48,11 +48,22 @@ class NoLog:
 
 
 class ShadowLog:
-    """The shadow log of one run."""
+    """The shadow log of one run.
 
-    def __init__(self, hive: Hive, store: Store, run_id: str) -> None:
+    Args:
+        together: which runs the file of a run shows; only itself by default.
+    """
+
+    def __init__(
+        self,
+        hive: Hive,
+        store: Store,
+        run_id: str,
+        together: Callable[[str], Sequence[str]] = lambda run_id: (run_id,),
+    ) -> None:
         self._store = store
         self._run_id = run_id
+        self._together = together
         self._directory = hive.shadow_dir
         self._due = 0.0
         self._writing = asyncio.Lock()
@@ -90,9 +101,10 @@ class ShadowLog:
             os.fchmod(file.fileno(), 0o600)
             file.write("[")
             separator = "\n"
-            for document in self._documents(run_id):
-                file.write(f"{separator}{document}")
-                separator = ",\n"
+            for one in self._together(run_id):
+                for document in self._documents(one):
+                    file.write(f"{separator}{document}")
+                    separator = ",\n"
             file.write("\n]\n")
             file.flush()
             os.fsync(file.fileno())

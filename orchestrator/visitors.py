@@ -1,4 +1,4 @@
-"""RB2B visitors on their way to a decision. Owns: a day's run of them, nobody in it twice.
+"""RB2B visitors on their way to a decision. Owns: a day's run of them, nobody in hand twice.
 
 A visitor leaves the inbox in the transaction that makes them a row of the day's run, so that none
 is lost between the two and none becomes two rows. Somebody who is in hand already (waits for a
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, func, or_, select, update
 
 from guardrails.approval_rows import in_hand
 from guardrails.clock import Clock, iso
@@ -29,6 +29,8 @@ from orchestrator.run_records import lead_row
 from servers.hunter import contract as hunter
 
 _KEY = "visitors:"
+SUBMITTED = "submission:"  # runs of leads that somebody submitted are worked off like visitors'
+_PEOPLE = 0x50454F50  # any number, the same everywhere
 
 
 @dataclass(frozen=True)
@@ -88,12 +90,11 @@ class Visitors:
         return await self._store.run(lambda conn: self._into_run(conn, received, lead, now))
 
     def _into_run(self, conn: Connection, received: Received, lead: Lead, now: datetime) -> str:
+        one_at_a_time(conn)
         run_id = run_of_day(now, self._mode)
         self._open(conn, run_id, now)
-        # One writer at a time, who then sees what the others wrote: PostgreSQL queues them here.
         here = runs.c.run_id == run_id
-        conn.execute(update(runs).where(here).values(total=runs.c.total))
-        known = _known(conn, lead.lead_id) or _written(conn, lead.lead_id, now - self._recent)
+        known = in_hand_as(conn, lead.lead_id, now - self._recent)
         row: int = conn.execute(select(runs.c.total).where(here)).scalar_one() + 1
         note = f"in hand: {known}" if known else f"{run_id} row {row}"
         if settle(conn, received.id, now, lead_id=lead.lead_id, note=note) and not known:
@@ -130,7 +131,7 @@ class Visitors:
         return [one for one in left if one not in set(without)][:limit]
 
     async def close_days(self) -> None:
-        """Finish the runs of former days whose rows have all ended."""
+        """Finish the runs of former days, and of submissions, whose rows have all ended."""
         today, now = run_of_day(self._clock(), self._mode), iso(self._clock())
         open_ = select(run_items.c.row).where(
             run_items.c.run_id == runs.c.run_id, run_items.c.state.is_(None)
@@ -153,12 +154,27 @@ def has_pending(conn: Connection, mode: Mode) -> bool:
     return bool(conn.execute(found).scalar_one())
 
 
+def one_at_a_time(conn: Connection) -> None:
+    """One who adds people at a time, who then sees whom the others added, until the commit.
+
+    SQLite has one writer anyway; PostgreSQL queues them here, in whichever run they are.
+    """
+    if conn.dialect.name == "postgresql":
+        conn.execute(select(func.pg_advisory_xact_lock(_PEOPLE)))
+
+
+def in_hand_as(conn: Connection, lead_id: str, since: datetime) -> str | None:
+    """Why this person is not decided about now; None when nothing keeps them from it.
+
+    Args:
+        since: who was written to from then on is left alone.
+    """
+    return _known(conn, lead_id) or _written(conn, lead_id, since)
+
+
 def _running(mode: Mode) -> Any:
-    return (
-        runs.c.run_key.startswith(_KEY, autoescape=True)
-        & (runs.c.status == "running")
-        & (runs.c.mode == mode.value)
-    )
+    ours = (runs.c.run_key.startswith(key, autoescape=True) for key in (_KEY, SUBMITTED))
+    return or_(*ours) & (runs.c.status == "running") & (runs.c.mode == mode.value)
 
 
 def _known(conn: Connection, lead_id: str) -> str | None:
@@ -168,8 +184,14 @@ def _known(conn: Connection, lead_id: str) -> str | None:
         return f"{waiting.approval_id} waits for a person"
     if on_its_way(conn, lead_id):
         return "an e-mail is on its way"
-    undecided = select(run_items.c.run_id).where(
-        run_items.c.lead_id == lead_id, run_items.c.state.is_(None)
+    undecided = (
+        select(run_items.c.run_id)
+        .join(runs, runs.c.run_id == run_items.c.run_id)
+        .where(
+            run_items.c.lead_id == lead_id,
+            run_items.c.state.is_(None),
+            runs.c.status == "running",  # nobody decides any more in one that was given up
+        )
     )
     first = conn.execute(undecided.limit(1)).first()
     return f"being decided in {first.run_id}" if first else None
