@@ -229,3 +229,18 @@ class ServerUnavailable(SwarmError):
     code = "server_unavailable"
     retryable = True
     default_remedy = "The queen restarts it; see its log in .hive-mind/logs/."
+
+
+class TookTooLong(SwarmError):
+    """A tool was given up because its time was over; it changed nothing outside this machine."""
+
+    code = "took_too_long"
+    retryable = True
+    default_remedy = "Call again; ask for less at a time (`limit`) where the tool has pages."
+
+
+class ResultTooLarge(SwarmError):
+    """A tool did its work, and what it would say is more than is sent in one answer."""
+
+    code = "result_too_large"
+    default_remedy = "Ask for something narrower."

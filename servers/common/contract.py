@@ -27,6 +27,13 @@ class Result(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+# A local tool waits for the disk and the database at most; one that asks a vendor, for a few
+# requests, each ended by the vendor stack (60 s by default). What writes at a vendor is ended by
+# that stack in any case, however it is configured (600 s at most), and never from here before it.
+_LOCAL_S = 60.0
+_ASKING_S = 140.0  # below the queen's own `work.call_timeout_s`
+_WRITING_S = 620.0
+
 A = TypeVar("A", bound=BaseModel)
 R = TypeVar("R", bound=BaseModel)
 
@@ -42,7 +49,8 @@ class ToolSpec(Generic[A, R]):
     retries only read-only or idempotent tools after a crash).
 
     `outside` names what in the result others wrote, e.g. "lead fields"; see
-    `servers.common.outside`.
+    `servers.common.outside`. `timeout_s`: seconds after which a call is given up, where what its
+    annotations give (`limit_s`) does not fit.
     """
 
     name: str
@@ -55,6 +63,16 @@ class ToolSpec(Generic[A, R]):
     destructive: bool = False
     open_world: bool = False
     outside: str = ""
+    timeout_s: float | None = None
+
+    @property
+    def limit_s(self) -> float:
+        """Seconds that a call may take."""
+        if self.timeout_s is not None:
+            return self.timeout_s
+        if not self.open_world:
+            return _LOCAL_S
+        return _ASKING_S if self.read_only else _WRITING_S
 
     @property
     def scope(self) -> Scope:

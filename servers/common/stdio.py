@@ -2,16 +2,19 @@
 
 The SDK's own stdio transport hands every line to a worker thread; pipes on the event loop halve
 the round trip (`make bench`). While it serves, descriptor 0 reads nothing and descriptor 1 is
-stderr, so that a stray print or a child of ours cannot spoil the protocol. Where stdin or stdout
-is neither pipe nor socket (a terminal, a file), the SDK's transport is used.
+stderr, so that a stray print or a child of ours cannot spoil the protocol. A line that is no
+message is answered with an error, under its id if one can be told, and the next line counts; so
+is one that is too long. Where stdin or stdout is neither pipe nor socket (a terminal, a file), the
+SDK's transport is used.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any
@@ -22,7 +25,10 @@ from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
 
+from servers.common.malformed import malformed, too_long
+
 _LINE_LIMIT = 16 * 1024 * 1024
+_ENDS = 1024  # of an over-long line that are looked at for its id
 
 
 class _Stream:
@@ -43,35 +49,6 @@ class _Stream:
         return None
 
 
-class PipeReader(_Stream):
-    """Messages from a pipe; a line that is no message comes as the exception it raised."""
-
-    def __init__(self, reader: asyncio.StreamReader) -> None:
-        self._reader = reader
-
-    async def receive(self) -> SessionMessage | Exception:
-        """The next message. Raises `anyio.EndOfStream` at the end, or at an over-long line."""
-        try:
-            line = await self._reader.readline()
-        except ValueError as error:  # longer than the limit: what follows cannot be told apart
-            raise anyio.EndOfStream from error
-        if not line:
-            raise anyio.EndOfStream
-        try:
-            return SessionMessage(types.jsonrpc_message_adapter.validate_json(line, by_name=False))
-        except ValueError as error:
-            return error
-
-    def __aiter__(self) -> PipeReader:
-        return self
-
-    async def __anext__(self) -> SessionMessage | Exception:
-        try:
-            return await self.receive()
-        except anyio.EndOfStream:
-            raise StopAsyncIteration from None
-
-
 class PipeWriter(_Stream):
     """Messages to a pipe, one line each, held back while the other side does not read."""
 
@@ -86,6 +63,62 @@ class PipeWriter(_Stream):
             await self._writer.drain()
         except (ConnectionError, RuntimeError) as error:
             raise anyio.BrokenResourceError from error
+
+
+class PipeReader(_Stream):
+    """Messages from a pipe. What is none is told to `refuse` and passed over."""
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        refuse: Callable[[types.JSONRPCError], Awaitable[None]],
+    ) -> None:
+        self._reader = reader
+        self._refuse = refuse
+
+    async def receive(self) -> SessionMessage | Exception:
+        """The next message. Raises `anyio.EndOfStream` at the end."""
+        while True:
+            try:
+                line = await self._reader.readuntil(b"\n")
+            except asyncio.LimitOverrunError as error:
+                await self._refuse(await self._too_long(error.consumed))
+                continue
+            except asyncio.IncompleteReadError as error:
+                line = error.partial  # the last one, without its end
+            if not line:
+                raise anyio.EndOfStream
+            try:
+                message = types.jsonrpc_message_adapter.validate_json(line, by_name=False)
+            except ValueError:
+                answer = malformed(line) if line.strip() else None
+                if answer is not None:
+                    await self._refuse(answer)
+                continue
+            return SessionMessage(message)
+
+    async def _too_long(self, consumed: int) -> types.JSONRPCError:
+        """Read past the line; what it is answered. No more than the limit is ever kept."""
+        head = await self._reader.readexactly(consumed)
+        tail = head[-_ENDS:]
+        head = head[:_ENDS]
+        while True:
+            try:
+                tail = (tail + await self._reader.readuntil(b"\n"))[-_ENDS:]
+                return too_long(head, tail, _LINE_LIMIT)
+            except asyncio.LimitOverrunError as error:
+                tail = (tail + await self._reader.readexactly(error.consumed))[-_ENDS:]
+            except asyncio.IncompleteReadError as error:
+                return too_long(head, (tail + error.partial)[-_ENDS:], _LINE_LIMIT)
+
+    def __aiter__(self) -> PipeReader:
+        return self
+
+    async def __anext__(self) -> SessionMessage | Exception:
+        try:
+            return await self.receive()
+        except anyio.EndOfStream:
+            raise StopAsyncIteration from None
 
 
 async def serve_stdio(server: Server[Any]) -> None:
@@ -111,9 +144,14 @@ async def pipes() -> AsyncIterator[tuple[PipeReader, PipeWriter]]:
     sink, flow = await loop.connect_write_pipe(
         asyncio.streams.FlowControlMixin, os.fdopen(wire_out, "wb", 0)
     )
-    writer = asyncio.StreamWriter(sink, flow, None, loop)
+    write = PipeWriter(asyncio.StreamWriter(sink, flow, None, loop))
+
+    async def refuse(error: types.JSONRPCError) -> None:
+        with contextlib.suppress(anyio.BrokenResourceError):  # nobody reads: stdin ends next
+            await write.send(SessionMessage(error))
+
     try:
-        yield PipeReader(reader), PipeWriter(writer)
+        yield PipeReader(reader, refuse), write
     finally:
         source.close()
         sink.close()

@@ -25,7 +25,7 @@ from guardrails import tracing
 from guardrails.config.loader import describe
 from guardrails.correlation import Correlation, correlated
 from guardrails.errors import BadInput, Failure, NotFound, SwarmError
-from servers.common import grants, outside, prompts
+from servers.common import grants, limits, outside, progress, prompts
 from servers.common.contract import ResourceSpec, ToolSpec
 
 if TYPE_CHECKING:
@@ -84,7 +84,10 @@ def build(
             correlated(work),
             tracing.continued(params.meta, f"{name}.{params.name}", **vars(work)),
         ):
-            return await _call(bound, ctx, params)
+            if not params.meta or "progress_token" not in params.meta:
+                return await _call(bound, ctx, params)
+            with progress.told_to(ctx.session.report_progress):
+                return await _call(bound, ctx, params)
 
     async def on_list_resources(_ctx: Any, _params: Any) -> types.ListResourcesResult:
         return types.ListResourcesResult(
@@ -157,28 +160,32 @@ async def _call(
     try:
         binding = bound.get(name)
         if binding is None:
-            raise NotFound(f"no tool {name!r}", remedy=f"Tools here: {', '.join(sorted(bound))}.")
+            raise NotFound(
+                f"no tool {name[:80]!r}", remedy=f"Tools here: {', '.join(sorted(bound))}."
+            )
         grants.require(ctx.request, binding.spec.scope, name)
+        limits.weigh(name, params.arguments)
         try:
             args = binding.spec.args.model_validate(params.arguments or {})
         except ValidationError as error:
             raise BadInput(f"arguments of {name}: {describe(error)}") from error
         if isinstance(binding, Binding):
-            result = await binding.handler(args)
+            result = await limits.in_time(binding.spec, binding.handler(args))
         else:
             answered = await binding.run(args, ctx, params)
             if isinstance(answered, types.InputRequiredResult):
                 return answered
             result = answered
+        text = result.model_dump_json()
+        limits.require_sendable(binding.spec, text)
     except SwarmError as error:
-        log.info("tool_failed", tool=name, code=error.code)
+        log.info("tool_failed", tool=name[:80], code=error.code)
         return _failed(error.as_failure())
     except asyncio.CancelledError:
         raise
     except Exception:  # the process's edge: mask, log, stay alive
         log.exception("tool_crashed", tool=name)
         return _failed(SwarmError(f"{name} failed unexpectedly; see the server's log").as_failure())
-    text = result.model_dump_json()
     marked = binding.spec.outside
     return types.CallToolResult(
         content=[types.TextContent(type="text", text=text), *outside.beside(marked)],

@@ -1,0 +1,60 @@
+"""Progress of a long call. Owns: telling a client that asked for it, and nobody else.
+
+A tool says how far it is wherever that is natural (`report`), without knowing whether anybody
+listens. Refuses to go backwards, and to flood: a step is told when the last one is a while ago, or
+when it is the end. A client that cannot be told holds up nothing: it is told no more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+Tell = Callable[[float, float | None, str | None], Awaitable[None]]
+_APART_S = 0.1
+_PATIENCE_S = 1.0
+
+
+class _Listener:
+    """A client that asked, and what it was told last."""
+
+    def __init__(self, tell: Tell, monotonic: Callable[[], float]) -> None:
+        self._tell: Tell | None = tell
+        self._monotonic = monotonic
+        self._done = -1.0
+        self._at = float("-inf")
+
+    async def told(self, done: float, total: float | None, message: str | None) -> None:
+        now = self._monotonic()
+        soon = now - self._at < _APART_S and done != total
+        if self._tell is None or done <= self._done or soon:
+            return
+        self._done, self._at = done, now
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                await self._tell(done, total, message)
+        except TimeoutError:
+            self._tell = None
+
+
+_LISTENER: ContextVar[_Listener | None] = ContextVar("progress_listener", default=None)
+
+
+async def report(done: float, total: float | None = None, message: str | None = None) -> None:
+    """So much is done, of `total` if that is known. `message` is for a person; nobody's data."""
+    listener = _LISTENER.get()
+    if listener is not None:
+        await listener.told(done, total, message)
+
+
+@contextmanager
+def told_to(tell: Tell, monotonic: Callable[[], float] = time.monotonic) -> Iterator[None]:
+    """Have what is reported inside the block told to a client."""
+    token = _LISTENER.set(_Listener(tell, monotonic))
+    try:
+        yield
+    finally:
+        _LISTENER.reset(token)
