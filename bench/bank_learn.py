@@ -29,12 +29,12 @@ TIMES = 20
 MANY = 100
 
 
-def _fold(store: Store, bank: Bank, lessons: list[Lesson]) -> float:
+def _fold(store: Store, bank: Bank, hive: Hive, lessons: list[Lesson]) -> float:
     started = time.perf_counter()
     with store.transaction() as conn:
         for lesson in lessons:
             record_lesson(conn, lesson, iso(NOW))
-    asyncio.run(fold_pending(store, bank, lambda: NOW))
+    asyncio.run(fold_pending(store, bank, hive, lambda: NOW))
     return time.perf_counter() - started
 
 
@@ -51,10 +51,10 @@ def _measure(size: int, policy: BankPolicy) -> tuple[object, ...]:
             write_document(hive.bank_file, _items(size), counter=1)
         store = open_store(hive)
         bank = Bank.open(hive.bank_file, policy, lambda: NOW)
-        _fold(store, bank, fresh(1))
-        one = sorted(_fold(store, bank, fresh(1)) for _ in range(TIMES))
-        many = _fold(store, bank, fresh(MANY))
-        cold = _fold(store, Bank(hive.bank_file, policy, lambda: NOW), fresh(1))
+        _fold(store, bank, hive, fresh(1))
+        one = sorted(_fold(store, bank, hive, fresh(1)) for _ in range(TIMES))
+        many = _fold(store, bank, hive, fresh(MANY))
+        cold = _fold(store, Bank(hive.bank_file, policy, lambda: NOW), hive, fresh(1))
         store.close()
     seconds = (one[TIMES // 2], one[-1], many, cold)
     return (f"{size:,}", *(f"{1000 * value:.0f}" for value in seconds))

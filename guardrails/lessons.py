@@ -1,44 +1,52 @@
 """What the bank has to learn, on its way there. Owns: the queue of lessons, and folding it.
 
-A lesson is written in the transaction that makes it and folded into the hive's bank afterwards, by
-whoever is there: it is an event with an id, so that folding it twice, or a crash between folding
-and saying so, changes nothing. Refuses to lose one: while the bank cannot be read they wait, and
-whoever wanted them folded is told.
+A lesson is written in the transaction that makes it and folded afterwards by every hive of the
+database into its own bank: it is an event with an id, so that folding it twice, or a crash between
+folding and saying so, changes nothing, and banks that folded the same lessons in any order agree.
+Refuses to lose one: while the bank cannot be read they wait, and whoever wanted them folded is
+told.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from pydantic import ValidationError
-from sqlalchemy import Connection, bindparam, func, select, update
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, select
 
 from guardrails.bank import Bank, Lesson
 from guardrails.bank.bank import CLOCK_SKEW
-from guardrails.bank.models import Outcome, ReasonCode, Trust
+from guardrails.bank.models import Event, GoldenEvent, ItemAction, Outcome, ReasonCode, Trust
 from guardrails.clock import Clock, iso
 from guardrails.errors import BadInput
+from guardrails.hive import Hive
 from guardrails.model import Scope
 from guardrails.policy import GateInputs
 from guardrails.store import Store, insert_if_absent
+from guardrails.store.fleet_tables import lesson_folds as folds
 from guardrails.store.people_tables import lessons as table
 
 BATCH = 500
+# A look at what is new reaches this far back: longer than a transaction may stay open, and than
+# machines' clocks may differ.
+_OVERLAP = timedelta(minutes=15)
+_SWEEP_S = 300.0  # between two looks at everything
+_EVENT: TypeAdapter[Event] = TypeAdapter(Lesson | ItemAction | GoldenEvent)
 _PENDING = (
     select(table.c.event_id, table.c.document)
-    .where(table.c.folded_at.is_(None), table.c.event_id > bindparam("after"))
+    .where(
+        table.c.created_at >= bindparam("since"),
+        table.c.event_id > bindparam("after"),
+        ~exists().where(folds.c.chain == bindparam("of"), folds.c.event_id == table.c.event_id),
+    )
     .order_by(table.c.event_id)
     .limit(bindparam("limit"))
-)
-_FOLDED = (
-    update(table)
-    .where(table.c.event_id.in_(bindparam("ids", expanding=True)), table.c.folded_at.is_(None))
-    .values(folded_at=bindparam("at"))
 )
 
 
@@ -91,75 +99,118 @@ def lesson_of(record: Mapping[str, Any], inputs: GateInputs | None, what: Happen
     )
 
 
-def record_lesson(conn: Connection, lesson: Lesson, at: str) -> bool:
+def record_lesson(conn: Connection, lesson: Event, at: str) -> bool:
     """Queue a lesson, once for its event id, inside the caller's transaction; `at` is UTC text.
+
+    A person's act on an item is queued in the same way: other hives' banks learn of it.
 
     Returns:
         Whether it is new.
     """
     values = {
         "event_id": lesson.event_id,
-        "lead_id": lesson.lead_id,
+        "lead_id": lesson.lead_id if isinstance(lesson, Lesson) else None,
         "document": lesson.model_dump_json(),
         "created_at": at,
-        "folded_at": None,
     }
     return insert_if_absent(conn, table, values)
 
 
-def pending_count(conn: Connection) -> int:
-    """How many lessons are not in the bank yet."""
-    waiting = select(func.count()).select_from(table).where(table.c.folded_at.is_(None))
+def not_folded(chain: str) -> ColumnElement[bool]:
+    """Condition on `lessons`: not in the bank of the hive with this audit chain yet."""
+    return ~exists().where(folds.c.chain == chain, folds.c.event_id == table.c.event_id)
+
+
+def pending_count(conn: Connection, chain: str) -> int:
+    """How many lessons are not in this hive's bank yet."""
+    waiting = select(func.count()).select_from(table).where(not_folded(chain))
     counted: int = conn.execute(waiting).scalar_one()
     return counted
 
 
-def unreadable(conn: Connection) -> list[str]:
+def unreadable(conn: Connection, chain: str) -> list[str]:
     """Event ids of lessons that wait and cannot be read: written by another version, or damaged."""
-    waiting = select(table.c.event_id, table.c.document).where(table.c.folded_at.is_(None))
+    waiting = select(table.c.event_id, table.c.document).where(not_folded(chain))
     return [row.event_id for row in conn.execute(waiting) if _read(row.document) is None]
 
 
-async def fold_pending(store: Store, bank: Bank, clock: Clock) -> tuple[str, ...]:
-    """Put what waits into the bank, many lessons in one write. Gives the event ids.
+class Folding:
+    """Brings the database's lessons into one hive's bank; keep one for as long as a process lives.
 
-    Safe to call from several processes at once. A lesson dated in the future waits for its time,
-    and one that cannot be read waits for a person; neither holds up the others.
-
-    Raises:
-        BankUnreadable: the bank is torn, missing or locked; the lessons go on waiting.
-        StoreUnavailable: the database is; what was folded is folded again, to no effect.
+    The first look, and one now and then, is at all lessons; those between at the latest ones, so
+    that asking twice a second costs the same however much was ever learned.
     """
-    done: list[str] = []
-    after = ""
-    while True:
-        rows = await store.query(partial(_page, after))
-        ready = _ready(rows, clock() + CLOCK_SKEW)
-        if ready:
-            await asyncio.to_thread(bank.learn, *ready)
-            ids = [lesson.event_id for lesson in ready]
-            await _mark(store, ids, iso(clock()))
-            done += ids
-        if len(rows) < BATCH:
-            return tuple(done)
-        after = rows[-1].event_id
+
+    def __init__(
+        self,
+        store: Store,
+        bank: Bank,
+        hive: Hive,
+        clock: Clock,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._bank = bank
+        self._chain = hive.chain_id()
+        self._clock = clock
+        self._monotonic = monotonic
+        self._swept_at: float | None = None
+
+    async def fold(self) -> tuple[str, ...]:
+        """Put what waits into the bank, many lessons in one write. Gives the event ids.
+
+        Safe to call from several processes at once. A lesson dated in the future waits for its
+        time, and one that cannot be read waits for a person; neither holds up the others.
+
+        Raises:
+            BankUnreadable: the bank is torn, missing or locked; the lessons go on waiting.
+            StoreUnavailable: the database is; what was folded is folded again, to no effect.
+        """
+        now = self._monotonic()
+        everything = self._swept_at is None or now - self._swept_at >= _SWEEP_S
+        since = "" if everything else iso(self._clock() - _OVERLAP)
+        done = await self._fold(since)
+        if everything:
+            self._swept_at = now
+        return done
+
+    async def _fold(self, since: str) -> tuple[str, ...]:
+        done: list[str] = []
+        after = ""
+        while True:
+            rows = await self._store.query(partial(self._page, since, after))
+            ready = _ready(rows, self._clock() + CLOCK_SKEW)
+            if ready:
+                await asyncio.to_thread(self._bank.learn, *ready)
+                ids = [lesson.event_id for lesson in ready]
+                await self._store.run(partial(self._mark, ids, iso(self._clock())))
+                done += ids
+            if len(rows) < BATCH:
+                return tuple(done)
+            after = rows[-1].event_id
+
+    def _page(self, since: str, after: str, conn: Connection) -> list[Any]:
+        values = {"since": since, "after": after, "limit": BATCH, "of": self._chain}
+        return [*conn.execute(_PENDING, values)]
+
+    def _mark(self, ids: Sequence[str], at: str, conn: Connection) -> None:
+        for event_id in ids:
+            row = {"chain": self._chain, "event_id": event_id, "folded_at": at}
+            insert_if_absent(conn, folds, row)
 
 
-def _page(after: str, conn: Connection) -> list[Any]:
-    return [*conn.execute(_PENDING, {"after": after, "limit": BATCH})]
+async def fold_pending(store: Store, bank: Bank, hive: Hive, clock: Clock) -> tuple[str, ...]:
+    """The same once, looking at all lessons. See `Folding.fold`."""
+    return await Folding(store, bank, hive, clock).fold()
 
 
-async def _mark(store: Store, ids: Sequence[str], at: str) -> None:
-    await store.run(lambda conn: conn.execute(_FOLDED, {"ids": list(ids), "at": at}))
-
-
-def _ready(rows: Sequence[Any], latest: datetime) -> list[Lesson]:
+def _ready(rows: Sequence[Any], latest: datetime) -> list[Event]:
     read = (_read(row.document) for row in rows)
-    return [lesson for lesson in read if lesson is not None and lesson.at <= latest]
+    return [event for event in read if event is not None and event.at <= latest]
 
 
-def _read(document: str) -> Lesson | None:
+def _read(document: str) -> Event | None:
     try:
-        return Lesson.model_validate_json(document)
+        return _EVENT.validate_json(document)
     except ValidationError:
         return None  # `unreadable` names it

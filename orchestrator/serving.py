@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 from guardrails.approvers import ApproverList
 from guardrails.bank import Bank
 from guardrails.ledger import Ledger
-from guardrails.lessons import fold_pending
+from guardrails.lessons import Folding
 from guardrails.model import Mode
 from orchestrator.approvals.case import Cases
 from orchestrator.approvals.edit import Edit
@@ -79,8 +79,7 @@ def compose(swarm: Swarm) -> Service:
     )
     bank = Bank(swarm.hive.bank_file, swarm.config.policy.bank, swarm.clock)
 
-    async def learn() -> object:
-        return await fold_pending(swarm.store, bank, swarm.clock)
+    learn = Folding(swarm.store, bank, swarm.hive, swarm.clock).fold
 
     handlers = _handlers(swarm, visitors, _outcomes(swarm, learn))
     return Service(swarm, inbox, visitors, handlers, _errands(swarm, visitors, learn))

@@ -32,7 +32,7 @@ from orchestrator.health.incidents import troubled
 from orchestrator.health.look import seen_processes, stop_file
 from orchestrator.health.memory import MemoryFile
 from orchestrator.health.model import Limits, Snapshot
-from orchestrator.health.reading import read_facts
+from orchestrator.health.reading import chain_of, read_facts
 from orchestrator.status_parts import deliveries_part, failures_part, leads_part, spend_part
 
 Json = dict[str, Any]
@@ -125,7 +125,9 @@ class Status:
             "notes": list(standing.notes()),
         }
         parts: Mapping[str, Callable[[Connection], Json]] = {
-            "work": lambda conn: self._work(read_facts(conn, self._clock, day, since), limits),
+            "work": lambda conn: self._work(
+                read_facts(conn, self._clock, day, since, chain_of(self._hive)), limits
+            ),
             "leads": lambda conn: leads_part(conn, self._clock()),
             "sends": lambda conn: {
                 "sends": ledger.held(conn) | {"by_state": deliveries_part(conn)}

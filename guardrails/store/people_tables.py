@@ -80,7 +80,7 @@ inbox = Table(
     "inbox",
     metadata,
     Column("id", String(80), primary_key=True),
-    Column("source", String(16), nullable=False),  # rb2b | instantly | ghl | edit
+    Column("source", String(16), nullable=False),  # an `inbox.Source`
     Column("kind", String(40), nullable=False),  # of the source, e.g. visitor, reply_received
     Column("state", String(16), nullable=False),  # new | done | junk | failed
     Column("body", Text),  # as received; NULL once erased
@@ -104,8 +104,6 @@ lessons = Table(
     Column("lead_id", String(80)),
     Column("document", Text, nullable=False),  # a Lesson as JSON
     Column("created_at", String(32), nullable=False),
-    Column("folded_at", String(32)),  # when it stood in this hive's bank
-    Index(None, "folded_at"),
     Index(None, "lead_id"),
     Index(None, "created_at"),
 )

@@ -23,6 +23,7 @@ from guardrails.bank import Bank
 from guardrails.clock import Clock, shifted
 from guardrails.config import load_config
 from guardrails.errors import BadInput, NotFound
+from guardrails.hive import Hive
 from guardrails.lessons import fold_pending
 from guardrails.store import Store
 from orchestrator.approvals.case import ApprovalCase, Cases
@@ -40,6 +41,7 @@ _LIMIT = 500
 class Desk:
     """Open parts."""
 
+    hive: Hive
     store: Store
     approvals: Approvals
     cases: Cases
@@ -95,7 +97,7 @@ class Desk:
             approval_id, found.content_hash, by, "cli", reason_code=code, text=text
         )
         if answer.kind is AnswerKind.DONE:
-            await fold_pending(self.store, self.bank, self.clock)
+            await fold_pending(self.store, self.bank, self.hive, self.clock)
         return answer
 
     async def edit(self, approval_id: str, by: Approver, subject: str, body: str) -> str:
@@ -125,6 +127,7 @@ def opened_desk(path: Path, config_path: Path | None) -> Iterator[Desk]:
         audit = AuditLog(hive, store, clock)
         try:
             yield Desk(
+                hive=hive,
                 store=store,
                 approvals=open_approvals(config, hive, store, audit, clock, environment),
                 cases=Cases(audit, store),

@@ -14,7 +14,7 @@ import structlog
 
 from guardrails.bank import Bank
 from guardrails.errors import ServerUnavailable
-from guardrails.lessons import fold_pending
+from guardrails.lessons import Folding
 from orchestrator.environment import Environment
 from orchestrator.gateway.ground import Attachment, Ground
 from orchestrator.slack.settings import SlackSettings
@@ -57,7 +57,7 @@ def _slack(ground: Ground, settings: SlackSettings, url: str) -> Attachment:
             cases=Cases(ground.audit, store),
             rules=config.production.approvals,
             clock=clock,
-            learn=lambda: fold_pending(store, bank, clock),
+            learn=Folding(store, bank, ground.hive, clock).fold,
         ),
     )
 

@@ -27,7 +27,7 @@ from orchestrator.health.database import Database
 from orchestrator.health.facts import Queue, Rates, WorkFacts
 from orchestrator.health.memory import Memory
 from orchestrator.health.model import Disk, Seen, Snapshot
-from orchestrator.health.reading import database_clock, read_facts
+from orchestrator.health.reading import chain_of, database_clock, read_facts
 
 _MB = 1024 * 1024
 _NOTHING_YET = WorkFacts(
@@ -106,7 +106,8 @@ class Look:
         with store.read() as conn:
             before = self._now()
             theirs = database_clock(conn)
-            work = read_facts(conn, self._clock, book.day_of(self._clock()), since)
+            day, chain = book.day_of(self._clock()), chain_of(self._hive)
+            work = read_facts(conn, self._clock, day, since, chain)
         return work, (before - theirs).total_seconds() if theirs else None
 
     def _try_writing(self, store: Store) -> str | None:

@@ -14,9 +14,12 @@ from sqlalchemy import ColumnElement, Connection, FromClause, func, or_, select,
 from guardrails.brakes.brake_report import VendorRow, vendors
 from guardrails.brakes.spend_model import TOTAL
 from guardrails.clock import Clock, iso, parse
+from guardrails.errors import ConfigError
 from guardrails.heartbeats import read_heartbeats
+from guardrails.hive import Hive
 from guardrails.ledger_pauses import pauses
 from guardrails.ledger_rows import Status
+from guardrails.lessons import not_folded
 from guardrails.outcomes import OutcomeKind
 from guardrails.store.brake_tables import breaker_events, failures, spend_alerts
 from guardrails.store.people_tables import approvals, inbox, lessons, outcomes, slack_messages
@@ -36,10 +39,13 @@ _REFUSING = (401, 403)
 _RATED = (OutcomeKind.BOUNCE, OutcomeKind.COMPLAINT, OutcomeKind.UNSUBSCRIBE)
 
 
-def read_facts(conn: Connection, clock: Clock, day: str, keys_since: timedelta) -> WorkFacts:
+def read_facts(
+    conn: Connection, clock: Clock, day: str, keys_since: timedelta, chain: str
+) -> WorkFacts:
     """The facts now.
 
     Args:
+        chain: of the hive whose bank is asked about.
         day: today, as spending cuts it (`SpendBook.day_of`).
         keys_since: how far back a refused key is looked for.
     """
@@ -92,7 +98,7 @@ def read_facts(conn: Connection, clock: Clock, day: str, keys_since: timedelta) 
             *_ready(slack_messages, at, "new", "posting"),
         ),
         slack_failed=_count(conn, slack_messages, slack_messages.c.state == "failed"),
-        lessons=_queue(conn, lessons, lessons.c.created_at, lessons.c.folded_at.is_(None)),
+        lessons=_queue(conn, lessons, lessons.c.created_at, not_folded(chain)),
         vendors=found,
         breakers=_breakers(conn, found),
         keys=_keys(conn, iso(now - keys_since)),
@@ -100,6 +106,14 @@ def read_facts(conn: Connection, clock: Clock, day: str, keys_since: timedelta) 
         rates=_rates(conn, iso(now - RATES_OVER)),
         pauses=tuple(one for one in pauses(conn) if one.until > now),
     )
+
+
+def chain_of(hive: Hive) -> str:
+    """The hive's audit chain. Empty when its file is damaged: then nothing counts as folded."""
+    try:
+        return hive.chain_id()
+    except ConfigError:
+        return ""
 
 
 def database_clock(conn: Connection) -> datetime | None:

@@ -15,8 +15,9 @@ from sqlalchemy import Connection, or_, select
 
 from guardrails.audit import AuditEntry, AuditLog, AuditRef, without_addresses
 from guardrails.bank import Bank, Item
+from guardrails.bank.fold import key_of
 from guardrails.bank.golden import promoted_event
-from guardrails.bank.models import Deed
+from guardrails.bank.models import Deed, Event, ItemAction
 from guardrails.bank.tell import find_item
 from guardrails.clock import Clock, iso, parse
 from guardrails.documents import load
@@ -83,15 +84,16 @@ class Acts:
         _require_sense(item, action)
         body = {"bank_item": item.id, "act": action, "kind": item.kind, "title": item.title}
         ref = await self._record(body, by)
-        after = await asyncio.to_thread(
-            self._bank.act,
-            item.id,
-            action,
+        event = ItemAction(
             event_id=f"act:{ref.audit_id}",
+            at=self._clock(),
+            action=action,
             actor=by.actor,
             text=by.reason.strip(),
+            key=key_of(item),
         )
-        return Acted(after, ref)
+        await self._learn(event)
+        return Acted(find_item(self._bank, item.id), ref)
 
     async def label(self, audit_id: str, would_send: bool, by: Person) -> AuditRef:
         """Say whether a blocked draft should have gone out. The latest word of all counts.
@@ -142,10 +144,19 @@ class Acts:
             at=parse(said["at"]),
             source=f"{found.kind.value.replace('_', ' ')} {found.outcome_id}: {lesson.text}",
         )
-        await self._store.run(lambda conn: record_lesson(conn, lesson, iso(self._clock())))
-        await asyncio.to_thread(self._bank.learn, lesson, golden)
+        await self._learn(lesson, golden)
         (item,) = (one for one in self._bank.items() if _is_of(one, golden.event_id))
         return Acted(item, ref)
+
+    async def _learn(self, *events: Event) -> None:
+        """Queued for every hive's bank, and into this one at once."""
+
+        def work(conn: Connection) -> None:
+            for event in events:
+                record_lesson(conn, event, iso(self._clock()))
+
+        await self._store.run(work)
+        await asyncio.to_thread(self._bank.learn, *events)
 
     async def _record(
         self,

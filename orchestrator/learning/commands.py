@@ -103,7 +103,8 @@ def show_learned(hive: Path, config: Path | None, since: str, *, as_json: bool) 
         earliest = parts.clock() - span(since)
         people = ApproverList.of(parts.config.approvers, _slack_ids(), parts.hive.salt())
         with parts.store.read() as conn:
-            queue, folded = queue_of(conn), folded_since(conn, earliest)
+            queue = queue_of(conn, parts.hive.chain_id())
+            folded = folded_since(conn, parts.hive.chain_id(), earliest)
         found = learned(parts.bank.items(), folded, people, earliest)
     document = {
         "since": iso(earliest),

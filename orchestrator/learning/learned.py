@@ -16,6 +16,7 @@ from guardrails.approvers import ApproverList
 from guardrails.bank.models import CONFIGURED, Evidence, Item
 from guardrails.clock import iso, parse
 from guardrails.lessons import pending_count, unreadable
+from guardrails.store.fleet_tables import lesson_folds
 from guardrails.store.people_tables import lessons
 
 
@@ -49,18 +50,22 @@ class Queue:
     unreadable: tuple[str, ...]
 
 
-def queue_of(conn: Connection) -> Queue:
-    """Lessons that wait, and those among them that cannot be read."""
-    waiting = pending_count(conn)
-    return Queue(waiting, tuple(unreadable(conn)) if waiting else ())
+def queue_of(conn: Connection, chain: str) -> Queue:
+    """Lessons that wait for the bank of this hive, and those among them that cannot be read."""
+    waiting = pending_count(conn, chain)
+    return Queue(waiting, tuple(unreadable(conn, chain)) if waiting else ())
 
 
-def folded_since(conn: Connection, since: datetime) -> dict[str, tuple[datetime, str | None]]:
-    """Event id to (when it was folded, lead) of lessons folded or made since."""
+def folded_since(
+    conn: Connection, chain: str, since: datetime
+) -> dict[str, tuple[datetime, str | None]]:
+    """Event id to (when it was folded here, lead) of lessons folded or made since."""
     rows = conn.execute(
-        select(lessons.c.event_id, lessons.c.folded_at, lessons.c.lead_id).where(
-            lessons.c.folded_at.is_not(None),
-            or_(lessons.c.folded_at >= iso(since), lessons.c.created_at >= iso(since)),
+        select(lessons.c.event_id, lesson_folds.c.folded_at, lessons.c.lead_id)
+        .join(lesson_folds, lesson_folds.c.event_id == lessons.c.event_id)
+        .where(
+            lesson_folds.c.chain == chain,
+            or_(lesson_folds.c.folded_at >= iso(since), lessons.c.created_at >= iso(since)),
         )
     )
     return {row.event_id: (parse(row.folded_at), row.lead_id) for row in rows}

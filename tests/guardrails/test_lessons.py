@@ -18,11 +18,14 @@ from sqlalchemy import select, update
 
 from guardrails.bank import Bank, Lesson
 from guardrails.bank.file import write_document
+from guardrails.bank.fold import key_of
+from guardrails.bank.models import ItemAction
 from guardrails.clock import iso
 from guardrails.errors import BadInput, BankUnreadable
 from guardrails.hive import Hive
 from guardrails.lessons import (
     BATCH,
+    Folding,
     Happened,
     fold_pending,
     lesson_of,
@@ -64,13 +67,13 @@ def recorded(store: Store, *lessons: Lesson) -> list[bool]:
         return [record_lesson(conn, one, iso(one.at)) for one in lessons]
 
 
-def waiting(store: Store) -> int:
+def waiting(store: Store, hive: Hive) -> int:
     with store.read() as conn:
-        return pending_count(conn)
+        return pending_count(conn, hive.chain_id())
 
 
-def folded(store: Store, bank: Bank, clock: Any) -> tuple[str, ...]:
-    return asyncio.run(fold_pending(store, bank, clock))
+def folded(store: Store, bank: Bank, hive: Hive, clock: Any) -> tuple[str, ...]:
+    return asyncio.run(fold_pending(store, bank, hive, clock))
 
 
 def learned(bank: Bank) -> set[str]:
@@ -83,12 +86,12 @@ def test_a_lesson_is_recorded_once_and_folded_once(
 ) -> None:
     bank = new_bank(hive, clock)
     assert recorded(store, make(1), make(1), make(2)) == [True, False, True]
-    assert set(folded(store, bank, clock)) == {"rejection:AP-1", "rejection:AP-2"}
+    assert set(folded(store, bank, hive, clock)) == {"rejection:AP-1", "rejection:AP-2"}
     version = bank.version
-    assert folded(store, bank, clock) == ()
+    assert folded(store, bank, hive, clock) == ()
     assert recorded(store, make(1)) == [False]
-    assert folded(store, bank, clock) == ()
-    assert (waiting(store), bank.version) == (0, version)
+    assert folded(store, bank, hive, clock) == ()
+    assert (waiting(store, hive), bank.version) == (0, version)
     assert learned(bank) == {"rejection:AP-1", "rejection:AP-2"}
 
 
@@ -102,7 +105,7 @@ def test_it_is_recorded_in_the_callers_transaction_or_not_at_all(
 
     with pytest.raises(KeyError):
         undone()
-    assert waiting(store) == 0
+    assert waiting(store, hive) == 0
 
 
 def test_many_lessons_are_one_write_of_the_bank_for_each_batch(
@@ -111,7 +114,7 @@ def test_many_lessons_are_one_write_of_the_bank_for_each_batch(
     bank = new_bank(hive, clock)
     before = int(bank.version.split("+")[0])
     recorded(sqlite_store, *(make(number) for number in range(BATCH + 3)))
-    assert len(folded(sqlite_store, bank, clock)) == BATCH + 3
+    assert len(folded(sqlite_store, bank, hive, clock)) == BATCH + 3
     assert int(bank.version.split("+")[0]) == before + 2
 
 
@@ -124,13 +127,13 @@ def test_with_an_unreadable_bank_they_go_on_waiting_and_it_is_said(
     for damage in (b"", whole[:-20], whole.replace(b'"schema_version":1', b'"schema_version":9')):
         hive.bank_file.write_bytes(damage)
         with pytest.raises(BankUnreadable):
-            folded(sqlite_store, bank, clock)
-        assert waiting(sqlite_store) == 1
+            folded(sqlite_store, bank, hive, clock)
+        assert waiting(sqlite_store, hive) == 1
     hive.bank_file.unlink()
     with pytest.raises(BankUnreadable):
-        folded(sqlite_store, bank, clock)
+        folded(sqlite_store, bank, hive, clock)
     hive.bank_file.write_bytes(whole)
-    assert folded(sqlite_store, bank, clock) == ("rejection:AP-1",)
+    assert folded(sqlite_store, bank, hive, clock) == ("rejection:AP-1",)
 
 
 def test_a_crash_between_folding_and_saying_so_changes_nothing(
@@ -140,8 +143,8 @@ def test_a_crash_between_folding_and_saying_so_changes_nothing(
     recorded(sqlite_store, make(1), make(2))
     bank.learn(make(1), make(2))  # folded, and then the process was gone
     version = bank.version
-    assert len(folded(sqlite_store, bank, clock)) == 2
-    assert (bank.version, waiting(sqlite_store)) == (version, 0)
+    assert len(folded(sqlite_store, bank, hive, clock)) == 2
+    assert (bank.version, waiting(sqlite_store, hive)) == (version, 0)
 
 
 def test_what_is_dated_in_the_future_waits_for_its_time_and_holds_up_nobody(
@@ -149,9 +152,9 @@ def test_what_is_dated_in_the_future_waits_for_its_time_and_holds_up_nobody(
 ) -> None:
     bank = new_bank(hive, clock)
     recorded(sqlite_store, make(1, at=clock() + timedelta(days=1)), make(2))
-    assert folded(sqlite_store, bank, clock) == ("rejection:AP-2",)
+    assert folded(sqlite_store, bank, hive, clock) == ("rejection:AP-2",)
     clock.step(days=1)
-    assert folded(sqlite_store, bank, clock) == ("rejection:AP-1",)
+    assert folded(sqlite_store, bank, hive, clock) == ("rejection:AP-1",)
 
 
 def test_what_cannot_be_read_is_named_and_holds_up_nobody(
@@ -162,10 +165,10 @@ def test_what_cannot_be_read_is_named_and_holds_up_nobody(
     broken = update(table).where(table.c.event_id == "rejection:AP-1")
     with sqlite_store.transaction() as conn:
         conn.execute(broken.values(document='{"outcome": "opened"}'))
-    assert folded(sqlite_store, bank, clock) == ("rejection:AP-2",)
+    assert folded(sqlite_store, bank, hive, clock) == ("rejection:AP-2",)
     with sqlite_store.read() as conn:
-        assert unreadable(conn) == ["rejection:AP-1"]
-    assert waiting(sqlite_store) == 1
+        assert unreadable(conn, hive.chain_id()) == ["rejection:AP-1"]
+    assert waiting(sqlite_store, hive) == 1
 
 
 def test_four_who_fold_at_once_lose_nothing(
@@ -177,11 +180,11 @@ def test_four_who_fold_at_once_lose_nothing(
 
     async def all_of_them() -> None:
         banks = [Bank(hive.bank_file, policy, clock) for _ in range(4)]
-        await asyncio.gather(*(fold_pending(store, bank, clock) for bank in banks))
+        await asyncio.gather(*(fold_pending(store, bank, hive, clock) for bank in banks))
 
     asyncio.run(all_of_them())
     assert len(learned(Bank(hive.bank_file, policy, clock))) == 40
-    assert waiting(store) == 0
+    assert waiting(store, hive) == 0
 
 
 def new_policy() -> Any:
@@ -218,16 +221,16 @@ def test_a_process_that_is_killed_while_folding_leaves_nothing_half_done(
             hive = Hive.open(Path({str(hive.path)!r}), sandbox=True)
             now = lambda: datetime.fromisoformat({clock().isoformat()!r})
             bank = Killed(hive.bank_file, load_config().policy.bank, now)
-            asyncio.run(lessons.fold_pending(open_store(hive), bank, now))
+            asyncio.run(lessons.fold_pending(open_store(hive), bank, hive, now))
             """
         )
     )
     env = os.environ | {"PYTHONPATH": str(Path.cwd())}
     done = subprocess.run([sys.executable, str(script)], env=env, timeout=60, check=False)
     assert done.returncode == -signal.SIGKILL
-    assert (waiting(sqlite_store), len(learned(bank))) == (2, 2)
-    assert len(folded(sqlite_store, bank, clock)) == 2
-    assert waiting(sqlite_store) == 0
+    assert (waiting(sqlite_store, hive), len(learned(bank))) == (2, 2)
+    assert len(folded(sqlite_store, bank, hive, clock)) == 2
+    assert waiting(sqlite_store, hive) == 0
 
 
 def test_a_lesson_of_a_decision_has_its_scope_hashes_and_structure(clock: Any) -> None:
@@ -271,3 +274,53 @@ def test_a_write_makes_anew_only_the_lines_of_items_that_changed(
     other = hive.path / "other.json"
     write_document(other, bank.items(), int(bank.version.split("+")[0]))
     assert other.read_bytes() == text
+
+
+def test_each_hive_folds_every_lesson_of_the_database_into_its_own_bank(
+    store: Store, hive: Hive, clock: Any, make: Make, tmp_path: Path
+) -> None:
+    other = Hive.open(tmp_path / "other", sandbox=True)
+    mine, theirs = new_bank(hive, clock), new_bank(other, clock)
+    recorded(store, make(1), make(2))
+    assert len(folded(store, mine, hive, clock)) == 2
+    recorded(store, make(3))
+    assert (waiting(store, hive), waiting(store, other)) == (1, 3)
+    assert len(folded(store, theirs, other, clock)) == 3
+    assert len(folded(store, mine, hive, clock)) == 1
+    assert mine.items() == theirs.items()
+    assert (folded(store, mine, hive, clock), folded(store, theirs, other, clock)) == ((), ())
+
+
+def test_between_two_looks_at_everything_only_the_latest_are_looked_at(
+    store: Store, hive: Hive, clock: Any, make: Make
+) -> None:
+    """What was committed late enough to be missed is found by the next look at everything."""
+    ticks = [0.0]
+    folding = Folding(store, new_bank(hive, clock), hive, clock, lambda: ticks[0])
+    assert asyncio.run(folding.fold()) == ()
+    recorded(store, make(1, at=clock() - timedelta(minutes=10)))
+    assert asyncio.run(folding.fold()) == ("rejection:AP-1",)
+    recorded(store, make(2, at=clock() - timedelta(hours=1)))
+    assert asyncio.run(folding.fold()) == ()
+    ticks[0] = 300.0
+    assert asyncio.run(folding.fold()) == ("rejection:AP-2",)
+
+
+def test_an_act_of_a_person_reaches_the_banks_of_other_hives(
+    store: Store, hive: Hive, clock: Any, make: Make, tmp_path: Path
+) -> None:
+    other = Hive.open(tmp_path / "other", sandbox=True)
+    mine, theirs = new_bank(hive, clock), new_bank(other, clock)
+    recorded(store, make(1))
+    folded(store, mine, hive, clock)
+    item = next(one for one in mine.items() if one.kind == "hard_rule")
+    clock.step(seconds=60)
+    act = ItemAction(
+        event_id="act:A-1", at=clock(), action="retired", actor="U-1", text="No.", key=key_of(item)
+    )
+    with store.transaction() as conn:
+        assert record_lesson(conn, act, iso(clock()))
+    folded(store, theirs, other, clock)
+    folded(store, mine, hive, clock)
+    assert [one.status for one in theirs.items() if one.id == item.id] == ["retired"]
+    assert mine.items() == theirs.items()

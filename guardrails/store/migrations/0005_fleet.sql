@@ -39,7 +39,9 @@ ALTER TABLE run_items ADD COLUMN claimed_by VARCHAR(40);
 ALTER TABLE deliveries ADD COLUMN claimed_by VARCHAR(40);
 ALTER TABLE inbox ADD COLUMN claimed_by VARCHAR(40);
 
--- Which hive's bank holds which lesson.
+-- Which hive's bank holds which lesson. All are folded once more, which changes no bank.
+DROP INDEX ix_lessons_folded_at;
+ALTER TABLE lessons DROP COLUMN folded_at;
 CREATE TABLE lesson_folds (
     chain VARCHAR(80) NOT NULL,
     event_id VARCHAR(200) NOT NULL,

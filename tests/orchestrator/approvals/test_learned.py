@@ -64,7 +64,7 @@ async def test_a_yes_whose_email_is_out_counts_for_its_pattern_once(here: Waitin
     assert (lesson["outcome"], lesson["trust"], lesson["actor"]) == (
         "approval_sent", "human", here.who("Ada").id,
     )  # fmt: skip
-    await fold_pending(desk.store, desk.bank, desk.clock)
+    await fold_pending(desk.store, desk.bank, desk.hive, desk.clock)
     (item,) = [one for one in desk.bank.items() if one.kind == "learned_failure"]
     assert (item.alpha, item.beta) == (0, 1)
 

@@ -115,7 +115,7 @@ def test_facts_are_what_stands_in_the_tables(store: Store, clock: SteppableClock
         ])  # fmt: skip
         pause(conn, EVERYBODY, clock() + HOUR, "5 bounces", clock())
         raise_alerts(conn, DAY, "clay", 41_000_000, 50_000_000, clock())
-        facts = read_facts(conn, clock, DAY, HOUR)
+        facts = read_facts(conn, clock, DAY, HOUR, "sandbox")
     assert facts.inbox == Queue(2, clock() - HOUR)
     assert facts.inbox_failed == 1
     assert facts.visitors == Queue(1, clock() - HOUR)
@@ -148,7 +148,7 @@ def test_a_breaker_is_open_since_it_was_last_closed(store: Store, clock: Steppab
                 (20, "read", "half_open"), (10, "read", "open"), (55, "write", "open"),
             )
         ])  # fmt: skip
-        (one,) = read_facts(conn, clock, DAY, HOUR).breakers
+        (one,) = read_facts(conn, clock, DAY, HOUR, "sandbox").breakers
     assert (one.vendor, one.operation_class, one.state) == ("ghl", "read", "open")
     assert one.since == clock() - timedelta(minutes=30)
 
@@ -169,7 +169,7 @@ def test_a_key_is_refused_by_real_answers_and_not_by_chaos(
             failure(4, vendor="clay", injected="http_401"),
             failure(5, vendor="rb2b", at=iso(clock() - 2 * HOUR)),
         ])  # fmt: skip
-        (one,) = read_facts(conn, clock, DAY, HOUR).keys
+        (one,) = read_facts(conn, clock, DAY, HOUR, "sandbox").keys
     assert (one.vendor, one.count) == ("ghl", 2)
 
 

@@ -14,7 +14,7 @@ from guardrails.audit import AuditLog
 from guardrails.bank import Bank
 from guardrails.clock import iso
 from guardrails.identity import recipient_hash, subject_hash
-from guardrails.lessons import fold_pending
+from guardrails.lessons import fold_pending, pending_count
 from guardrails.model import Mode
 from guardrails.store import Store
 from guardrails.store.people_tables import lessons, outcomes
@@ -69,7 +69,7 @@ class Stage:
             in_mode(Mode.LIVE),
             self.clock,
             withdraw=self._withdraw,
-            fold=lambda: fold_pending(self.store, self.bank, self.clock),
+            fold=lambda: fold_pending(self.store, self.bank, self.desk.hive, self.clock),
             tell=self._tell,
         )
 
@@ -148,6 +148,10 @@ class Stage:
 
     def lessons(self) -> list[dict[str, Any]]:
         return self.rows(lessons)
+
+    def waiting(self) -> int:
+        with self.store.read() as conn:
+            return pending_count(conn, self.desk.hive.chain_id())
 
     def outcome(self) -> dict[str, Any]:
         (row,) = self.rows(outcomes)

@@ -13,6 +13,7 @@ from sqlalchemy import delete
 
 from guardrails.bank import create_bank
 from guardrails.lessons import fold_pending
+from guardrails.store.fleet_tables import lesson_folds
 from guardrails.store.people_tables import lessons, outcomes
 from guardrails.store.tables import suppressions
 from guardrails.store.write_tables import sending_pauses
@@ -57,7 +58,7 @@ def bodies(stage: Stage, people: list[Person], picked: list[Picked]) -> list[dic
 def emptied(stage: Stage) -> None:
     """Outcomes, lessons, suppressions, pauses and bank as on the first day."""
     with stage.store.transaction() as conn:
-        for table in (outcomes, lessons, suppressions, sending_pauses):
+        for table in (outcomes, lessons, lesson_folds, suppressions, sending_pauses):
             conn.execute(delete(table))
     for file in stage.desk.hive.path.glob("reasoning_bank.json*"):
         file.unlink()
@@ -107,7 +108,7 @@ def test_twenty_at_once_come_to_the_same_as_one_after_the_other(stage: Stage) ->
         at = stage.clock()
         twice = [*events, *events]
         await asyncio.gather(*(stage.outcomes.handle("instantly", one, at) for one in twice))
-        await fold_pending(stage.store, stage.bank, stage.clock)
+        await fold_pending(stage.store, stage.bank, stage.desk.hive, stage.clock)
 
     asyncio.run(all_at_once())
     assert state(stage) == expected

@@ -28,8 +28,8 @@ def test_from_the_webhook_to_the_golden_set(stage_of_both: Stage) -> None:
     now = stage.clock()
     with stage.store.read() as conn:
         wishes = open_wishes(conn, now - REACH)
-        folded = folded_since(conn, now - timedelta(hours=1))
-        queue = queue_of(conn)
+        folded = folded_since(conn, stage.desk.hive.chain_id(), now - timedelta(hours=1))
+        queue = queue_of(conn, stage.desk.hive.chain_id())
         assert words_of_people(conn) == {}
     assert {wish.email for wish in wishes} == {ana.email}
     assert len(wishes) == 2

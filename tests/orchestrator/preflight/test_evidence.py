@@ -112,7 +112,7 @@ async def test_five_approved_and_one_rejected_on_these_versions_count(
             )
     assert check_approvals(yard.ground()).result == "ok"
     assert check_learned(yard.ground()).result == "fail"  # queued, and not in the bank yet
-    await fold_pending(yard.desk.store, yard.desk.bank, yard.desk.clock)
+    await fold_pending(yard.desk.store, yard.desk.bank, yard.desk.hive, yard.desk.clock)
     assert check_learned(yard.ground()).seen == "1 of 1 rejections stand in the bank"
     other = check_approvals(of_other_code(yard.ground()))
     assert other.result == "fail"
