@@ -48,4 +48,4 @@ def ensure_hive(
 
 def is_new(hive: Hive) -> bool:
     """Whether nothing was ever decided or stored here."""
-    return not hive.database_file.exists() and not any(hive.audit_dir.glob("*.jsonl"))
+    return not hive.database_file.exists() and not hive.has_audit()

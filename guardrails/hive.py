@@ -18,7 +18,9 @@ from pathlib import Path
 from guardrails.errors import ConfigError, NotFound
 
 SCHEMA = 1
-SANDBOX_CHAIN = "sandbox"
+_OLD_SANDBOX_CHAIN = "sandbox"  # of sandbox hives from before each had a chain of its own
+_SANDBOX_PREFIX = "sandbox-"
+_HEX = frozenset("0123456789abcdef")
 _SANDBOX_SALT = hashlib.sha256(b"chiefaiofficer-swarm sandbox: reproducible, not secret").digest()
 _MARKER = "hive.json"
 _RESTORE_KEYS = "Restore keys/ from its backup: without it, known people are not recognised."
@@ -117,20 +119,30 @@ class Hive:
         return _SANDBOX_SALT if self.sandbox else bytes.fromhex(self._secret("salt", 64))
 
     def chain_id(self) -> str:
-        """Name of this hive's audit chain: 16 random hex digits, and `sandbox` in the sandbox.
+        """Name of this hive's audit chain, which no other hive has: 16 random hex digits, and
+        `sandbox-` with 8 of them in the sandbox.
 
         Raises:
             ConfigError: the file is unreadable or torn.
         """
-        return SANDBOX_CHAIN if self.sandbox else self._secret("chain_id", 16)
+        if not self.sandbox:
+            return self._secret("chain_id", 16)
+        if not (self.keys_dir / "chain_id").exists():
+            return _OLD_SANDBOX_CHAIN
+        return self._secret("chain_id", 8, _SANDBOX_PREFIX)
 
-    def _secret(self, name: str, length: int) -> str:
+    def has_audit(self) -> bool:
+        """Whether any day was ever recorded here, compressed since or not. Raises OSError."""
+        return any(self.audit_dir.glob("*.jsonl")) or any(self.audit_dir.glob("*.jsonl.gz"))
+
+    def _secret(self, name: str, length: int, prefix: str = "") -> str:
         path = self.keys_dir / name
         try:
             text = path.read_text(encoding="ascii").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path}: cannot be read", remedy=_RESTORE_KEYS) from error
-        if len(text) != length or not set(text) <= set("0123456789abcdef"):
+        digits = text.removeprefix(prefix)
+        if len(text) != len(prefix) + length or len(digits) != length or not set(digits) <= _HEX:
             raise ConfigError(f"{path}: is damaged", remedy=_RESTORE_KEYS)
         return text
 
@@ -149,16 +161,16 @@ class Hive:
         marker = self.path / _MARKER
         if not marker.exists():
             self._refuse_orphans()
+            # Before the marker: a marked hive without them has lost them, and a new salt would
+            # make every suppression in it unrecognisable.
             if not self.sandbox:
-                # Before the marker: a marked hive without them has lost them, and a new salt
-                # would make every suppression in it unrecognisable.
                 create_once(self.keys_dir / "salt", secrets.token_hex(32).encode())
-                create_once(self.keys_dir / "chain_id", secrets.token_hex(8).encode())
+            create_once(self.keys_dir / "chain_id", _new_chain(self.sandbox).encode())
         self._check_marker(create_once(marker, _marker_text(self.sandbox)))
 
     def _refuse_orphans(self) -> None:
         found = [item for item in (self.database_file, self.bank_file) if item.exists()]
-        found += self.audit_dir.glob("*.jsonl")
+        found += self.audit_dir.glob("*.jsonl*")
         # Looked at again: another process may have completed the hive in between.
         if found and not (self.path / _MARKER).exists():
             raise ConfigError(
@@ -184,6 +196,10 @@ class Hive:
                 f"{self.path} was made for {made} and is not opened for {wanted}",
                 remedy="Give --hive another directory; `--sandbox` decides which kind it is.",
             )
+
+
+def _new_chain(sandbox: bool) -> str:
+    return _SANDBOX_PREFIX + secrets.token_hex(4) if sandbox else secrets.token_hex(8)
 
 
 def _marker_text(sandbox: bool) -> bytes:

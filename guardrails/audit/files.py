@@ -1,8 +1,8 @@
 """The audit's day files. Owns: the lock between processes, durable appends, reading line by line.
 
 A line is whole or it is not there: an append that fails is taken back, and what a crash left
-unfinished is cut off by the next writer, since nobody was told of it. Memory use does not grow
-with the files.
+unfinished is cut off by the next writer, since nobody was told of it. A closed day may be
+compressed: readers see no difference. Memory use does not grow with the files.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from guardrails.audit.packed import contents
 from guardrails.audit.records import MAX_BYTES
 from guardrails.errors import AuditUnwritable
 from guardrails.hive import sync_directory
 
 LOCK_S = 30.0
-_DAY_FILE = re.compile(r"\d{4}-\d{2}-\d{2}\.jsonl\Z")
+_DAY_FILE = re.compile(r"(\d{4}-\d{2}-\d{2})\.jsonl(?:\.gz)?\Z")
 _CHUNK = 64 * 1024
 
 
@@ -42,23 +43,34 @@ class Line:
 
 
 class DayFiles:
-    """The `YYYY-MM-DD.jsonl` files of one directory; other names in it are not looked at."""
+    """The `YYYY-MM-DD.jsonl` files of one directory, and compressed ones (`.jsonl.gz`); other
+    names in it are not looked at. Where a day has both, the compressed one is not read.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
     def path(self, day: str) -> Path:
-        """File of `day` (YYYY-MM-DD)."""
+        """File of `day` (YYYY-MM-DD) while it is open."""
         return self._directory / f"{day}.jsonl"
+
+    def packed_path(self, day: str) -> Path:
+        """The same, compressed."""
+        return self._directory / f"{day}.jsonl.gz"
+
+    def where(self, day: str) -> Path:
+        """The file that is read for `day`; the open one's name when there is none."""
+        path, other = self.path(day), self.packed_path(day)
+        return other if other.exists() and not path.exists() else path
 
     def days(self) -> list[str]:
         """Days that have a file, oldest first. Raises OSError."""
-        found = self._directory.iterdir()
-        return sorted(path.stem for path in found if _DAY_FILE.match(path.name))
+        names = (_DAY_FILE.match(path.name) for path in self._directory.iterdir())
+        return sorted({name[1] for name in names if name})
 
     def state(self, day: str) -> tuple[int, int]:
         """Inode and size of a day's file: another pair means somebody wrote. Raises OSError."""
-        found = self.path(day).stat()
+        found = self.where(day).stat()
         return found.st_ino, found.st_size
 
     @contextmanager
@@ -129,25 +141,42 @@ class DayFiles:
 
     def line_at(self, day: str, offset: int) -> bytes:
         """The line that begins at `offset`. Raises OSError."""
-        with self.path(day).open("rb") as file:
-            file.seek(offset)
-            return file.readline(MAX_BYTES + 1)
+        line = next(self.lines(day, offset), None)
+        return line.content if line else b""
 
     def lines(self, day: str, offset: int = 0) -> Iterator[Line]:
-        """The lines of a day from `offset` on, one in memory at a time. Raises OSError.
+        """The lines of a day from `offset` on, few in memory at a time. Raises OSError.
 
         A line longer than any record ends the iteration, reported as incomplete.
         """
-        with self.path(day).open("rb") as file:
+        for number, (start, content) in enumerate(self._contents(day, offset), 1):
+            complete = content.endswith(b"\n")
+            yield Line(day, number, start, content, complete)
+            if not complete:
+                return
+
+    def _contents(self, day: str, offset: int) -> Iterator[tuple[int, bytes]]:
+        try:
+            file = self.path(day).open("rb")
+        except FileNotFoundError:
+            if not self.packed_path(day).exists():
+                raise
+            yield from _unpacked_lines(self.packed_path(day), offset)
+            return
+        with file:
             file.seek(offset)
-            number = 0
             while content := file.readline(MAX_BYTES + 1):
-                number += 1
-                complete = content.endswith(b"\n")
-                yield Line(day, number, offset, content, complete)
-                if not complete:
-                    return
+                yield offset, content
                 offset += len(content)
+
+
+def _unpacked_lines(path: Path, offset: int) -> Iterator[tuple[int, bytes]]:
+    for start, content in contents(path, offset):
+        place = max(0, offset - start)
+        while place < len(content):
+            end = content.find(b"\n", place) + 1 or len(content)
+            yield start + place, content[place:end]
+            place = end
 
 
 def _take(descriptor: int) -> None:

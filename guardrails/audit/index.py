@@ -1,17 +1,23 @@
-"""The audit's rows in the database. Owns: the anchor of the chain and where each record stands.
+"""The audit's rows in the database. Owns: the anchor of the chain, where each record stands, and
+which decisions are taken.
 
-Both are derived from the files, except that the anchor is what the files must not fall behind.
+Rows are derived from the files, except that the anchor is what the files must not fall behind. On
+a database that machines share a row holds the record's line too, since nobody else can read this
+machine's files; and a decision is claimed here before its record is written, so that of two
+machines one records it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, Executable, bindparam, delete, insert, select, update
 
-from guardrails.audit.records import GENESIS, AuditHead, AuditRef, Record
+from guardrails.audit.records import GENESIS, AuditHead, AuditRef, Record, line_of
+from guardrails.errors import AuditBroken
 from guardrails.store import insert_if_absent
 from guardrails.store.tables import audit_heads, audit_index
 
@@ -20,11 +26,20 @@ from guardrails.store.tables import audit_heads, audit_index
 class Place:
     """Where a record stands, and the hash it must have."""
 
+    chain: str
     seq: int
     audit_id: str
     day: str
     offset: int
     hash: str
+
+
+@cache
+def _claim_statement() -> Executable:
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - most processes use SQLite
+
+    statement = postgresql.insert(audit_index).on_conflict_do_nothing()
+    return statement.returning(audit_index.c.seq)
 
 
 class AuditIndex:
@@ -46,6 +61,7 @@ class AuditIndex:
         ).where(audit_index.c.decision_id.in_(bindparam("decisions", expanding=True)))
         self._insert = insert(audit_index)
         place = (
+            audit_index.c.chain,
             audit_index.c.seq,
             audit_index.c.audit_id,
             audit_index.c.day,
@@ -56,9 +72,7 @@ class AuditIndex:
         # One query for each name, and no condition on the chain: SQLite would walk the whole
         # chain by its primary key rather than use the index of the name.
         self._finds = [
-            select(audit_index.c.chain, *place)
-            .where(column == bindparam("name"))
-            .order_by(audit_index.c.seq.desc())
+            select(*place).where(column == bindparam("name")).order_by(audit_index.c.seq.desc())
             for column in (audit_index.c.audit_id, audit_index.c.decision_id, audit_index.c.lead_id)
         ]
 
@@ -82,24 +96,50 @@ class AuditIndex:
             for row in rows
         }
 
-    def add(
-        self, conn: Connection, records: Sequence[tuple[Record, str, int]], *, again: bool = False
-    ) -> None:
-        """Index (record, day, offset) triples, in order, and move the anchor to the last.
+    def claim(self, conn: Connection, records: Sequence[tuple[Record, str, int]]) -> bool:
+        """Index (record, day, offset) triples that are about to be written, in order, and move
+        the anchor to the last.
 
-        Args:
-            again: they were found in the file: a decision that another machine has recorded
-                meanwhile keeps that machine's row.
+        Waits for another machine that claims one of their decisions at this moment.
+
+        Returns:
+            False when it was too late for one of them: nothing is indexed.
         """
-        if not records:
-            return
-        rows = [self._row(record, day, offset) for record, day, offset in records]
-        if again:
-            for row in rows:
-                insert_if_absent(conn, audit_index, row)
-        else:
+        rows = [self._row(conn, record, day, offset) for record, day, offset in records]
+        if conn.dialect.name == "sqlite":  # one writer at a time: nobody came in between
             conn.execute(self._insert, rows)
-        last = records[-1][0]
+        else:
+            # All machines claim in the same order: none waits for one that waits for it.
+            rows.sort(key=lambda row: row["decision_id"] or "")
+            if len(conn.execute(_claim_statement(), rows).all()) < len(rows):
+                first = records[0][0]["seq"]
+                mine = (audit_index.c.chain == self._chain, audit_index.c.seq >= first)
+                ours = audit_index.c.audit_id.in_([row["audit_id"] for row in rows])
+                conn.execute(delete(audit_index).where(*mine, ours))
+                return False
+        self._move_to(conn, records[-1][0])
+        return True
+
+    def add_found(self, conn: Connection, records: Sequence[tuple[Record, str, int]]) -> None:
+        """The same for records that a crash left in the file without their rows.
+
+        A decision that another machine has recorded meanwhile is that machine's: our record of
+        it was acknowledged to nobody. It keeps its place in the chain and is found by no name.
+
+        Raises:
+            AuditBroken: another record is indexed in the place of one of them.
+        """
+        for record, day, offset in records:
+            row = self._row(conn, record, day, offset)
+            if insert_if_absent(conn, audit_index, row):
+                continue
+            row |= {"decision_id": None, "lead_id": None}
+            row["audit_id"] = f"{record['audit_id']}~{self._chain}"
+            if not insert_if_absent(conn, audit_index, row):
+                raise AuditBroken(f"another record is indexed as {record['seq']} of this chain")
+        self._move_to(conn, records[-1][0])
+
+    def _move_to(self, conn: Connection, last: Record) -> None:
         conn.execute(self._move, {"s": last["seq"], "h": last["hash"], "at": last["at"]})
 
     def place(self, conn: Connection, seq: int) -> Place | None:
@@ -107,13 +147,23 @@ class AuditIndex:
         row = conn.execute(self._places.where(audit_index.c.seq == seq)).first()
         return Place(*row) if row else None
 
-    def find(self, conn: Connection, name: str) -> Place | None:
-        """The record with this audit or decision id, else the latest of this lead."""
+    def find(self, conn: Connection, name: str) -> list[Place]:
+        """The record with this audit or decision id, in whichever chain; else the latest of this
+        lead in each chain.
+        """
         for query in self._finds:
+            latest: dict[str, Place] = {}
             for row in conn.execute(query, {"name": name}):
-                if row.chain == self._chain:
-                    return Place(*row[1:])
-        return None
+                latest.setdefault(row.chain, Place(*row))
+            if latest:
+                return list(latest.values())
+        return []
+
+    def line(self, conn: Connection, place: Place) -> bytes | None:
+        """The line of a record, where rows hold it."""
+        here = (audit_index.c.chain == place.chain, audit_index.c.seq == place.seq)
+        text = conn.execute(select(audit_index.c.line).where(*here)).scalar_one_or_none()
+        return None if text is None else text.encode()
 
     def places(self, conn: Connection) -> Iterator[Place]:
         """All of them in order, few in memory at a time."""
@@ -121,7 +171,9 @@ class AuditIndex:
         for row in conn.execute(query.execution_options(yield_per=500)):
             yield Place(*row)
 
-    def _row(self, record: Record, day: str, offset: int) -> dict[str, Any]:
+    def _row(self, conn: Connection, record: Record, day: str, offset: int) -> dict[str, Any]:
         copied = ("seq", "audit_id", "decision_id", "lead_id", "run_id", "hash")
         row = {name: record[name] for name in copied}
-        return {**row, "chain": self._chain, "day": day, "offset": offset}
+        # On SQLite the database lies beside the files, and everybody who opens it reads them.
+        line = None if conn.dialect.name == "sqlite" else line_of(record).decode()
+        return {**row, "chain": self._chain, "day": day, "offset": offset, "line": line}

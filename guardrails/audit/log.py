@@ -1,9 +1,11 @@
 """The audit log of one hive. Owns: recording decisions before anybody acts on them (P2).
 
 A record is on disk (fsync) and anchored in the database before `record` returns. Order of an
-append: lock, database transaction, file, fsync, index and anchor, commit. A crash in between
-leaves records in the file beyond the anchor; the next append indexes them first, so a retried
-decision finds its record. Refuses to append to files that lack what the anchor says (P6).
+append: lock, database transaction, index and anchor, file, fsync, commit. The index comes first
+because it decides between two machines that record one decision: the second waits for the first
+one's commit and is given that record. A crash in between leaves records in the file beyond the
+anchor; the next append indexes them first, so a retried decision finds its record. Refuses to
+append to files that lack what the anchor says (P6).
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from guardrails.audit.files import DayFiles
-from guardrails.audit.index import AuditIndex
+from guardrails.audit.index import AuditIndex, Place
 from guardrails.audit.records import (
     GENESIS,
     AuditEntry,
@@ -79,21 +81,32 @@ class AuditLog:
         return await asyncio.wrap_future(self._batcher.submit(fit))
 
     def find(self, name: str) -> Record | None:
-        """The record of an audit id or a decision id, or the latest of a lead id; from disk.
+        """The record of an audit id or a decision id, or the latest of a lead id.
+
+        Our own is read from its file; another machine's from the database, and believed if it
+        hashes to what the index says.
 
         Raises:
-            AuditBroken: it is indexed, and the file does not hold it any more.
+            AuditBroken: it is indexed, and is not there any more as it was written.
             StoreUnavailable: the index cannot be read.
         """
         with self._store.read() as conn:
-            place = self._index.find(conn, name)
-        if place is None:
-            return None
+            places = self._index.find(conn, name)
+            told = {p: self._index.line(conn, p) for p in places if p.chain != self._chain}
+        found = [self._opened(place, told.get(place)) for place in places]
+        return max(found, key=lambda record: str(record["at"]), default=None)
+
+    def _opened(self, place: Place, line: bytes | None) -> Record:
         try:
-            record = opened(self._files.line_at(place.day, place.offset))
+            if place.chain == self._chain:
+                line = self._files.line_at(place.day, place.offset)
+            if line is None:
+                raise AuditBroken(f"record {place.audit_id} stands in another machine's files only")
+            record = opened(line)
         except (OSError, ValueError) as error:
             raise AuditBroken(f"record {place.audit_id} cannot be read back: {error}") from error
-        if record["hash"] != place.hash or record["audit_id"] != place.audit_id:
+        stands = (record["hash"], record["audit_id"], record["chain"])
+        if stands != (place.hash, place.audit_id, place.chain):
             raise AuditBroken(f"record {place.audit_id} was replaced by another one")
         return record
 
@@ -145,13 +158,30 @@ class AuditLog:
         with self._store.transaction() as conn:
             if self._index.anchor(conn) != tail.head:
                 raise AuditBroken("the anchor in the database is not the last record's")
-            wanted = {entry.decision_id for entry in entries if entry.decision_id}
-            known = self._index.recorded(conn, wanted)
-            refs, records, content = self._build(entries, known, tail.head)
-            if records:
-                tail = self._write(conn, records, content, tail)
+            refs, tail = self._claimed(conn, entries, tail)
         self._tail = tail
         return refs
+
+    def _claimed(
+        self, conn: Connection, entries: Sequence[AuditEntry], tail: Tail
+    ) -> tuple[list[AuditRef], Tail]:
+        wanted = {entry.decision_id for entry in entries if entry.decision_id}
+        before = -1
+        while True:
+            known = self._index.recorded(conn, wanted)
+            if len(known) == before:
+                raise AuditBroken("the index holds a record that this chain does not")
+            before = len(known)
+            refs, records, content = self._build(entries, known, tail.head)
+            if not records:
+                return refs, tail
+            # A clock that went back must not put a record into a file before the last one.
+            day = max(records[-1][0]["at"][:10], tail.day)
+            base = tail.state[1] if day == tail.day else 0
+            placed = [(record, day, base + offset) for record, offset in records]
+            if self._index.claim(conn, placed):
+                return refs, self._write(placed[-1][0], day, base, content)
+            # Another machine has recorded one of them a moment ago: that is the record of it.
 
     def _build(
         self, entries: Sequence[AuditEntry], known: dict[str, AuditRef], head: AuditHead
@@ -191,18 +221,9 @@ class AuditLog:
             "prev": head.hash,
         }
 
-    def _write(
-        self,
-        conn: Connection,
-        records: Sequence[tuple[Record, int]],
-        content: bytes,
-        tail: Tail,
-    ) -> Tail:
-        # A clock that went back must not put a record into a file before the last one.
-        last = records[-1][0]
-        day = max(last["at"][:10], tail.day)
-        base = self._files.append(day, content)
-        self._index.add(conn, [(record, day, base + offset) for record, offset in records])
+    def _write(self, last: Record, day: str, base: int, content: bytes) -> Tail:
+        if self._files.append(day, content) != base:
+            raise AuditUnwritable(f"{day}: the audit's file has another length than was written")
         return Tail(AuditHead(last["seq"], last["hash"]), day, self._files.state(day))
 
     def _current(self) -> Tail | None:

@@ -137,7 +137,12 @@ def without_addresses(value: Any) -> Any:
 def sealed(record: Record) -> tuple[Record, bytes]:
     """`record` with its hash, and the line that goes into the file."""
     full = {**record, "hash": _hash(record)}
-    return full, canonical_json(full) + b"\n"
+    return full, line_of(full)
+
+
+def line_of(record: Record) -> bytes:
+    """The line of a sealed record."""
+    return canonical_json(record) + b"\n"
 
 
 def opened(line: bytes) -> Record:

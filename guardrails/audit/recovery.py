@@ -1,8 +1,9 @@
 """What the next writer finds. Owns: bringing files and anchor together after a crash.
 
 Cuts off an unfinished last line, which nobody was told of; indexes whole records beyond the
-anchor, so that a retried decision finds its record. Changes nothing when the files lack what the
-anchor says: that is no crash.
+anchor, so that a retried decision finds its record. They are not cut off as well: a database that
+was restored from a backup is behind records that were acknowledged. Changes nothing when the files
+lack what the anchor says: that is no crash.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ def _beyond(
 def _index(store: Store, index: AuditIndex, batch: list[tuple[Record, str, int]]) -> None:
     if batch:
         with store.transaction() as conn:
-            index.add(conn, batch, again=True)
+            index.add_found(conn, batch)
         batch.clear()
 
 

@@ -68,7 +68,7 @@ def _walk(walk: _Walk, chain: str, files: DayFiles, anchor: AuditHead | None) ->
     try:
         days = files.days()
         for day in days:
-            walk.file, walk.line = files.path(day).name, 0
+            walk.file, walk.line = files.where(day).name, 0
             for line in files.lines(day):
                 walk.line = line.number
                 if not line.complete and day == days[-1] and _is_beyond(walk, anchor):
@@ -109,7 +109,7 @@ def _missing_file(
     expected = walk.head.seq + 1
     with store.read() as conn:
         place = index.place(conn, expected)
-    if place is None or files.path(place.day).exists():
+    if place is None or files.where(place.day).exists():
         return None
     return BadRecord(files.path(place.day).name, 0, expected, "the whole file is gone")
 
@@ -126,6 +126,6 @@ def _first_rewritten(files: DayFiles, index: AuditIndex, store: Store) -> BadRec
         for line, place in zip(lines, index.places(conn), strict=False):
             record = opened(line.content)
             if record["hash"] != place.hash:
-                name = files.path(line.day).name
+                name = files.where(line.day).name
                 return BadRecord(name, line.number, place.seq, "rewritten: not what was indexed")
     return None

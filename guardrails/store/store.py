@@ -60,7 +60,11 @@ class Store:
             if self._is_sqlite:
                 conn.exec_driver_sql("BEGIN IMMEDIATE")
             yield conn
-            conn.commit()
+            try:
+                conn.commit()
+            except BaseException:
+                conn.invalidate()  # it may still be within the transaction: not for anybody else
+                raise
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

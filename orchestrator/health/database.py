@@ -31,9 +31,7 @@ class Database:
     def never_was(self) -> bool:
         """Whether nothing was ever started here: no database, and no record that misses one."""
         return (
-            not self._url
-            and not self._hive.database_file.exists()
-            and not any(self._hive.audit_dir.glob("*.jsonl"))
+            not self._url and not self._hive.database_file.exists() and not self._hive.has_audit()
         )
 
     def store(self) -> Store:

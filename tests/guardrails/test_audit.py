@@ -181,21 +181,50 @@ async def test_a_commit_that_fails_after_the_fsync_raises_and_doubles_nothing(
     log: AuditLog, hive: Hive, store: Store
 ) -> None:
     await log.record([entry("d-0")])
-    with store.transaction() as conn:  # the row that only the step after the fsync can hit
-        conn.execute(audit_index.insert().values(_taken(seq=2)))
+    with store.transaction() as conn:
+        for statement in _COMMITS_FAIL[store.dialect]:
+            conn.execute(text(statement))
     with pytest.raises(StoreUnavailable):
         await log.record([entry("d-1")])
     assert [item["seq"] for item in lines(hive)] == [1, 2]
     with store.transaction() as conn:
-        conn.execute(delete(audit_index).where(audit_index.c.seq == 2))
+        conn.execute(text("DROP TRIGGER doubt" + (" ON audit_index" * (store.dialect[0] == "p"))))
     [again] = await log.record([entry("d-1")])
     assert (again.existing, again.seq, len(lines(hive))) == (True, 2, 2)
     assert log.verify().ok
 
 
-def _taken(seq: int) -> dict[str, object]:
+# A row that refers to nothing: only the commit, after the fsync, finds out.
+_COMMITS_FAIL = {
+    "sqlite": (
+        "CREATE TABLE sure (id INTEGER PRIMARY KEY)",
+        "CREATE TABLE doubts (id INTEGER REFERENCES sure (id) DEFERRABLE INITIALLY DEFERRED)",
+        "CREATE TRIGGER doubt AFTER INSERT ON audit_index BEGIN INSERT INTO doubts VALUES (1); END",
+    ),
+    "postgresql": (
+        "CREATE TABLE sure (id INTEGER PRIMARY KEY)",
+        "CREATE TABLE doubts (id INTEGER REFERENCES sure (id) DEFERRABLE INITIALLY DEFERRED)",
+        "CREATE FUNCTION doubt() RETURNS trigger LANGUAGE plpgsql AS "
+        "'BEGIN INSERT INTO doubts VALUES (1); RETURN NEW; END'",
+        "CREATE TRIGGER doubt AFTER INSERT ON audit_index FOR EACH ROW EXECUTE FUNCTION doubt()",
+    ),
+}
+
+
+async def test_a_row_in_the_place_of_the_next_record_stops_the_log(
+    log: AuditLog, hive: Hive, store: Store
+) -> None:
+    await log.record([entry("d-0")])
+    with store.transaction() as conn:
+        conn.execute(audit_index.insert().values(_taken(hive, seq=2)))
+    with pytest.raises((AuditBroken, StoreUnavailable)):
+        await log.record([entry("d-1")])
+    assert [item["seq"] for item in lines(hive)] == [1]
+
+
+def _taken(hive: Hive, seq: int) -> dict[str, object]:
     return {
-        "chain": "sandbox", "seq": seq, "audit_id": "A-taken", "day": "2026-03-10",
+        "chain": hive.chain_id(), "seq": seq, "audit_id": "A-taken", "day": "2026-03-10",
         "offset": 0, "hash": "0" * 64,
     }  # fmt: skip
 

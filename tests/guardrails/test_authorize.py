@@ -479,7 +479,7 @@ async def test_what_cannot_be_recorded_after_the_claim_leaves_it_to_be_claimed_a
     row = await desk.row(f"send:{decision.audit_id}")
     assert row is not None
     assert (row.status, row.permit_id) == ("claimed", None)
-    assert list(hive.keys_dir.iterdir()) == []  # the mint was never asked
+    assert not list(hive.keys_dir.glob("permit.*"))  # the mint was never asked
     hive.path.joinpath("gone").rename(hive.audit_dir)
     given = await desk.send(decision)
     assert await desk.spend(given, conversation())

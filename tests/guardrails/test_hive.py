@@ -73,11 +73,25 @@ def test_the_sandbox_salt_is_fixed_and_the_real_one_random_and_kept(tmp_path: Pa
     assert len({hive.salt() for hive in [*sandboxes, *real]}) == 3
     assert real[0].salt() == Hive.open(tmp_path / "c", sandbox=False).salt()
     assert (real[0].keys_dir / "salt").stat().st_mode & 0o777 == 0o600
-    assert (sandboxes[0].chain_id(), real[0].chain_id()) == (
-        "sandbox",
-        Hive.open(tmp_path / "c", sandbox=False).chain_id(),
-    )
-    assert real[0].chain_id() != real[1].chain_id()
+
+
+def test_every_hive_has_an_audit_chain_of_its_own(tmp_path: Path) -> None:
+    hives = [Hive.open(tmp_path / name, sandbox=name in "ab") for name in "abcd"]
+    chains = [hive.chain_id() for hive in hives]
+    assert len(set(chains)) == 4
+    assert [chain.startswith("sandbox-") for chain in chains] == [True, True, False, False]
+    assert {len(chain) for chain in chains} == {16}
+    again = [Hive.open(hive.path, sandbox=hive.sandbox).chain_id() for hive in hives]
+    assert again == chains
+
+
+def test_a_sandbox_hive_from_before_keeps_the_chain_it_has(tmp_path: Path) -> None:
+    hive = Hive.open(tmp_path / "h", sandbox=True)
+    (hive.keys_dir / "chain_id").unlink()  # it was made when all sandboxes had one name
+    assert Hive.open(tmp_path / "h", sandbox=True).chain_id() == "sandbox"
+    (hive.keys_dir / "chain_id").write_text("sandbox-0123abc")
+    with pytest.raises(ConfigError, match="chain_id"):
+        hive.chain_id()
 
 
 @pytest.mark.parametrize("content", [b"", b"abc", b"\xff" * 64, b"z" * 64])

@@ -300,7 +300,7 @@ async def test_without_its_public_key_nothing_is_accepted(desk: Desk) -> None:
 async def test_keys_are_private_files(desk: Desk) -> None:
     await desk.token()
     modes = {path.name: path.stat().st_mode & 0o777 for path in desk.hive.keys_dir.iterdir()}
-    assert modes == {"permit.key": 0o600, "permit.pub": 0o600}
+    assert modes == {"permit.key": 0o600, "permit.pub": 0o600, "chain_id": 0o600}
 
 
 async def test_of_threads_that_replay_a_permit_exactly_one_wins(desk: Desk) -> None:
