@@ -11,12 +11,15 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Text, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.visitors import InternalTraversal
 
 
 class db_moment(ColumnElement[str]):  # noqa: N801 - reads as an SQL function
     """`seconds` from now by the database's clock, as `clock.iso` writes it."""
 
-    inherit_cache = False
+    # Cached by its seconds, of which there are few: building a statement costs more than asking.
+    inherit_cache = True
+    _traverse_internals = (("seconds", InternalTraversal.dp_plain_obj),)
     type = Text()
 
     def __init__(self, seconds: float = 0) -> None:

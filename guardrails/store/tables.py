@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 metadata = MetaData(
@@ -42,6 +43,7 @@ runs = Table(
     Column("total", Integer),  # rows in the file; known when the import has read it all
     Column("created_at", String(32), nullable=False),
     Column("finished_at", String(32)),
+    Column("left_at", String(32)),  # ended before its rows: it waits for the same command
     CheckConstraint("status in ('running', 'finished', 'abandoned')", name="status"),
     Index(None, "run_key", "created_at"),
 )
@@ -61,6 +63,13 @@ run_items = Table(
     Column("claimed_by", String(40)),  # session of the worker that prepares it
     Index(None, "run_id", "state"),
     Index(None, "lead_id"),
+    Index(
+        "ix_run_items_open",
+        "run_id",
+        "row",
+        sqlite_where=text("state IS NULL"),
+        postgresql_where=text("state IS NULL"),
+    ),
 )
 
 # The shadow log. emails.json is a projection of it.

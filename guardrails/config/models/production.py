@@ -190,6 +190,19 @@ class Work(Section):
     enrichment_cache_days: int = Field(ge=0)
     news_max_items: int = Field(ge=0, le=50)
     news_max_age_days: int = Field(ge=1)
+    lease_seconds: float = Field(
+        ge=1,
+        le=600,
+        description="So long others leave a worker's leads to it that is not heard of. Longer than "
+        "the worst pause of one that works: a database restart, 15 s of standing still.",
+    )
+    lease_renew_seconds: float = Field(gt=0, description="How often a worker renews its lease.")
+
+    @model_validator(mode="after")
+    def _renews_in_time(self) -> Work:
+        if self.lease_renew_seconds * 2 > self.lease_seconds:
+            raise ValueError("work.lease_renew_seconds: at most half of lease_seconds")
+        return self
 
 
 class Production(Section):

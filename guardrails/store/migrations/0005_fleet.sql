@@ -39,6 +39,14 @@ ALTER TABLE run_items ADD COLUMN claimed_by VARCHAR(40);
 ALTER TABLE deliveries ADD COLUMN claimed_by VARCHAR(40);
 ALTER TABLE inbox ADD COLUMN claimed_by VARCHAR(40);
 
+-- Whoever started it ended it before its rows had: it waits for the same command.
+ALTER TABLE runs ADD COLUMN left_at VARCHAR(32);
+
+-- What is still to be done, however much has ended: the queen asks for it all the time.
+CREATE INDEX ix_run_items_open ON run_items (run_id, row) WHERE state IS NULL;
+CREATE INDEX ix_deliveries_open ON deliveries (not_before, created_at)
+    WHERE state IN ('queued', 'deferred', 'unknown') OR (state = 'sent' AND not_before IS NOT NULL);
+
 -- Which hive's bank holds which lesson. All are folded once more, which changes no bank.
 DROP INDEX ix_lessons_folded_at;
 ALTER TABLE lessons DROP COLUMN folded_at;
