@@ -28,6 +28,7 @@ from guardrails.errors import BadInput
 from guardrails.hive import Hive
 from guardrails.model import Scope
 from guardrails.policy import GateInputs
+from guardrails.remembering import Fact, remember
 from guardrails.store import Store, insert_if_absent
 from guardrails.store.fleet_tables import lesson_folds as folds
 from guardrails.store.people_tables import lessons as table
@@ -99,10 +100,13 @@ def lesson_of(record: Mapping[str, Any], inputs: GateInputs | None, what: Happen
     )
 
 
-def record_lesson(conn: Connection, lesson: Event, at: str) -> bool:
+def record_lesson(conn: Connection, lesson: Event, at: str, *, from_memory: bool = False) -> bool:
     """Queue a lesson, once for its event id, inside the caller's transaction; `at` is UTC text.
 
     A person's act on an item is queued in the same way: other hives' banks learn of it.
+
+    Args:
+        from_memory: the long-term memory has it already.
 
     Returns:
         Whether it is new.
@@ -113,7 +117,11 @@ def record_lesson(conn: Connection, lesson: Event, at: str) -> bool:
         "document": lesson.model_dump_json(),
         "created_at": at,
     }
-    return insert_if_absent(conn, table, values)
+    new = insert_if_absent(conn, table, values)
+    if new and not from_memory:
+        document = {"event": lesson.model_dump(mode="json")}
+        remember(conn, Fact.LESSON, lesson.event_id, at, document, values["lead_id"])
+    return new
 
 
 def not_folded(chain: str) -> ColumnElement[bool]:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 
 from guardrails.clock import iso
 from guardrails.identity import dedupe_key, normalise_domain, normalise_email, subject_hash
+from guardrails.remembering import Fact, remember
 from guardrails.store import insert_if_absent
 from guardrails.store.tables import suppressions
 
@@ -60,7 +61,11 @@ def suppress_hash(
         "source": source,
         "created_at": iso(at),
     }
-    return insert_if_absent(conn, suppressions, row)
+    new = insert_if_absent(conn, suppressions, row)
+    if new:
+        document = {"kind": kind, "reason": reason, "source": source, "at": iso(at)}
+        remember(conn, Fact.SUPPRESSION, hashed, iso(at), document)
+    return new
 
 
 def is_suppressed(conn: Connection, salt: bytes, email: str) -> str | None:

@@ -18,6 +18,7 @@ from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 from guardrails.approval_model import Approval
 from guardrails.clock import iso, parse
 from guardrails.model import Reason
+from guardrails.remembering import Fact, remember, remembers
 from guardrails.store import insert_if_absent
 from guardrails.store.write_tables import deliveries as table
 
@@ -161,6 +162,21 @@ def end(conn: Connection, delivery_id: str, ended: Ended, at: str) -> None:
     if ended.state is not DeliveryState.SENT:
         statement = statement.where(table.c.state != DeliveryState.SENT.value)
     conn.execute(statement.values(values))
+    if ended.state is DeliveryState.SENT and remembers(conn):
+        _remember_touch(conn, delivery_id, at)
+
+
+def _remember_touch(conn: Connection, delivery_id: str, at: str) -> None:
+    """For the long-term memory; said again when a follow-up ends, it stays as it was."""
+    told = (table.c.lead_id, table.c.run_id, table.c.channel)
+    row = conn.execute(select(*told).where(table.c.delivery_id == delivery_id)).first()
+    if row is None:
+        return
+    document = {
+        "lead_id": row.lead_id, "run_id": row.run_id, "audit_id": delivery_id,
+        "channel": row.channel, "at": at,
+    }  # fmt: skip
+    remember(conn, Fact.TOUCH, delivery_id, at, document, row.lead_id)
 
 
 def written(reasons: Sequence[Reason]) -> str | None:

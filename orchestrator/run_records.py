@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from guardrails.approval_rows import Asked
+from guardrails.clock import iso
 from guardrails.model import Decision, Lead, LeadState, Mode, Reason
 
 
@@ -70,6 +71,26 @@ def asked_of(run_id: str, settled: Settled) -> Asked | None:
         tier=found.tier if found else None,
         content_hash=decision.content_hash,
     )
+
+
+def remembered(run_id: str, settled: Settled) -> dict[str, Any]:
+    """The row as the long-term memory keeps it: nothing in it names anybody."""
+    decision, found = settled.decision, settled.decision.qualification
+    return {
+        "audit_id": decision.audit_id,
+        "lead_id": decision.lead_id,
+        "run_id": run_id,
+        "row": settled.row,
+        "at": iso(decision.decided_at),
+        "state": decision.state.value,
+        "reasons": [reason.code for reason in decision.reasons],
+        "mode": decision.mode.value,
+        "score": found.score if found else None,
+        "tier": found.tier if found else None,
+        "segment": found.segment if found else None,
+        "persona": found.persona if found else None,
+        "cost_micros": settled.cost_micros,
+    }
 
 
 def run_of(row: Any, *, resumed: bool = False) -> Run:

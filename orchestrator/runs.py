@@ -18,6 +18,7 @@ from guardrails.clock import Clock, iso
 from guardrails.config.models import ApprovalRules
 from guardrails.errors import NotFound
 from guardrails.model import Lead, LeadState, Mode
+from guardrails.remembering import Fact, remember
 from guardrails.store import Store, insert_if_absent
 from guardrails.store.tables import run_items, runs, shadow_emails, spent_permits
 from orchestrator.deliveries import give_up, queue
@@ -29,6 +30,7 @@ from orchestrator.run_records import (
     asked_of,
     lead_row,
     rejected_row,
+    remembered,
     run_of,
 )
 
@@ -189,6 +191,8 @@ class Runs:
         def work(conn: Connection) -> bool:
             if conn.execute(ended).rowcount != 1:
                 return False
+            fact = remembered(run_id, settled)
+            remember(conn, Fact.LEAD, decision.audit_id, iso(self._clock()), fact, decision.lead_id)
             if settled.email is not None:
                 values = {
                     "run_id": run_id,

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Executable, bindparam, delete, insert, select
 
 from guardrails.audit.records import GENESIS, AuditHead, AuditRef, Record, line_of
 from guardrails.errors import AuditBroken
+from guardrails.remembering import remember_record
 from guardrails.store import insert_if_absent
 from guardrails.store.tables import audit_heads, audit_index
 
@@ -117,6 +118,8 @@ class AuditIndex:
                 ours = audit_index.c.audit_id.in_([row["audit_id"] for row in rows])
                 conn.execute(delete(audit_index).where(*mine, ours))
                 return False
+        for record, _day, _offset in records:
+            remember_record(conn, record)
         self._move_to(conn, records[-1][0])
         return True
 
@@ -132,6 +135,7 @@ class AuditIndex:
         for record, day, offset in records:
             row = self._row(conn, record, day, offset)
             if insert_if_absent(conn, audit_index, row):
+                remember_record(conn, record)
                 continue
             row |= {"decision_id": None, "lead_id": None}
             row["audit_id"] = f"{record['audit_id']}~{self._chain}"

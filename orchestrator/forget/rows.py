@@ -12,8 +12,11 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, MetaData, String, Table, delete, or_, select, update
 
+from guardrails import remembering
 from guardrails.clock import iso, parse
 from guardrails.model import Reason
+from guardrails.remembering import Fact, remember
+from guardrails.store.fleet_tables import memory_outbox
 from guardrails.store.people_tables import approvals, inbox, lessons, slack_messages
 from guardrails.store.tables import documents, enrichment_cache, run_items, shadow_emails
 from guardrails.store.write_tables import deliveries
@@ -104,7 +107,7 @@ def _approvals(conn: Connection, person: Person, _now: str) -> int:
     return conn.execute(update(approvals).where(*theirs).values(reason_text=None)).rowcount
 
 
-def _lessons(conn: Connection, person: Person, _now: str) -> int:
+def _lessons(conn: Connection, person: Person, now: str) -> int:
     """The reviewer's words about them; what it counts for stays."""
     emptied = 0
     for row in conn.execute(select(lessons).where(lessons.c.lead_id == person.lead_id)).all():
@@ -114,7 +117,14 @@ def _lessons(conn: Connection, person: Person, _now: str) -> int:
         silent = json.dumps(document | {"text": ""}, ensure_ascii=False)
         here = lessons.c.event_id == row.event_id
         emptied += conn.execute(update(lessons).where(here).values(document=silent)).rowcount
+        fact = {"event": json.loads(silent)}
+        remember(conn, Fact.LESSON, row.event_id, now, fact, person.lead_id)
     return emptied
+
+
+def _memory(conn: Connection, person: Person, now: str) -> int:
+    """What was not sent to the long-term memory is not sent; what was sent is erased there."""
+    return remembering.forget(conn, person.lead_id, now)
 
 
 def _slack(conn: Connection, person: Person, now: str) -> int:
@@ -154,6 +164,7 @@ _WORK: tuple[tuple[Table, Callable[[Connection, Person, str], int]], ...] = (
     (enrichment_cache, _deleted(enrichment_cache)),
     (inbox, _inbox),
     (approvals, _approvals),
+    (memory_outbox, _memory),
     (lessons, _lessons),
     (slack_messages, _slack),
 )

@@ -6,6 +6,7 @@ two queens or after a crash, changes nothing the second time.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
 
@@ -18,6 +19,7 @@ from guardrails.config.models.people import AutoPause
 from guardrails.lessons import record_lesson
 from guardrails.model import Reason
 from guardrails.outcomes import RULES, OutcomeKind, Said
+from guardrails.remembering import Fact, remember
 from guardrails.replies import ReplyClass
 from guardrails.store import insert_if_absent
 from guardrails.store.people_tables import outcomes
@@ -97,7 +99,7 @@ def apply(
     now: datetime,
 ) -> tuple[Finding, ...]:
     """Write everything down. Gives the thresholds that were reached."""
-    insert_if_absent(conn, outcomes, _row(judged, inbox_id, audit_id, now))
+    _written_down(conn, _row(judged, inbox_id, audit_id, now))
     protect_here(conn, judged, now)
     for lesson in judged.lessons:
         record_lesson(conn, lesson, iso(now))
@@ -111,6 +113,15 @@ def apply(
     if judged.to_person:
         tell(conn, f"answer:{judged.event.outcome_id}", _to_read(judged), now)
     return pause_if_due(conn, rules, judged.kind, judged.event.at, now, tell)
+
+
+def _written_down(conn: Connection, row: Mapping[str, str | None]) -> None:
+    if not insert_if_absent(conn, outcomes, row):
+        return
+    told = ("kind", "reply_class", "vendor", "lead_id", "write_key", "audit_id", "at")
+    fact = {name: row[name] for name in told}
+    key, at = str(row["outcome_id"]), str(row["created_at"])
+    remember(conn, Fact.OUTCOME, key, at, fact, row["lead_id"])
 
 
 def _row(
