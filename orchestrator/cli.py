@@ -20,6 +20,7 @@ from orchestrator import (
     cli_brakes,
     cli_campaign,
     cli_keys,
+    cli_mcp,
     cli_run,
     cli_sends,
     cli_spend,
@@ -61,6 +62,7 @@ register_monitor(app)
 register_preflight(app)
 register_status(app)
 cli_keys.register(app)
+cli_mcp.register(app)
 cli_spend.register(app)
 cli_run.register(app)
 cli_approvals.register(app)
