@@ -18,6 +18,12 @@ class ApprovalRules(Section):
         gt=0, description="After the reminder, until somebody else is asked."
     )
     expires_hours: float = Field(gt=0, le=168)
+    mcp_approvers: tuple[NonEmpty, ...] = Field(
+        default=(),
+        max_length=50,
+        description="Approvers, by name or id, whose answer to a question of the Orchestrator-MCP "
+        "counts. Empty: nobody approves through MCP.",
+    )
     console_url: NonEmpty | None = Field(
         default=None, description="Where approvers find the console; shown on cards."
     )
