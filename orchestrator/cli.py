@@ -16,6 +16,7 @@ import typer
 from guardrails.collector import spare_the_collector
 from orchestrator import (
     cli_approvals,
+    cli_audit,
     cli_bank,
     cli_brakes,
     cli_campaign,
@@ -50,8 +51,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-audit_app = typer.Typer(help="The audit record.", no_args_is_help=True)
-app.add_typer(audit_app, name="audit")
+cli_audit.register(app)
 cli_bank.register(app)
 cli_brakes.register(app)
 cli_campaign.register(app)
@@ -151,14 +151,6 @@ def replay(
     from orchestrator.commands import replay_decision
 
     guarded(as_json, lambda: replay_decision(id, hive, as_json=as_json))
-
-
-@audit_app.command("verify")
-def audit_verify(hive: HiveOption = DEFAULT_HIVE, as_json: JsonOption = False) -> None:
-    """Check the whole chain; exit 1 and name the first bad record if it does not hold."""
-    from orchestrator.commands import verify_audit
-
-    guarded(as_json, lambda: verify_audit(hive, as_json=as_json))
 
 
 def main() -> None:

@@ -72,7 +72,7 @@ def _members(file: BinaryIO) -> Iterator[_Member]:
     while True:
         file.seek(place)
         header = file.read(_HEADER.size)
-        if not header:
+        if not header and place:
             return
         if len(header) < _HEADER.size:
             raise _damaged(file, "it ends within a header")

@@ -43,9 +43,9 @@ FILES: dict[str, type[BaseModel]] = {
     "replies": Replies,
 }
 # What an edit may change without turning away what was decided before it: how vendors are reached,
-# paced and paid, how much runs at once, chaos, how events arrive, what is watched. An approval
-# binds its approver and its expiry by itself. Whatever is not named here decides; a sending day is
-# cut in `spend.time_zone`, so that does.
+# paced and paid, how much runs at once, chaos, how events arrive, what is watched, how long
+# things are kept. An approval binds its approver and its expiry by itself. Whatever is not named
+# here decides; a sending day is cut in `spend.time_zone`, so that does.
 UNDECIDING: dict[str, Any] = {
     "approvers": True,
     "replies": True,
@@ -60,6 +60,7 @@ UNDECIDING: dict[str, Any] = {
         "gateway": True,
         "monitor": True,
         "readiness": True,
+        "retention": True,
         "work": True,
     },
 }

@@ -54,6 +54,7 @@ DOES_NOT: tuple[tuple[str, str, Any], ...] = (
     ("production", "approvals/sla_minutes_other", 200),
     ("production", "gateway/port", 8081),
     ("production", "work/concurrency", 4),
+    ("production", "retention/engine_days", 3),
 )
 
 

@@ -11,6 +11,7 @@ from guardrails.config.models.base import NonEmpty, Section
 from guardrails.config.models.monitor import MonitorRules
 from guardrails.config.models.people import ApprovalRules, AutoPause, GatewayRules
 from guardrails.config.models.readiness import ReadinessRules
+from guardrails.config.models.retention import RetentionRules
 from guardrails.model import FactName, Mode
 from guardrails.zones import zone
 
@@ -223,4 +224,5 @@ class Production(Section):
     auto_pause: AutoPause
     monitor: MonitorRules
     readiness: ReadinessRules
+    retention: RetentionRules = RetentionRules()
     work: Work
