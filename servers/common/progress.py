@@ -7,11 +7,12 @@ when it is the end. A client that cannot be told holds up nothing: it is told no
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+
+import anyio
 
 Tell = Callable[[float, float | None, str | None], Awaitable[None]]
 _APART_S = 0.1
@@ -33,10 +34,9 @@ class _Listener:
         if self._tell is None or done <= self._done or soon:
             return
         self._done, self._at = done, now
-        try:
-            async with asyncio.timeout(_PATIENCE_S):
-                await self._tell(done, total, message)
-        except TimeoutError:
+        with anyio.move_on_after(_PATIENCE_S) as patience:
+            await self._tell(done, total, message)
+        if patience.cancelled_caught:
             self._tell = None
 
 

@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 
 from guardrails.identity import subject_hash
 from guardrails.model import Fact, FactName, Lead, Reason
+from servers.common.progress import report
 from servers.enricher.cache import Cached, EnrichmentCache
 from servers.enricher.contract import (
     ENRICHMENT_INCOMPLETE,
@@ -114,8 +115,11 @@ class Waterfall:
     async def _ask_sources(self, lead: Lead, subject: str, progress: _Progress) -> None:
         cached = await self._cache.find((source.name for source in self._sources), subject)
         progress.steps.append(self._cache_step(cached, progress))
-        for source in self._sources:
+        total = len(self._sources) + 1
+        await report(1, total, "cache")
+        for done, source in enumerate(self._sources, start=2):
             progress.steps.append(await self._step(source, lead, subject, cached, progress))
+            await report(done, total, source.name)
 
     async def _step(
         self,

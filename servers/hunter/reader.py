@@ -27,6 +27,11 @@ class _Outcome:
     rejected: RejectedRow | None = None
 
 
+# Characters of a page's cells after which it ends before its limit: a page must not be larger than
+# what a tool may answer, however long the cells are.
+_PAGE_CHARS = 1_000_000
+
+
 class Reader:
     """An open file at some row. Not for two threads at once."""
 
@@ -47,6 +52,7 @@ class Reader:
         self._rules = rules
         self._waiting: Record | None = next(self._records, None)
         self.rows = 0
+        self._chars = 0  # of all cells read
 
     @property
     def digest(self) -> str:
@@ -59,10 +65,13 @@ class Reader:
         return self._waiting is None
 
     def page(self, limit: int) -> LeadPage:
-        """The next `limit` data rows."""
-        before = self.rows
+        """The next `limit` data rows, or fewer when they are very long."""
+        before, full = self.rows, self._chars + _PAGE_CHARS
         outcomes: list[_Outcome] = []
-        while len(outcomes) < limit and (outcome := self._next()) is not None:
+        while len(outcomes) < limit and self._chars < full:
+            outcome = self._next()
+            if outcome is None:
+                break
             outcomes.append(outcome)
         return LeadPage(
             leads=tuple(out.lead for out in outcomes if out.lead is not None),
@@ -94,6 +103,7 @@ class Reader:
             return None
         self._waiting = next(self._records, None)
         self.rows += 1
+        self._chars += sum(map(len, record.cells))
         reading = read_row(record, self.rows, self._header.columns, self._rules)
         if reading.lead is None:
             return _Outcome(rejected=self._rejected(record, reading, reading.reasons, None))

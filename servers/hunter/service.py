@@ -16,6 +16,7 @@ from typing import TypeVar
 import anyio.to_thread
 
 from guardrails.errors import BadInput
+from servers.common.progress import report
 from servers.hunter.contract import ImportLeads, LeadPage, ReadVisitor, Visitor
 from servers.hunter.reader import Reader
 from servers.hunter.rows import Rules
@@ -23,6 +24,7 @@ from servers.hunter.source import Cursor, Source, find_source
 from servers.hunter.visitor import read_payload
 
 _OPEN = 4  # imports kept open between pages
+_SLICE = 5000  # rows read again in one go: about half a second
 T = TypeVar("T")
 _Key = tuple[tuple[str | int, ...], int]
 
@@ -51,10 +53,16 @@ class Hunter:
         if reader is not None and cursor is not None and reader.digest != cursor.digest:
             reader.close()
             reader = None
-        page, used = await self._off_loop(
-            partial(_read_page, source, cursor, reader, args.limit, self._rules)
-        )
-        self._keep(source, used)
+        if reader is None:
+            reader = await self._off_loop(partial(Reader, source, self._rules))
+        try:
+            if cursor is not None:
+                await self._go_to(reader, cursor)
+            page = await self._off_loop(partial(reader.page, args.limit))
+        except BaseException:
+            reader.close()  # no thread has it: a call that is given up waits for its thread
+            raise
+        self._keep(source, reader)
         return page
 
     async def read_visitor(self, args: ReadVisitor) -> Visitor:
@@ -65,6 +73,16 @@ class Hunter:
         """Close every open import."""
         while self._open:
             self._open.popitem()[1].close()
+
+    async def _go_to(self, reader: Reader, cursor: Cursor) -> None:
+        if reader.digest != cursor.digest:
+            raise BadInput(
+                "cursor: the file has changed since its first page",
+                remedy="Start again without a cursor.",
+            )
+        while reader.rows < cursor.rows:
+            await self._off_loop(partial(reader.skip, min(cursor.rows, reader.rows + _SLICE)))
+            await report(reader.rows, cursor.rows, "rows read again to the cursor")
 
     def _keep(self, source: Source, reader: Reader) -> None:
         if reader.exhausted:
@@ -79,25 +97,3 @@ class Hunter:
 
     async def _off_loop(self, work: Callable[[], T]) -> T:
         return await anyio.to_thread.run_sync(work, limiter=self._limiter)
-
-
-def _read_page(
-    source: Source, cursor: Cursor | None, reader: Reader | None, limit: int, rules: Rules
-) -> tuple[LeadPage, Reader]:
-    reader = reader or Reader(source, rules)
-    try:
-        if cursor is not None:
-            _go_to(reader, cursor)
-        return reader.page(limit), reader
-    except BaseException:
-        reader.close()
-        raise
-
-
-def _go_to(reader: Reader, cursor: Cursor) -> None:
-    if reader.digest != cursor.digest:
-        raise BadInput(
-            "cursor: the file has changed since its first page",
-            remedy="Start again without a cursor.",
-        )
-    reader.skip(cursor.rows)
