@@ -74,28 +74,40 @@ def run_id_of(submission: str, mode: Mode) -> str:
     return f"{submission}-{mode.value}"
 
 
-def hand_in(conn: Connection, submission: Submission, at: datetime) -> bool:
-    """Put it into the inbox, in the caller's transaction. False: it is there already.
+def is_known(conn: Connection, submission: Submission) -> bool:
+    """Whether exactly this was handed in before; when not, that it may be now.
 
     Raises:
         BadInput: its key was used for other rows, or too many wait.
     """
-    here, kind = inbox_id(submission.submission_id), _kind(submission.csv_text)
-    known = conn.execute(select(inbox.c.kind).where(inbox.c.id == here)).scalar_one_or_none()
-    if known == kind:
-        return False
-    if known is not None:
+    where = inbox.c.id == inbox_id(submission.submission_id)
+    known = conn.execute(select(inbox.c.kind).where(where)).scalar_one_or_none()
+    if known is not None and known != _kind(submission.csv_text):
         raise BadInput(
             "key: it was used for other leads before",
             remedy="Give another key; follow_submission tells what became of the former ones.",
         )
+    if known is not None:
+        return True
     waiting = (inbox.c.source == Source.SUBMISSION.value, inbox.c.state == InboxState.NEW.value)
     number = conn.execute(select(func.count()).select_from(inbox).where(*waiting)).scalar_one()
     if number >= MAX_WAITING:
         raise BadInput(
             f"{number} submissions wait for the queen: no more are taken now",
-            remedy="See get_status whether she works; hand in again when she has taken them up.",
+            remedy="See get_status whether she works; submit again when she has taken them up.",
         )
+    return False
+
+
+def hand_in(conn: Connection, submission: Submission, at: datetime) -> bool:
+    """Put it into the inbox, in the caller's transaction. False: it is there already.
+
+    Raises:
+        BadInput: as `is_known`.
+    """
+    if is_known(conn, submission):
+        return False
+    here, kind = inbox_id(submission.submission_id), _kind(submission.csv_text)
     return store(conn, here, Source.SUBMISSION, kind, submission.model_dump_json(), at)
 
 

@@ -10,7 +10,10 @@ from typing import Literal
 
 Need = Literal["critical", "recommended", "optional"]
 _SERVERS = ("hunter", "enricher", "crafter", "guardrails", "ghl", "instantly")
-_STORE_SERVERS = ("guardrails", "enricher", "ghl", "instantly", "gateway", "monitor", "stop")
+_STORE_SERVERS = (
+    *("guardrails", "enricher", "ghl", "instantly"),
+    *("gateway", "monitor", "stop", "orchestrator"),
+)
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,8 @@ class Variable:
     """One variable: what it is for, where it is found, and the processes that receive it.
 
     Args:
-        servers: MCP servers, and `gateway`, `monitor`, `stop` (the emergency stop).
+        servers: MCP servers, `orchestrator` (the Orchestrator-MCP, not the queen), and `gateway`,
+            `monitor`, `stop` (the emergency stop).
     """
 
     name: str
@@ -137,7 +141,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "SLACK_APPROVER_IDS", "Slack", "recommended",
         "Slack user ids that may approve, separated by commas.",
-        "Slack > profile > Copy member ID (U...).", ("gateway", "guardrails"),
+        "Slack > profile > Copy member ID (U...).", ("gateway", "guardrails", "orchestrator"),
     ),
     Variable(
         "GATEWAY_PUBLIC_URL", "Gateway", "recommended",
@@ -186,7 +190,7 @@ VARIABLES: tuple[Variable, ...] = (
         "OTEL_EXPORTER_OTLP_ENDPOINT", "Monitoring", "optional",
         "Traces over queen and servers, by OTLP over HTTP.",
         "Your collector's address, e.g. http://127.0.0.1:4318; it needs no key of ours.",
-        _SERVERS,
+        (*_SERVERS, "orchestrator"),
     ),
     Variable(
         "SWARM_DATABASE_URL", "Database", "optional",

@@ -29,6 +29,7 @@ from pydantic import BaseModel, ValidationError
 
 from guardrails.config.loader import describe
 from guardrails.errors import BadInput, Refused
+from servers.common import limits
 from servers.common.contract import ToolSpec
 
 _IN_THE_RESULT = "2026-07-28"  # from this revision on the question is a result
@@ -98,7 +99,7 @@ class AskingBinding:
         if given is None or params.request_state is None:
             return await _asked(self, args, ctx)
         about, question_id = _sealed(params.request_state)
-        return await self.answered(args, _answer(self, given, about, question_id))
+        return await _apply(self, args, _answer(self, given, about, question_id))
 
 
 def sealing(server: str, key: bytes) -> RequestStateBoundary:
@@ -113,7 +114,7 @@ def sealing(server: str, key: bytes) -> RequestStateBoundary:
 
 async def _asked(binding: AskingBinding, args: Any, ctx: Any) -> types.InputRequiredResult:
     _can_ask(binding, ctx)
-    question = await binding.ask(args)
+    question = await limits.in_time(binding.spec, binding.ask(args))
     state = json.dumps({"about": question.about, "id": secrets.token_hex(16)})
     return types.InputRequiredResult(
         input_requests={_KEY: types.ElicitRequest(params=_form(question))}, request_state=state
@@ -124,7 +125,7 @@ async def _while_it_runs(binding: AskingBinding, args: Any, ctx: Any) -> BaseMod
     _can_ask(binding, ctx)
     if not ctx.session.can_send_request:
         raise Refused("on this connection the server cannot ask anybody", remedy=binding.elsewhere)
-    question = await binding.ask(args)
+    question = await limits.in_time(binding.spec, binding.ask(args))
     form = _form(question)
     try:
         with anyio.fail_after(binding.wait_s):
@@ -138,7 +139,11 @@ async def _while_it_runs(binding: AskingBinding, args: Any, ctx: Any) -> BaseMod
             "the client could not put the question: nothing was done", remedy=binding.elsewhere
         ) from error
     answer = _answer(binding, given, question.about, secrets.token_hex(16))
-    return await binding.answered(args, answer)
+    return await _apply(binding, args, answer)
+
+
+async def _apply(binding: AskingBinding, args: Any, answer: Answer) -> BaseModel:
+    return await limits.in_time(binding.spec, binding.answered(args, answer))
 
 
 def _can_ask(binding: AskingBinding, ctx: Any) -> None:

@@ -1,0 +1,34 @@
+"""Whether a queen works. Owns: one sentence about it, for tools that leave work to her."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from guardrails.heartbeats import Heartbeat, read_heartbeats
+from orchestrator.mcp.parts import Parts
+
+RUNNING = "running"
+_START = "start one with `swarm up`"
+
+
+async def queen(parts: Parts) -> str:
+    """`running`, or what is wrong and what to do. Raises StoreUnavailable."""
+    beats = await parts.store.query(read_heartbeats)
+    queens = [beat for beat in beats if beat.role == "queen"]
+    # By the wall's clock, which heartbeats follow in the sandbox too.
+    silent = timedelta(seconds=parts.config.production.monitor.silent_after_s)
+    return said(queens, parts.now() - silent)
+
+
+def said(queens: list[Heartbeat], since: datetime) -> str:
+    """The same of these heartbeats; who beat before `since` is silent."""
+    if not queens:
+        return f"no queen has ever run here: {_START}"
+    fresh = [beat for beat in queens if beat.ended_at is None and beat.beat_at >= since]
+    if fresh:
+        waits = [beat.document.get("waits_because") for beat in fresh]
+        return RUNNING if not all(waits) else f"running, and waits: {waits[0]}"
+    latest = max(queens, key=lambda beat: beat.beat_at)
+    if latest.ended_at is not None:
+        return f"the queen has ended: {_START}"
+    return f"the queen has not been heard of since {latest.beat_at:%H:%M:%S} UTC: {_START}"
