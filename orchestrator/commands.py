@@ -19,6 +19,7 @@ from typing import Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from guardrails.audit import AuditLog
+from guardrails.audit.verify_fleet import FleetReport, verify_fleet
 from guardrails.clock import utc_now
 from guardrails.config import load_config
 from guardrails.config.models import FailureInjection
@@ -152,13 +153,31 @@ def verify_audit(hive: Path, *, as_json: bool) -> int:
     """Check the chain. 1 when it does not hold."""
     with opened(hive) as (found, store):
         report = AuditLog(found, store, utc_now).verify()
-    text = (
+        fleet = verify_fleet(found, store) if store.dialect != "sqlite" else None
+    ok = report.ok and (fleet is None or fleet.ok)
+    lines = [
         f"audit holds: {report.records} records, head {report.head}"
         if report.ok
         else f"AUDIT BROKEN after {report.records} good records: {report.problem}"
+    ]
+    lines += _told_of_the_others(fleet, found.chain_id()) if fleet else []
+    _show(
+        asdict(report) | {"ok": ok, "fleet": asdict(fleet) if fleet else None},
+        "\n".join(lines),
+        as_json=as_json,
     )
-    _show(asdict(report), text, as_json=as_json)
-    return 0 if report.ok else 1
+    return 0 if ok else 1
+
+
+def _told_of_the_others(fleet: FleetReport, own: str) -> Iterator[str]:
+    for one in fleet.chains:
+        if one.chain != own:
+            holds = "holds" if one.problem is None else "DOES NOT HOLD"
+            yield f"chain {one.chain} {holds}: {one.records} good records"
+    if fleet.problem:
+        yield f"AUDIT BROKEN: {fleet.problem}"
+    elif fleet.notes:
+        yield f"what they noted about each other holds: {fleet.notes} heads"
 
 
 @contextmanager

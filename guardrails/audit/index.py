@@ -9,7 +9,7 @@ machines one records it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -169,11 +169,12 @@ class AuditIndex:
         text = conn.execute(select(audit_index.c.line).where(*here)).scalar_one_or_none()
         return None if text is None else text.encode()
 
-    def places(self, conn: Connection) -> Iterator[Place]:
+    def places(self, conn: Connection) -> Generator[Place, None, None]:
         """All of them in order, few in memory at a time."""
         query = self._places.order_by(audit_index.c.seq)
-        for row in conn.execute(query.execution_options(yield_per=500)):
-            yield Place(*row)
+        with conn.execute(query.execution_options(yield_per=500)) as rows:
+            for row in rows:
+                yield Place(*row)
 
     def _row(self, conn: Connection, record: Record, day: str, offset: int) -> dict[str, Any]:
         copied = ("seq", "audit_id", "decision_id", "lead_id", "run_id", "hash")

@@ -6,6 +6,7 @@ shows what the files alone cannot: that their end was cut off, or all of it writ
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from guardrails.audit.files import DayFiles, Line
@@ -122,8 +123,8 @@ def _cut_off(walk: _Walk, anchor: AuditHead) -> BadRecord:
 def _first_rewritten(files: DayFiles, index: AuditIndex, store: Store) -> BadRecord | None:
     """The first record that differs from what was indexed when it was written."""
     lines = (line for day in files.days() for line in files.lines(day))
-    with store.read() as conn:
-        for line, place in zip(lines, index.places(conn), strict=False):
+    with store.read() as conn, closing(index.places(conn)) as places:
+        for line, place in zip(lines, places, strict=False):
             record = opened(line.content)
             if record["hash"] != place.hash:
                 name = files.where(line.day).name
