@@ -21,7 +21,7 @@ from guardrails.model import Lead, LeadState, Mode, Reason
 from guardrails.store import Store
 from guardrails.store.tables import run_items, runs
 from orchestrator.deliver_writes import Caller
-from orchestrator.inbox import Received, settle
+from orchestrator.inbox import InboxState, Received, settle
 from orchestrator.intake import honour_opt_outs, marks, record_rejected
 from orchestrator.mcp_session import ToolFailed
 from orchestrator.run_records import Rejected, lead_row, rejected_row
@@ -78,12 +78,15 @@ class Submissions:
         """Make a submission a run. Gives what became of it, for a person.
 
         Raises:
-            BadInput: nothing in it can be read, or it has too many rows.
+            BadInput: it is no submission.
             ToolFailed, ServerUnavailable, StoreUnavailable: it stays in the inbox.
         """
         submission = read(received)
         run_id = run_id_of(submission.submission_id, self._mode)
-        found = await self._read(submission)
+        try:
+            found = await self._read(submission)
+        except BadInput as error:
+            return await self._refuse(received.id, submission.submission_id, error)
         now = self._clock()
         await self._store.run(lambda conn: honour_opt_outs(conn, self._salt, found.rejected, now))
         known = await self._store.query(lambda conn: self._in_hand(conn, found.leads, now))
@@ -115,14 +118,25 @@ class Submissions:
             except ToolFailed as error:
                 if error.failure.code != BadInput.code:
                     raise
-                raise BadInput(f"{error.message} {error.remedy}") from error
+                raise BadInput(error.message, remedy=error.remedy) from error
             leads += [lead for lead in page.leads if lead.row is not None]
             rejected += page.rejected
             if len(leads) + len(rejected) > MAX_ROWS:
-                raise BadInput(f"more than {MAX_ROWS} rows: hand them in in parts")
+                raise BadInput(f"more than {MAX_ROWS} rows", remedy="Submit them in parts.")
             cursor = page.next_cursor
             if cursor is None:
                 return _Read(_marked(leads, rejected), tuple(rejected))
+
+    async def _refuse(self, delivery: str, submission: str, why: BadInput) -> str:
+        """Nothing in it can be read: its people's data are not kept."""
+        now, note = self._clock(), f"{why.message}. {why.remedy}"
+
+        def work(conn: Connection) -> None:
+            settle(conn, delivery, now, state=InboxState.JUNK, note=note)
+            forget_body(conn, submission)
+
+        await self._store.run(work)
+        return note
 
     def _in_hand(
         self, conn: Connection, leads: Sequence[Lead], now: datetime

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from guardrails.approval_model import ApprovalState
 from guardrails.model import LeadState, Mode
 from orchestrator.delivery_rows import DeliveryState
 from orchestrator.submission_rows import MAX_ROWS, Stage
@@ -91,7 +92,8 @@ class LeadLine(Result):
     lead_id: str = Field(description="For explain_decision.")
     decision: LeadState | None = Field(description="Null while it is being decided.")
     delivery: DeliveryState | None = Field(description="Null unless it was let go.")
-    approval_id: str | None = Field(description="Of the approval that waits for a person.")
+    approval: ApprovalState | None = Field(description="What a person has said, or that it waits.")
+    approval_id: str | None = Field(description="For show_approval.")
     reason: str | None = Field(description="First reason: its code and one sentence.")
     field: str | None = Field(description="The field at fault, when there is one.")
     remedy: str | None = Field(description="What would change the answer.")
@@ -108,7 +110,8 @@ class SubmissionProgress(Result):
     mode: Mode | None = Field(description="In which it is worked off; in shadow nothing is sent.")
     total: int = Field(description="Rows, set-aside ones included.")
     counts: dict[str, int] = Field(
-        description="Leads by how far they have got: preparing, a decision, or a delivery."
+        description="Leads by how far they have got: `preparing`, else the delivery, else how the "
+        "approval ended, else the decision; `delivery_deferred` is one that goes out later."
     )
     leads: tuple[LeadLine, ...]
     next_cursor: str | None

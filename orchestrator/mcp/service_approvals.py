@@ -12,9 +12,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from sqlalchemy import Connection
 
 from guardrails.approval_model import Answer as Word
@@ -63,6 +63,12 @@ class Decision(BaseModel):
     words: str = Field(
         default="", max_length=2000, description="In your words; needed for the reason `other`."
     )
+
+    @field_validator("reason_code", mode="before")
+    @classmethod
+    def _left_empty(cls, given: Any) -> Any:
+        """A form that is sent with an empty choice has none."""
+        return given or None
 
 
 class ApprovalService:

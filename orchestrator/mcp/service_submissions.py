@@ -172,7 +172,7 @@ def _joined(run_id: str) -> Any:
     approval = and_(
         approvals.c.run_id == run_items.c.run_id,
         approvals.c.row == run_items.c.row,
-        approvals.c.state == ApprovalState.WAITING.value,
+        approvals.c.state != ApprovalState.SUPERSEDED.value,  # its successor is there instead
     )
     return (
         select(
@@ -180,6 +180,7 @@ def _joined(run_id: str) -> Any:
             deliveries.c.state.label("delivery"),
             deliveries.c.reasons.label("delivery_reasons"),
             approvals.c.approval_id,
+            approvals.c.state.label("approval"),
         )
         .outerjoin(deliveries, delivery)
         .outerjoin(approvals, approval)
@@ -193,11 +194,16 @@ def _page(conn: Connection, run_id: str, after: int, limit: int) -> Sequence[Any
 
 
 def _counts(conn: Connection, run_id: str) -> dict[str, int]:
-    states = conn.execute(_joined(run_id)).all()
-    return dict(
-        Counter(_on_its_way(row.delivery) if row.delivery else row.state or _PREPARING
-                for row in states)
-    )  # fmt: skip
+    return dict(Counter(_so_far(row) for row in conn.execute(_joined(run_id))))
+
+
+def _so_far(row: Any) -> str:
+    """How far one lead has got, in a word."""
+    if row.delivery:
+        return _on_its_way(row.delivery)
+    if row.approval and row.approval != ApprovalState.WAITING.value:
+        return str(row.approval)
+    return str(row.state or _PREPARING)
 
 
 def _line(row: Any) -> LeadLine:
@@ -209,6 +215,7 @@ def _line(row: Any) -> LeadLine:
         lead_id=row.lead_id,
         decision=LeadState(row.state) if row.state else None,
         delivery=DeliveryState(row.delivery) if row.delivery else None,
+        approval=ApprovalState(row.approval) if row.approval else None,
         approval_id=row.approval_id,
         reason=f"{first['code']}: {first['text']}"[:_SENTENCE] if first else None,
         field=first.get("field") if first else None,
