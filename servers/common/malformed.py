@@ -44,6 +44,14 @@ def too_long(head: bytes, tail: bytes, limit: int) -> types.JSONRPCError:
     return _error(_at_the_ends(head, tail), types.INVALID_REQUEST, why)
 
 
+def has_an_id(line: bytes) -> bool:
+    """Whether this JSON object has an id, whatever it is."""
+    try:
+        return "id" in orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return True  # what reads JSON differently from us is not to be relied on
+
+
 def _at_the_ends(head: bytes, tail: bytes) -> int | str | None:
     found = _AHEAD.match(head[:_ENDS])
     if found is None and _METHOD_FIRST.match(head[:_ENDS]):

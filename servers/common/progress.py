@@ -22,9 +22,10 @@ _PATIENCE_S = 1.0
 class _Listener:
     """A client that asked, and what it was told last."""
 
-    def __init__(self, tell: Tell, monotonic: Callable[[], float]) -> None:
+    def __init__(self, tell: Tell, monotonic: Callable[[], float], patience_s: float) -> None:
         self._tell: Tell | None = tell
         self._monotonic = monotonic
+        self._patience_s = patience_s
         self._done = -1.0
         self._at = float("-inf")
 
@@ -34,7 +35,7 @@ class _Listener:
         if self._tell is None or done <= self._done or soon:
             return
         self._done, self._at = done, now
-        with anyio.move_on_after(_PATIENCE_S) as patience:
+        with anyio.move_on_after(self._patience_s) as patience:
             await self._tell(done, total, message)
         if patience.cancelled_caught:
             self._tell = None
@@ -51,9 +52,11 @@ async def report(done: float, total: float | None = None, message: str | None = 
 
 
 @contextmanager
-def told_to(tell: Tell, monotonic: Callable[[], float] = time.monotonic) -> Iterator[None]:
-    """Have what is reported inside the block told to a client."""
-    token = _LISTENER.set(_Listener(tell, monotonic))
+def told_to(
+    tell: Tell, monotonic: Callable[[], float] = time.monotonic, patience_s: float = _PATIENCE_S
+) -> Iterator[None]:
+    """Have what is reported inside the block told to a client, who has so long to take it."""
+    token = _LISTENER.set(_Listener(tell, monotonic, patience_s))
     try:
         yield
     finally:

@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from guardrails.errors import SwarmError
 from guardrails.mcp_token_model import Token
 from servers.common.grants import GRANT
+from servers.common.serve_http_pages import asks_first, may_send, readable
 
 log = structlog.get_logger(__name__)
 PATH = "/mcp"
@@ -96,6 +97,9 @@ class Door:
         if scope["type"] != "http":
             return
         headers = Headers(scope=scope)
+        origin = headers.get("origin")
+        if origin is not None and self._names.origin_is_known(origin):
+            send = readable(send, origin)
         refused = self._refused(scope, headers)
         if refused is not None:
             await refused(scope, receive, send)
@@ -113,6 +117,7 @@ class Door:
                 await body(scope, receive, send)
                 return
             scope[GRANT] = token.scope
+            scope["headers"] = [(name, text.strip(b" \t")) for name, text in scope["headers"]]
             await self._inner(scope, _replayed(body, receive), send)
 
     def _refused(self, scope: Scope, headers: Headers) -> Response | None:
@@ -125,6 +130,8 @@ class Door:
             return _said(421, "This server is not known under that name (--allow-host).")
         if not self._names.origin_is_known(headers.get("origin")):
             return _said(403, "No page from that origin may speak to it (--allow-origin).")
+        if asks_first(scope["method"], headers):
+            return may_send(headers)
         if scope["method"] != "POST":
             return _said(405, "POST alone: no sessions, no streams of events.", {"allow": "POST"})
         return None

@@ -25,7 +25,7 @@ from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
 
-from servers.common.malformed import malformed, too_long
+from servers.common.malformed import has_an_id, malformed, too_long
 
 _LINE_LIMIT = 16 * 1024 * 1024
 _ENDS = 1024  # of an over-long line that are looked at for its id
@@ -65,6 +65,16 @@ class PipeWriter(_Stream):
             raise anyio.BrokenResourceError from error
 
 
+def _message(line: bytes) -> types.JSONRPCMessage | None:
+    try:
+        message = types.jsonrpc_message_adapter.validate_json(line, by_name=False)
+    except ValueError:
+        return None
+    if isinstance(message, types.JSONRPCNotification) and b'"id"' in line and has_an_id(line):
+        return None  # a request whose id is none: whoever sent it waits for an answer
+    return message
+
+
 class PipeReader(_Stream):
     """Messages from a pipe. What is none is told to `refuse` and passed over."""
 
@@ -88,14 +98,12 @@ class PipeReader(_Stream):
                 line = error.partial  # the last one, without its end
             if not line:
                 raise anyio.EndOfStream
-            try:
-                message = types.jsonrpc_message_adapter.validate_json(line, by_name=False)
-            except ValueError:
-                answer = malformed(line) if line.strip() else None
-                if answer is not None:
-                    await self._refuse(answer)
-                continue
-            return SessionMessage(message)
+            message = _message(line)
+            if message is not None:
+                return SessionMessage(message)
+            answer = malformed(line) if line.strip() else None
+            if answer is not None:
+                await self._refuse(answer)
 
     async def _too_long(self, consumed: int) -> types.JSONRPCError:
         """Read past the line; what it is answered. No more than the limit is ever kept."""
