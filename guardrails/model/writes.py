@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from guardrails.model.base import Frozen, digest
+from guardrails.model.base import Frozen, canonical_json, digest
 
 
 class WriteAction(StrEnum):
@@ -45,6 +45,15 @@ class WriteAction(StrEnum):
 _EMAILS = frozenset({WriteAction.ENROL_LEAD, WriteAction.SEND_EMAIL, WriteAction.REPLY_EMAIL})
 
 
+def _as_json(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Refuse what has no digest: NaN, infinity, half a character."""
+    try:
+        canonical_json(content)
+    except TypeError as error:
+        raise ValueError("holds something that is no JSON value") from error
+    return content
+
+
 class WriteIntent(Frozen):
     """One write, as exactly as a permit allows it."""
 
@@ -53,7 +62,9 @@ class WriteIntent(Frozen):
     recipient: str = Field(
         description="Whom it concerns: an e-mail address, `contact:<id>`, `campaign:<id>`..."
     )
-    content: Mapping[str, Any] = Field(description="All that it says or changes; JSON values.")
+    content: Annotated[Mapping[str, Any], AfterValidator(_as_json)] = Field(
+        description="All that it says or changes; JSON values."
+    )
 
     @property
     def content_hash(self) -> str:

@@ -16,9 +16,9 @@ from guardrails.mcp_token_model import Scope
 
 
 class Args(BaseModel):
-    """Arguments of a tool. Unknown arguments are refused, not ignored."""
+    """Arguments of a tool. Unknown arguments are refused, not ignored; so are NaN and infinity."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Result(BaseModel):

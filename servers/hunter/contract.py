@@ -19,7 +19,9 @@ class ImportLeads(Args):
     )
     csv_text: str | None = Field(default=None, description="The CSV itself, at most 1 MB.")
     cursor: str | None = Field(
-        default=None, description="`next_cursor` of the previous page; absent for the first."
+        default=None,
+        max_length=200,
+        description="`next_cursor` of the previous page; absent for the first.",
     )
     limit: int = Field(default=200, ge=1, le=1000, description="Data rows per page.")
 

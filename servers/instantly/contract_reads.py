@@ -21,7 +21,9 @@ from servers.instantly.contract_writes import (
 class ListCampaigns(Args):
     """Which page."""
 
-    cursor: str | None = Field(default=None, description="`next_cursor` of the previous page.")
+    cursor: str | None = Field(
+        default=None, max_length=200, description="`next_cursor` of the previous page."
+    )
     limit: int = Field(default=50, ge=1, le=100, description="Campaigns per page.")
 
 
@@ -93,7 +95,9 @@ class ListLeads(Args):
     """Which page of which campaign."""
 
     campaign_id: CampaignId
-    cursor: str | None = Field(default=None, description="`next_cursor` of the previous page.")
+    cursor: str | None = Field(
+        default=None, max_length=200, description="`next_cursor` of the previous page."
+    )
     limit: int = Field(default=50, ge=1, le=100, description="Leads per page.")
 
 

@@ -13,16 +13,13 @@ from servers.common.contract import ResourceSpec, ToolSpec
 
 Tool = ToolSpec[Any, Any]
 MODULES = {name: f"servers.{name}.contract" for name in SERVERS}
-MODULES["orchestrator"] = "orchestrator.mcp.contract"
+if find_spec("orchestrator.__main__") is not None:
+    MODULES["orchestrator"] = "orchestrator.mcp.contract"
 
 
 def contracts() -> dict[str, ModuleType]:
     """Server name to its contract."""
-    return {
-        name: importlib.import_module(module)
-        for name, module in MODULES.items()
-        if find_spec(module.rpartition(".")[0]) is not None
-    }
+    return {name: importlib.import_module(module) for name, module in MODULES.items()}
 
 
 def tools() -> list[tuple[str, Tool]]:
