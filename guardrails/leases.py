@@ -89,13 +89,23 @@ def new_session(worker: str) -> str:
     return f"{worker[:27]}.{secrets.token_hex(6)}"
 
 
-def take(conn: Connection, holder: Holder, session: str, seconds: float) -> None:
-    """Begin a session, in a write transaction. The worker's former one is over."""
+def take(
+    conn: Connection,
+    holder: Holder,
+    session: str,
+    seconds: float,
+    says: Mapping[str, Any] | None = None,
+) -> None:
+    """Begin a session, in a write transaction. The worker's former one is over.
+
+    Args:
+        says: as for `renew`.
+    """
     now = database_now(conn)
     begun = {
         "worker": holder.worker, "session": session, "host": holder.host, "pid": holder.pid,
         "version": holder.version, "mode": holder.mode, "started_at": now, "beat_at": now,
-        "lease_until": now, "ended_at": None, "document": None,
+        "lease_until": now, "ended_at": None, "document": _written(says),
     }  # fmt: skip
     upsert(conn, workers, begun, ("worker",))
     mine = workers.c.session == session
@@ -117,7 +127,7 @@ def renew(
     Raises:
         LeaseLost: it has run out, or is another's.
     """
-    told = {} if says is None else {"document": json.dumps(dict(says), ensure_ascii=False)}
+    told = {} if says is None else {"document": _written(says)}
     kept = (
         update(workers)
         .where(workers.c.worker == worker, workers.c.session == session, _runs())
@@ -153,10 +163,10 @@ def free_for(
     because the answer to its claim was lost.
 
     Args:
-        in_hand: whether it is among those that the session knows to have.
+        in_hand: whether it is among those that the session knows to have, or wants to leave.
     """
-    lost = and_(claimed_by == session, ~in_hand)
-    return or_(claimed_by.is_(None), lost, claimed_by.not_in(alive()))
+    free = or_(claimed_by.is_(None), claimed_by == session, claimed_by.not_in(alive()))
+    return and_(~in_hand, free)
 
 
 def read_workers(conn: Connection) -> tuple[Worker, ...]:
@@ -164,6 +174,10 @@ def read_workers(conn: Connection) -> tuple[Worker, ...]:
     now = database_now(conn)
     rows = conn.execute(select(workers).order_by(workers.c.worker)).mappings()
     return tuple(_worker(row, now) for row in rows)
+
+
+def _written(says: Mapping[str, Any] | None) -> str | None:
+    return None if says is None else json.dumps(dict(says), ensure_ascii=False)
 
 
 def _runs() -> ColumnElement[bool]:

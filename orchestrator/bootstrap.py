@@ -15,6 +15,7 @@ from pathlib import Path
 from guardrails import tracing
 from guardrails.approvals import Approvals
 from guardrails.audit import AuditLog
+from guardrails.audit.anchors import HeadNotes
 from guardrails.bank import Bank, load_seed_lessons
 from guardrails.bootstrap_hive import ensure_hive
 from guardrails.brakes.failures import FailureTracker
@@ -22,7 +23,9 @@ from guardrails.brakes.quarantine import Quarantine
 from guardrails.clock import Clock, shifted, utc_now
 from guardrails.config import Config, config_dir, config_path, load_config
 from guardrails.errors import AuditBroken, BankUnreadable
+from guardrails.heartbeats import host_name
 from guardrails.hive import Hive
+from guardrails.leases import Holder
 from guardrails.ledger import Ledger
 from guardrails.model import Mode
 from guardrails.readiness_model import Standing
@@ -38,8 +41,10 @@ from orchestrator.deliver_mail import Post
 from orchestrator.deliver_writes import Writer
 from orchestrator.deliveries import Deliveries
 from orchestrator.earned import about, mode_in_force, tell
-from orchestrator.engine import Engine
+from orchestrator.engine import APPLICATION_VERSION, Engine
 from orchestrator.environment import Environment
+from orchestrator.fleet.claims import Claims
+from orchestrator.fleet.membership import Membership
 from orchestrator.incidents import Incidents
 from orchestrator.letters import Letters
 from orchestrator.logs import logging_to
@@ -93,6 +98,8 @@ class Swarm:
     approvals: Approvals
     sign: Sign
     standing: Standing
+    members: Membership
+    claims: Claims
 
 
 def open_hive(options: Options, config: Config, clock: Clock = utc_now) -> Hive:
@@ -165,7 +172,11 @@ async def running_swarm(options: Options, environment: Environment) -> AsyncIter
         mode = standing.mode
         config = with_mode(config, mode)
         runs = Runs(store, clock, config.production.approvals)
-        deliveries = Deliveries(store, clock)
+        work = config.production.work
+        members = Membership(
+            store, _holder(hive, mode), work.lease_seconds, work.lease_renew_seconds
+        )
+        deliveries = Deliveries(store, clock, lambda: members.session)
         concurrency = options.concurrency or config.production.work.concurrency
         quarantine = Quarantine(store, clock)
         tracker = FailureTracker(store, hive, clock, "queen")
@@ -179,7 +190,7 @@ async def running_swarm(options: Options, environment: Environment) -> AsyncIter
             incidents,
             nursery,
         )
-        engine = Engine(hive, database_url)
+        engine = Engine(hive, database_url, members.executor)
         triage = Triage(config, clock, sandbox=options.sandbox)
         prepare = PrepareLead(
             config, engine, children, runs, triage, quarantine, sandbox=options.sandbox
@@ -187,6 +198,7 @@ async def running_swarm(options: Options, environment: Environment) -> AsyncIter
         engine.register(WORKFLOW, prepare.workflow)
         audit = AuditLog(hive, store, clock)
         stack.callback(audit.close)
+        stack.push_async_callback(HeadNotes(hive, store, audit).note_last)
         letters = Letters(audit, store)
         ledger = Ledger.of(config.production, store, clock, hive.salt())
         await store.run(ledger.sweep)  # whose process died long ago: a person's, or the vendor's
@@ -205,12 +217,12 @@ async def running_swarm(options: Options, environment: Environment) -> AsyncIter
         )
         engine.register(DELIVER, deliver.workflow)
         # The lock comes first, so that a second queen starts no servers; the launch comes last,
-        # because recovered workflows call the servers at once.
+        # because workflows that are gone on with call the servers at once.
         engine.lock()
         stack.callback(engine.unlock)
+        await stack.enter_async_context(members)
         await stack.enter_async_context(children)
         await stack.enter_async_context(engine)
-        work = config.production.work
         known = about(standing, sandbox=options.sandbox)
         pulse = alive(store, children, config.production.monitor, work.call_timeout_s, known)
         sign = await stack.enter_async_context(pulse)
@@ -231,7 +243,13 @@ async def running_swarm(options: Options, environment: Environment) -> AsyncIter
             approvals=open_approvals(config, hive, store, audit, clock, environment),
             sign=sign,
             standing=standing,
+            members=members,
+            claims=Claims(store, clock, members, mode),
         )
+
+
+def _holder(hive: Hive, mode: Mode) -> Holder:
+    return Holder(hive.chain_id(), host_name(), os.getpid(), APPLICATION_VERSION, mode.value)
 
 
 def nursery_of(hive: Hive) -> Nursery:

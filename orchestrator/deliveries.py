@@ -8,13 +8,14 @@ open are taken up again, and only a person's word or a vendor's answer ends them
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, func, or_, select, update
 
 from guardrails.clock import Clock, iso, parse
 from guardrails.errors import NotFound
+from guardrails.leases import alive
 from guardrails.model import Reason
 from guardrails.store import Store
 from guardrails.store.write_tables import deliveries as table
@@ -47,11 +48,18 @@ __all__ = [
 
 
 class Deliveries:
-    """Every method is one short transaction and raises StoreUnavailable when it fails."""
+    """Every method is one short transaction and raises StoreUnavailable when it fails.
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    Args:
+        session: whose word counts: of a lead that nobody has claimed, that of nobody's session.
+    """
+
+    def __init__(
+        self, store: Store, clock: Clock, session: Callable[[], str | None] = lambda: None
+    ) -> None:
         self._store = store
         self._clock = clock
+        self._session = session
 
     async def get(self, delivery_id: str) -> Delivery:
         """How it stands. Raises NotFound."""
@@ -60,26 +68,6 @@ class Deliveries:
         if row is None:
             raise NotFound(f"nothing is on its way out under {delivery_id!r}")
         return read(row)
-
-    async def due_anywhere(self, limit: int, without: Collection[str]) -> list[Delivery]:
-        """What can be gone on with now, whichever run it is of, the oldest first."""
-        statement = (
-            select(table)
-            .where(due(iso(self._clock())), table.c.delivery_id.not_in(list(without)))
-            .order_by(table.c.created_at, table.c.delivery_id)
-            .limit(limit)
-        )
-        return await self._store.query(lambda conn: [read(row) for row in conn.execute(statement)])
-
-    async def due(self, run_id: str, after: int, limit: int) -> list[Delivery]:
-        """What can be gone on with now, by row, from rows above `after`, at most `limit`."""
-        statement = (
-            select(table)
-            .where(table.c.run_id == run_id, table.c.row > after, due(iso(self._clock())))
-            .order_by(table.c.row)
-            .limit(limit)
-        )
-        return await self._store.query(lambda conn: [read(row) for row in conn.execute(statement)])
 
     async def next_due(self, run_id: str) -> datetime | None:
         """When the next one that waits may be tried; None when none waits."""
@@ -114,12 +102,14 @@ class Deliveries:
         run_id: str | None,
         until: datetime,
         reasons: Sequence[Reason],
-        except_for: Sequence[str],
+        not_begun: Sequence[str] = (),
     ) -> int:
-        """Put off whatever is due: nobody may send before `until`. Gives how many it were.
+        """Put off whatever is due and in nobody's hand: nobody may send before `until`. Gives how
+        many it were.
 
         Args:
             run_id: None for every run.
+            not_begun: the caller has claimed these, and has not begun with them.
         """
         now = iso(self._clock())
         statement = (
@@ -128,7 +118,11 @@ class Deliveries:
                 *((table.c.run_id == run_id,) if run_id is not None else ()),
                 table.c.state.in_(WAITING),
                 due(now),
-                table.c.delivery_id.not_in(list(except_for)),
+                or_(
+                    table.c.claimed_by.is_(None),
+                    table.c.claimed_by.not_in(alive()),
+                    table.c.delivery_id.in_(list(not_begun)),
+                ),
             )
             .values(
                 state=DeliveryState.DEFERRED.value,
@@ -142,11 +136,16 @@ class Deliveries:
     async def rest(self, delivery_id: str, until: datetime) -> None:
         """It came to no end: not again before `until`. What has ended stays as it is."""
         now = iso(self._clock())
-        here = (table.c.delivery_id == delivery_id, unfinished())
+        here = (table.c.delivery_id == delivery_id, unfinished(), self._ours())
         statement = update(table).where(*here).values(not_before=iso(until), updated_at=now)
         await self._store.run(lambda conn: conn.execute(statement))
 
     async def end(self, delivery_id: str, ended: Ended) -> None:
         """What an attempt came to. `sent` stays sent, whatever comes after it."""
         now = iso(self._clock())
-        await self._store.run(lambda conn: end(conn, delivery_id, ended, now))
+        ours = self._ours()
+        await self._store.run(lambda conn: end(conn, delivery_id, ended, now, ours))
+
+    def _ours(self) -> ColumnElement[bool]:
+        session = self._session()
+        return table.c.claimed_by.is_(None) if session is None else table.c.claimed_by == session

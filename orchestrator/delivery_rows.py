@@ -48,11 +48,6 @@ class Delivery:
     reasons: tuple[Reason, ...]
     updated_at: str
 
-    @property
-    def workflow_id(self) -> str:
-        """The attempt from where it stands now: whoever starts it twice starts it once."""
-        return f"deliver:{self.delivery_id}:{self.updated_at}"
-
 
 @dataclass(frozen=True)
 class Ended:
@@ -125,13 +120,6 @@ def refuse_waiting(conn: Connection, lead_id: str, why: Reason, at: str) -> int:
     return conn.execute(update(table).where(*waiting).values(values)).rowcount
 
 
-def has_due(conn: Connection, now: datetime) -> bool:
-    """Whether anything can be gone on with now."""
-    return (
-        conn.execute(select(table.c.delivery_id).where(due(iso(now))).limit(1)).first() is not None
-    )
-
-
 def rows_of(conn: Connection, run_id: str) -> list[Delivery]:
     """Every delivery of a run, by row."""
     statement = select(table).where(table.c.run_id == run_id).order_by(table.c.row)
@@ -142,23 +130,43 @@ WAITING = (DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value)
 
 
 def due(now: str) -> ColumnElement[bool]:
-    return and_(unfinished(), or_(table.c.not_before.is_(None), table.c.not_before <= now))
+    """Can be gone on with."""
+    return or_(*ways_to_be_due(now))
+
+
+def ways_to_be_due(now: str) -> tuple[ColumnElement[bool], ...]:
+    """Each is found by an index of its own; SQLite would look through everything for all in one."""
+    waiting = table.c.state.in_((*WAITING, DeliveryState.UNKNOWN.value))
+    late = table.c.not_before <= now
+    followed = table.c.state == DeliveryState.SENT.value
+    return (
+        and_(waiting, table.c.not_before.is_(None)),
+        and_(waiting, late),
+        and_(followed, late),
+    )
 
 
 def unfinished() -> ColumnElement[bool]:
+    """Waits, is unknown, or has open follow-ups."""
     followed = and_(table.c.state == DeliveryState.SENT.value, table.c.not_before.is_not(None))
     waiting = table.c.state.in_((*WAITING, DeliveryState.UNKNOWN.value))
     return or_(waiting, followed)
 
 
-def end(conn: Connection, delivery_id: str, ended: Ended, at: str) -> None:
+def end(
+    conn: Connection,
+    delivery_id: str,
+    ended: Ended,
+    at: str,
+    *conditions: ColumnElement[bool],
+) -> None:
     values = {
         "state": ended.state.value,
         "reasons": written(ended.reasons),
         "not_before": iso(ended.not_before) if ended.not_before else None,
         "updated_at": at,
     }
-    statement = update(table).where(table.c.delivery_id == delivery_id)
+    statement = update(table).where(table.c.delivery_id == delivery_id, *conditions)
     if ended.state is not DeliveryState.SENT:
         statement = statement.where(table.c.state != DeliveryState.SENT.value)
     conn.execute(statement.values(values))

@@ -1,20 +1,26 @@
 """The durable engine behind a thin port. Owns: every contact with DBOS.
 
 What the rest of the queen sees: register named workflows, open, start one under an id, await its
-result, run a step. Everything measured about DBOS 3.4.0 that matters is applied here: WAL engine,
-launch inside the running loop and after the MCP sessions are open, an explicit application
-version, portable JSON, unlimited recovery attempts, one queen per database.
+result, go on with one that a dead queen left, run a step. Everything measured about DBOS 3.4.0 that
+matters is applied here: WAL engine, launch inside the running loop and after the MCP sessions are
+open, an explicit application version, portable JSON, unlimited recovery attempts.
+
+Each queen is an executor of her own that nobody ever was before: the engine by itself recovers
+nothing, neither here nor on another machine. Whoever has claimed a row goes on with what was left
+of it (docs/adr/0022); the engine hands each workflow to one executor, and what a former one still
+writes into it is not taken.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
+import itertools
 import os
-import secrets
-from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,29 +29,48 @@ from sqlalchemy import make_url
 
 from guardrails.errors import ConfigError
 from guardrails.hive import Hive
+from guardrails.leases import new_session
 from guardrails.store.engine import sqlite_engine, still_option
 from orchestrator.logs import adopt
 
 Json = dict[str, Any]
 WorkflowFn = Callable[..., Awaitable[Json]]
 
-# Raise this only together with `DBOS.patch_async` for workflows that may be parked: rows of
-# another version are not recovered.
+# Raise this when the steps of a workflow change (tests/orchestrator/test_replay.py says so): what
+# another version has begun is not gone on with but begun anew.
 APPLICATION_VERSION = "1"
-EXECUTOR_ID = "queen"
+_QUEUE = "left-to:"
+_QUEUE_POLL_S = 0.5
+_LONG_LEFT = timedelta(days=1)
+_LEFT = ["PENDING", "ENQUEUED", "DELAYED"]
+_PICKED_UP_S = 30.0  # so long a workflow may lie in our own queue before it is begun anew
 
 
 class Engine:
-    """Durable workflows on the hive's database. An async context manager; one per process."""
+    """Durable workflows on the hive's database. An async context manager; one per process.
 
-    def __init__(self, hive: Hive, database_url: str | None) -> None:
+    Args:
+        executor: this queen's name at the engine, never used before; by default made of the hive's
+            chain and chance.
+    """
+
+    def __init__(
+        self,
+        hive: Hive,
+        database_url: str | None,
+        executor: str | None = None,
+        version: str = APPLICATION_VERSION,
+    ) -> None:
         self._hive = hive
         self._database_url = database_url
         self._lock_fd: int | None = None
         self._workflows: dict[str, WorkflowFn] = {}
         self._wrapped: dict[str, Any] = {}
-        self._started: Counter[str] = Counter()
-        self._session = secrets.token_hex(3)
+        self._tries = itertools.count(1)
+        self._executor = executor or new_session(hive.chain_id())
+        self._version = version
+        self._queue: str | None = None  # there once there was something to go on with
+        self._making_queue = asyncio.Lock()
 
     def register(self, name: str, workflow: WorkflowFn) -> None:
         """Make `workflow` startable as `name`. Call before `open`."""
@@ -66,7 +91,7 @@ class Engine:
             self._lock_fd = None
 
     async def __aenter__(self) -> Engine:
-        """Launch: interrupted workflows start again at once. Needs the lock."""
+        """Launch, and start nothing by itself. Needs the lock."""
         if self._lock_fd is None:
             raise ConfigError("the engine was opened without the queen's lock")
         await asyncio.to_thread(self._create)
@@ -74,11 +99,15 @@ class Engine:
         for name, workflow in self._workflows.items():
             decorate = DBOS.workflow(name=name, max_recovery_attempts=None)
             self._wrapped[name] = decorate(_plain(workflow))
+        DBOS.listen_queues([self._queue_name])
         DBOS.launch()
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
-        # Not drained: what is in flight is recovered by the next queen.
+        if self._queue is not None:
+            with contextlib.suppress(Exception):  # whoever tidies up finds it
+                await DBOS.delete_queue_async(self._queue)
+        # Not drained: whoever claims its rows goes on with what is in flight.
         await asyncio.to_thread(DBOS.destroy)
         # The engine made its own threads the loop's and has just ended them: the next engine on
         # this loop, or any other `to_thread`, needs living ones.
@@ -92,19 +121,84 @@ class Engine:
         """
         with SetWorkflowID(workflow_id):
             result: Json = await self._wrapped[name](*args)
-        self._started.pop(workflow_id, None)  # asked for again, it gives this result
         return result
 
-    def untried(self, workflow_id: str) -> str:
-        """`workflow_id` itself, or an id made of it when this process has started that one.
-
-        A workflow that ended in an error keeps that result for ever under its id, and one whose
-        end could not be written stays pending until the next queen starts: whoever tries again
-        needs another id.
+    def untried(self, about: str) -> str:
+        """An id that nobody has started: a workflow that ended in an error keeps that result for
+        ever under its id, and one whose end could not be written is pending there.
         """
-        tries = self._started[workflow_id]
-        self._started[workflow_id] += 1
-        return f"{workflow_id}:{self._session}:{tries}" if tries else workflow_id
+        return f"{about}:{self._executor}:{next(self._tries)}"
+
+    async def go_on(self, about: str) -> Json | None:
+        """Go on with what a dead queen has left of `about`, to its end, if there is anything.
+
+        Whoever calls this has claimed what it is about. What cannot be gone on with here (another
+        version has begun it) is cancelled, and certainly goes on nowhere else.
+
+        Args:
+            about: what `untried` was asked for.
+
+        Returns:
+            Its result; None when there was nothing, or it is to be begun anew.
+        """
+        left = await DBOS.list_workflows_async(
+            workflow_id_prefix=f"{about}:", status=_LEFT, load_input=False, load_output=False
+        )
+        ours = [one.workflow_id for one in left if one.app_version == self._version][-1:]
+        others = [one.workflow_id for one in left if one.workflow_id not in ours]
+        if others:
+            await DBOS.cancel_workflows_async(others)
+        if not ours:
+            return None
+        handles = await DBOS.resume_workflows_async(ours, queue_name=await self._own_queue())
+        if not await self._picked_up(ours[0]):
+            return None
+        result: Json = await handles[0].get_result(polling_interval_sec=_QUEUE_POLL_S)
+        return result
+
+    async def tidy(self, living: Collection[str], now: datetime) -> None:
+        """Put away what nobody will ever go on with: work that was left a day ago, and the queues
+        of executors that are not `living`.
+        """
+        before = (now - _LONG_LEFT).isoformat()
+        old = await DBOS.list_workflows_async(
+            end_time=before, status=_LEFT, limit=500, load_input=False, load_output=False
+        )
+        if old:
+            await DBOS.cancel_workflows_async([one.workflow_id for one in old])
+        for queue in await DBOS.list_queues_async():
+            executor = queue.name.removeprefix(_QUEUE)
+            if executor != queue.name and executor not in (*living, self._executor):
+                await DBOS.delete_queue_async(queue.name)
+
+    async def _picked_up(self, workflow_id: str) -> bool:
+        """Wait until our queue has begun it; if it does not, it will never be."""
+        deadline = asyncio.get_running_loop().time() + _PICKED_UP_S
+        while asyncio.get_running_loop().time() < deadline:
+            status = await DBOS.get_workflow_status_async(workflow_id)
+            if status is not None and status.status != "ENQUEUED":
+                return True
+            await asyncio.sleep(_QUEUE_POLL_S)
+        await DBOS.cancel_workflows_async([workflow_id])
+        return False
+
+    async def _own_queue(self) -> str:
+        """The queue that nobody but this process listens to. A person's queue of leads is not in
+        it, only what is gone on with: it is made when that is first needed.
+        """
+        async with self._making_queue:
+            if self._queue is None:
+                await DBOS.register_queue_async(
+                    self._queue_name,
+                    polling_interval_sec=_QUEUE_POLL_S,
+                    on_conflict="always_update",
+                )
+                self._queue = self._queue_name
+        return self._queue
+
+    @property
+    def _queue_name(self) -> str:
+        return f"{_QUEUE}{self._executor}"
 
     async def step(
         self, name: str, function: Callable[..., Coroutine[Any, Any, Json]], *args: Any
@@ -117,8 +211,8 @@ class Engine:
         config: DBOSConfig = {
             "name": "chiefaiofficer-swarm",
             "system_database_url": self._url(),
-            "executor_id": EXECUTOR_ID,
-            "application_version": APPLICATION_VERSION,
+            "executor_id": self._executor,
+            "application_version": self._version,
             "serializer": DBOSPortableJSONSerializer(),
             "sys_db_pool_size": 5,
             "run_migrations": True,

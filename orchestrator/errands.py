@@ -1,4 +1,8 @@
-"""What the queen does now and then. Owns: how often, and that one that fails stops no other."""
+"""What the queen does now and then. Owns: how often, and that one that fails stops no other.
+
+What is to be done once for all hives of a database is a duty: one queen holds it, and the others
+look on until she falls silent.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,8 @@ import structlog
 from guardrails.errors import BankUnreadable, StoreUnavailable, SwarmError
 
 log = structlog.get_logger(__name__)
+Holds = Callable[[str, float], Awaitable[bool]]
+_DUTY_S = 30.0  # at least: then another takes it over from one who fell silent
 
 
 @dataclass
@@ -19,22 +25,32 @@ class Errand:
 
     Args:
         work: idempotent; may run in another process at the same time.
+        alone: one queen does it for all; else each does it for her own hive.
     """
 
     name: str
     every_s: float
     work: Callable[[], Awaitable[object]]
+    alone: bool = False
     due_at: float = field(default=0.0)
 
 
 class Errands:
-    """Runs what is due, one after the other."""
+    """Runs what is due, one after the other.
+
+    Args:
+        holds: whether a duty is ours for so many seconds; None where there is only one queen.
+    """
 
     def __init__(
-        self, errands: Sequence[Errand], monotonic: Callable[[], float] = time.monotonic
+        self,
+        errands: Sequence[Errand],
+        monotonic: Callable[[], float] = time.monotonic,
+        holds: Holds | None = None,
     ) -> None:
         self._errands = list(errands)
         self._monotonic = monotonic
+        self._holds = holds
 
     async def run(self) -> None:
         """Whatever is due.
@@ -49,7 +65,8 @@ class Errands:
                 continue
             errand.due_at = now + errand.every_s
             try:
-                await errand.work()
+                if await self._is_ours(errand):
+                    await errand.work()
             except (StoreUnavailable, BankUnreadable) as error:
                 for_all = for_all or error
             except SwarmError as error:
@@ -58,3 +75,8 @@ class Errands:
                 log.exception("errand_failed", errand=errand.name)
         if for_all is not None:
             raise for_all
+
+    async def _is_ours(self, errand: Errand) -> bool:
+        if not errand.alone or self._holds is None:
+            return True
+        return await self._holds(errand.name, max(_DUTY_S, 2 * errand.every_s))

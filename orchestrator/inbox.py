@@ -143,13 +143,6 @@ def settle(
     return conn.execute(update(table).where(*unfinished).values(values)).rowcount == 1
 
 
-def has_new(conn: Connection, now: datetime) -> bool:
-    """Whether anything can be worked on now."""
-    free = or_(table.c.not_before.is_(None), table.c.not_before <= iso(now))
-    new = table.c.state == InboxState.NEW.value
-    return conn.execute(select(table.c.id).where(new, free).limit(1)).first() is not None
-
-
 class Inbox:
     """Every method is one short transaction and raises StoreUnavailable when it fails."""
 
@@ -171,7 +164,8 @@ class Inbox:
             .order_by(table.c.received_at)
             .limit(limit)
         )
-        return await self._store.query(lambda conn: [_read(row) for row in conn.execute(statement)])
+        rows = await self._store.query(lambda conn: conn.execute(statement).all())
+        return [received(row) for row in rows]
 
     async def done(self, id: str, *, lead_id: str | None = None, note: str | None = None) -> None:
         """It is done."""
@@ -237,7 +231,8 @@ def _fail(conn: Connection, id: str, note: str, at: datetime) -> InboxState:
     return state
 
 
-def _read(row: Any) -> Received:
+def received(row: Any) -> Received:
+    """A row of the table as it came."""
     return Received(
         id=row.id,
         source=Source(row.source),

@@ -24,7 +24,7 @@ from guardrails.model import (
     Reason,
     digest,
 )
-from orchestrator.asking import Gathering
+from orchestrator.asking import Gathering, Recaller
 from orchestrator.children import Children
 from orchestrator.engine import Engine, Json
 from orchestrator.mcp_session import ToolFailed
@@ -41,7 +41,7 @@ _TOO_LITTLE = frozenset({enricher.ENRICHMENT_INCOMPLETE, enricher.RESEARCH_INCOM
 
 
 def workflow_id(run_id: str, row: int) -> str:
-    """One workflow for each row of a run: starting it twice is starting it once."""
+    """How the ids of a row's workflows begin: one for each try."""
     return f"prepare:{run_id}:{row}"
 
 
@@ -58,8 +58,10 @@ class PrepareLead:
         quarantine: Quarantine,
         *,
         sandbox: bool,
+        recaller: Recaller | None = None,
     ) -> None:
         self._quarantine = quarantine
+        self._recaller = recaller
         self._config = config
         self._engine = engine
         self._children = children
@@ -76,7 +78,7 @@ class PrepareLead:
     async def _gather(self, run_id: str, row: int) -> Json:
         lead = await self._runs.lead(run_id, row)
         needs = self._config.production.work.enrichment_needs
-        gathering = Gathering(self._children, lead, needs)
+        gathering = Gathering(self._children, lead, needs, self._recaller)
         if await self._quarantine.is_quarantined(lead.lead_id):
             gathering.set_aside()
         # A competitor in the CSV is turned away before a credit is spent on it.

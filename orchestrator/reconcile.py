@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import secrets
 import sys
 from pathlib import Path
 
@@ -61,9 +60,11 @@ async def _reconcile(options: Options, environment: Environment, key: str | None
     async with running_swarm(options, environment) as swarm:
         ids = await swarm.store.query(lambda conn: open_deliveries(conn, key))
         for delivery_id in ids:
-            before = await swarm.deliveries.get(delivery_id)
-            name = f"{before.workflow_id}:{secrets.token_hex(3)}"
-            await swarm.engine.run(WORKFLOW, name, delivery_id)
+            claimed = await swarm.claims.delivery(delivery_id)
+            if claimed is not None:  # else somebody is asking already
+                name = swarm.engine.untried(f"deliver:{delivery_id}")
+                await swarm.engine.run(WORKFLOW, name, delivery_id)
+                await swarm.claims.give_back(deliveries=[delivery_id])
             after = await swarm.deliveries.get(delivery_id)
             unknown = after.state is DeliveryState.UNKNOWN
             still_open += unknown or after.not_before is not None

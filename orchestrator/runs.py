@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import orjson
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, func, or_, select, update
 
 from guardrails.approval_rows import count_waiting, request
 from guardrails.clock import Clock, iso
@@ -20,8 +20,12 @@ from guardrails.errors import NotFound
 from guardrails.model import Lead, LeadState, Mode
 from guardrails.remembering import Fact, remember
 from guardrails.store import Store, insert_if_absent
+from guardrails.store.people_tables import approvals
 from guardrails.store.tables import run_items, runs, shadow_emails, spent_permits
+from guardrails.store.write_tables import deliveries
 from orchestrator.deliveries import give_up, queue
+from orchestrator.delivery_rows import unfinished
+from orchestrator.fleet.claims import PEOPLE
 from orchestrator.run_records import (
     Mark,
     Rejected,
@@ -33,6 +37,8 @@ from orchestrator.run_records import (
     remembered,
     run_of,
 )
+
+_OPENING = 0x52554E53  # any number, the same everywhere
 
 
 class Runs:
@@ -49,6 +55,8 @@ class Runs:
         """The unfinished run with this key, or a new one under `run_id`."""
 
         def work(conn: Connection) -> Run:
+            if conn.dialect.name == "postgresql":  # the same command on two machines at once
+                conn.execute(select(func.pg_advisory_xact_lock(_OPENING)))
             found = conn.execute(
                 select(runs)
                 .where(runs.c.run_key == run_key, runs.c.status == "running")
@@ -56,6 +64,8 @@ class Runs:
                 .limit(1)
             ).one_or_none()
             if found is not None and not fresh:
+                here = runs.c.run_id == found.run_id
+                conn.execute(update(runs).where(here).values(left_at=None))
                 return run_of(found, resumed=True)
             self._abandon(conn, run_key)
             values = {
@@ -68,6 +78,7 @@ class Runs:
                 "total": None,
                 "created_at": iso(self._clock()),
                 "finished_at": None,
+                "left_at": None,
             }
             conn.execute(runs.insert().values(values))
             return run_of(conn.execute(select(runs).where(runs.c.run_id == run_id)).one())
@@ -135,20 +146,6 @@ class Runs:
             select(func.count()).select_from(spent_permits).where(spent_permits.c.spent_at >= since)
         )
         return await self._store.query(lambda conn: conn.execute(statement).scalar_one())
-
-    async def pending(self, run_id: str, after: int, limit: int) -> list[int]:
-        """Rows above `after` that have not ended, in order, at most `limit`."""
-        statement = (
-            select(run_items.c.row)
-            .where(
-                run_items.c.run_id == run_id,
-                run_items.c.state.is_(None),
-                run_items.c.row > after,
-            )
-            .order_by(run_items.c.row)
-            .limit(limit)
-        )
-        return await self._store.query(lambda conn: list(conn.execute(statement).scalars()))
 
     async def lead(self, run_id: str, row: int) -> Lead:
         """The lead of a row."""
@@ -236,11 +233,47 @@ class Runs:
         )
         return await self._store.query(lambda conn: conn.execute(statement).scalar_one())
 
+    async def leave(self, run_id: str) -> None:
+        """Whoever started it ends before its rows have: they wait for the same command, and no
+        other queen takes them up. One who dies leaves them to the others.
+        """
+        running = (runs.c.run_id == run_id, runs.c.status == "running")
+        left = update(runs).where(*running).values(left_at=iso(self._clock()))
+        await self._store.run(lambda conn: conn.execute(left))
+
     async def finish(self, run_id: str) -> None:
         """All rows have ended."""
         statement = (
             update(runs)
-            .where(runs.c.run_id == run_id)
+            .where(runs.c.run_id == run_id, runs.c.status == "running")
+            .values(status="finished", finished_at=iso(self._clock()))
+        )
+        await self._store.run(lambda conn: conn.execute(statement))
+
+    async def close(self, mode: Mode) -> None:
+        """Finish runs of files of which nothing is left to do, whoever did it, unless whoever
+        started one has left it: the same command tells of that.
+        """
+        undecided = select(run_items.c.row).where(
+            run_items.c.run_id == runs.c.run_id, run_items.c.state.is_(None)
+        )
+        going_out = select(deliveries.c.row).where(
+            deliveries.c.run_id == runs.c.run_id, unfinished()
+        )
+        asked = select(approvals.c.row).where(
+            approvals.c.run_id == runs.c.run_id, approvals.c.state == "waiting"
+        )
+        of_people = or_(*(runs.c.run_key.startswith(key, autoescape=True) for key in PEOPLE))
+        statement = (
+            update(runs)
+            .where(
+                runs.c.status == "running",
+                runs.c.mode == mode.value,
+                runs.c.total.is_not(None),
+                runs.c.left_at.is_(None),
+                ~of_people,
+                *(~rows.exists() for rows in (undecided, going_out, asked)),
+            )
             .values(status="finished", finished_at=iso(self._clock()))
         )
         await self._store.run(lambda conn: conn.execute(statement))

@@ -1,9 +1,11 @@
 """The queen at work by herself. Owns: what is taken up when, for as long as she runs.
 
-One cheap question to the database a moment, never one for each lead: what came in, what is due,
-what is to be learned. At most N leads are in hand. What concerns everybody (stop, bank, audit,
-database) makes her wait and ask again; nothing is forgotten, since everything stands in the
-database. Refuses to deliver in shadow, and to hurry anything that the ledger puts off.
+One cheap question to the database a moment, never one for each lead: what came in, what is to be
+decided, what is due, what is to be learned. At most N leads are in hand, each claimed first: other
+queens may work on the same database. What concerns everybody (stop, bank, audit, database) makes
+her wait and ask again; nothing is forgotten, since everything stands in the database. Refuses to
+deliver in shadow, to hurry anything that the ledger puts off, and to take up anything without a
+session that lives.
 """
 
 from __future__ import annotations
@@ -12,8 +14,9 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import structlog
 
@@ -22,18 +25,31 @@ from guardrails.model import Mode
 from orchestrator.bootstrap import Swarm
 from orchestrator.deliveries import Delivery, DeliveryState
 from orchestrator.errands import Errands
+from orchestrator.fleet.claims import Claimed, Pending
 from orchestrator.inbox import Inbox, Received, Source
 from orchestrator.lead_edge import LeadEdge
 from orchestrator.run import FOR_EVERYBODY
-from orchestrator.visitors import Pending, Visitors
-from orchestrator.work import Work, look
+from orchestrator.work import InHand, Work, look
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 Handler = Callable[[Received], Awaitable[str]]
 TICK_S = 0.25
 _TROUBLE_S = 2.0  # after what concerns everybody
 _REST_S = 60.0  # before a piece of work that came to no end is tried again
 _LONGEST_REST_S = 3600.0
+
+
+@dataclass
+class _Hands(Generic[T]):
+    """Of one kind: what is in hand, and what is to be given back with the next claim."""
+
+    held: set[T] = field(default_factory=set)
+    done: set[T] = field(default_factory=set)
+
+    def giving_back(self) -> frozenset[T]:
+        """What may be given back now."""
+        return frozenset(self.done - self.held)
 
 
 class Service(LeadEdge):
@@ -45,21 +61,15 @@ class Service(LeadEdge):
     """
 
     def __init__(
-        self,
-        swarm: Swarm,
-        inbox: Inbox,
-        visitors: Visitors,
-        handlers: Mapping[Source, Handler],
-        errands: Errands,
+        self, swarm: Swarm, inbox: Inbox, handlers: Mapping[Source, Handler], errands: Errands
     ) -> None:
         super().__init__(swarm)
         self._inbox = inbox
-        self._visitors = visitors
         self._handlers = dict(handlers)
         self._errands = errands
-        self._received: set[str] = set()
-        self._pending: set[Pending] = set()
-        self._deliveries: set[str] = set()
+        self._received: _Hands[str] = _Hands()
+        self._rows: _Hands[Pending] = _Hands()
+        self._deliveries: _Hands[str] = _Hands()
         self._asked: Counter[str] = Counter()  # without getting anywhere, by delivery
         self._tasks: set[asyncio.Task[None]] = set()
         self._resting: dict[Pending, float] = {}
@@ -90,8 +100,9 @@ class Service(LeadEdge):
         await self._check_stop()
         try:
             await self._errands.run()
-            if self._halted is None:
-                await self._take_up(await look(self._swarm.store, self._swarm.clock, self._mode))
+            if self._halted is None and await self._members.ready(idle=not self._tasks):
+                work = await look(self._swarm.store, self._swarm.clock, self._mode, self._known())
+                await self._take_up(work)
         except SwarmError as error:
             if not self._concerns_all(error):
                 log.error("round_failed", code=error.code, error=error.message[:300])
@@ -100,38 +111,65 @@ class Service(LeadEdge):
     def _mode(self) -> Mode:
         return self._swarm.mode
 
-    async def _take_up(self, work: Work) -> None:
-        if work.inbox:
-            await self._take_received()
-        if work.visitors:
-            for pending in await self._next_visitors():
-                self._start(self._pending, pending, self._decide(pending))
-        if work.deliveries and self._mode is not Mode.SHADOW:
-            for delivery in await self._due():
-                self._start(self._deliveries, delivery.delivery_id, self._deliver(delivery))
-
-    async def _take_received(self) -> None:
-        free = self._free()
-        batch = await self._inbox.next_batch(free + len(self._received), tuple(self._handlers))
-        for received in batch:
-            if received.id not in self._received and self._free():
-                self._start(self._received, received.id, self._take(received))
-
-    async def _next_visitors(self) -> list[Pending]:
+    def _known(self) -> InHand:
         now = time.monotonic()
         self._resting = {one: until for one, until in self._resting.items() if until > now}
-        return await self._visitors.pending(self._free(), self._pending | set(self._resting))
+        return InHand(
+            self._members.session,
+            frozenset(self._rows.held | set(self._resting)),
+            frozenset(self._deliveries.held),
+            frozenset(self._received.held),
+        )
 
-    async def _decide(self, pending: Pending) -> None:
-        await self._prepare(pending.run_id, pending.row)
-        if self._crashed.pop(pending.row, None) is not None:
-            self._resting[pending] = time.monotonic() + _REST_S  # not even its end is on record
+    async def _take_up(self, work: Work) -> None:
+        known = self._known()
+        if work.inbox and self._free():
+            await self._take_received(known)
+        if work.rows and self._free():
+            await self._take_rows(known)
+        if work.deliveries and self._free() and self._mode is not Mode.SHADOW:
+            await self._take_deliveries(known)
+        await self._give_back()
 
-    async def _due(self) -> list[Delivery]:
-        free = self._free()
-        if not free:
-            return []
-        return await self._swarm.deliveries.due_anywhere(free, sorted(self._deliveries))
+    async def _take_received(self, known: InHand) -> None:
+        done = self._received.giving_back()
+        batch = await self._claims.received(
+            self._free(), known.received, tuple(self._handlers), done
+        )
+        self._received.done -= done
+        for received in batch:
+            self._start(self._received, received.id, self._take(received))
+
+    async def _take_rows(self, known: InHand) -> None:
+        done = self._rows.giving_back()
+        batch = await self._claims.rows(self._free(), known.rows, done)
+        self._rows.done -= done
+        for claimed in batch:
+            self._start(self._rows, claimed.what, self._decide(claimed))
+
+    async def _take_deliveries(self, known: InHand) -> None:
+        done = self._deliveries.giving_back()
+        batch = await self._claims.deliveries(self._free(), known.deliveries, done)
+        self._deliveries.done -= done
+        for claimed in batch:
+            delivery_id = claimed.what.delivery_id
+            self._start(self._deliveries, delivery_id, self._deliver(claimed))
+
+    async def _give_back(self) -> None:
+        """What no claim has given back."""
+        rows, deliveries = self._rows.giving_back(), self._deliveries.giving_back()
+        received = self._received.giving_back()
+        if rows or deliveries or received:
+            await self._claims.give_back(rows, deliveries, received)
+            self._rows.done -= rows
+            self._deliveries.done -= deliveries
+            self._received.done -= received
+
+    async def _decide(self, claimed: Claimed[Pending]) -> None:
+        await self._prepare(claimed)
+        if self._crashed.pop(claimed.what, None) is not None:
+            # Not even its end is on record.
+            self._resting[claimed.what] = time.monotonic() + _REST_S
 
     async def _take(self, received: Received) -> None:
         """One thing that came in. What cannot be understood is kept as junk; the rest is tried
@@ -149,8 +187,9 @@ class Service(LeadEdge):
             log.warning("inbox_failed", id=received.id, error=repr(error)[:300])
             await self._inbox.fail(received.id, getattr(error, "code", type(error).__name__))
 
-    async def _deliver(self, delivery: Delivery) -> None:
-        await self._attempt(delivery)
+    async def _deliver(self, claimed: Claimed[Delivery]) -> None:
+        delivery = claimed.what
+        await self._attempt(claimed)
         now = await self._swarm.deliveries.get(delivery.delivery_id)
         nothing_ended = now.updated_at == delivery.updated_at
         if now.state is DeliveryState.UNKNOWN or (nothing_ended and self._halted is None):
@@ -171,19 +210,20 @@ class Service(LeadEdge):
         if not late or not codes & FOR_EVERYBODY or now.not_before is None:
             return
         if now.not_before > self._swarm.clock():
-            await deliveries.put_off(None, now.not_before, now.reasons, sorted(self._deliveries))
+            await deliveries.put_off(None, now.not_before, now.reasons)
 
     def _free(self) -> int:
         return max(0, self._swarm.concurrency - len(self._tasks))
 
-    def _start(self, in_hand: set[Any], name: Any, work: Coroutine[Any, Any, None]) -> None:
-        in_hand.add(name)
-        task = asyncio.create_task(self._edge(work), name=f"work-{name}")
+    def _start(self, hands: _Hands[T], what: T, work: Coroutine[Any, Any, None]) -> None:
+        hands.held.add(what)
+        task = asyncio.create_task(self._edge(work), name=f"work-{what}")
         self._tasks.add(task)
 
         def ended(_task: asyncio.Task[None]) -> None:
             self._tasks.discard(task)
-            in_hand.discard(name)
+            hands.held.discard(what)
+            hands.done.add(what)
 
         task.add_done_callback(ended)
 

@@ -18,6 +18,9 @@ from sqlalchemy import Connection
 
 from guardrails.approvers import ApproverList
 from guardrails.bank import Bank
+from guardrails.clock import utc_now
+from guardrails.fleet import hold
+from guardrails.leases import WorkerState, read_workers
 from guardrails.ledger import Ledger
 from guardrails.lessons import Folding
 from guardrails.model import Mode
@@ -29,10 +32,11 @@ from orchestrator.bootstrap import Options, Swarm, running_swarm
 from orchestrator.day_log import DayLog
 from orchestrator.deliver_writes import Writer
 from orchestrator.environment import Environment
-from orchestrator.errands import Errand, Errands
+from orchestrator.errands import Errand, Errands, Holds
 from orchestrator.inbox import Inbox, Received, Source, settle
 from orchestrator.outcomes.handler import Outcomes
 from orchestrator.outcomes.protect import Protector
+from orchestrator.retention_errands import housekeeping
 from orchestrator.service import Handler, Service
 from orchestrator.slack.outbox import notice
 from orchestrator.submissions import Submissions
@@ -82,7 +86,7 @@ def compose(swarm: Swarm) -> Service:
     learn = Folding(swarm.store, bank, swarm.hive, swarm.clock).fold
 
     handlers = _handlers(swarm, visitors, _outcomes(swarm, learn))
-    return Service(swarm, inbox, visitors, handlers, _errands(swarm, visitors, learn))
+    return Service(swarm, inbox, handlers, _errands(swarm, visitors, learn))
 
 
 def _outcomes(swarm: Swarm, learn: Callable[[], Awaitable[object]]) -> Handler:
@@ -152,16 +156,43 @@ def _errands(swarm: Swarm, visitors: Visitors, learn: Callable[[], Awaitable[obj
     errands = [
         Errand("learn", _LEARN_S, learn),
         Errand("finish approvals", _SWEEP_S, swarm.approvals.finish_recorded),
-        Errand("expire approvals", _SWEEP_S, swarm.approvals.expire_due),
-        Errand("sweep the ledger", _SWEEP_S, lambda: swarm.store.run(ledger.sweep)),
-        Errand("close days", _TIDY_S, visitors.close_days),
-        Errand("learn from a yes", _SWEEP_S, LearnedYes(swarm.store, swarm.audit, swarm.clock).run),
-        Errand("protect", _SWEEP_S, _protector(swarm, ledger).nudge),
+        Errand("expire approvals", _SWEEP_S, swarm.approvals.expire_due, alone=True),
+        Errand("sweep the ledger", _SWEEP_S, lambda: swarm.store.run(ledger.sweep), alone=True),
+        Errand("close days", _TIDY_S, visitors.close_days, alone=True),
+        Errand("close runs", _TIDY_S, lambda: swarm.runs.close(swarm.mode), alone=True),
+        Errand(
+            "learn from a yes",
+            _SWEEP_S,
+            LearnedYes(swarm.store, swarm.audit, swarm.clock).run,
+            alone=True,
+        ),
+        Errand("protect", _SWEEP_S, _protector(swarm, ledger).nudge, alone=True),
+        Errand("tidy the engine", _TIDY_S, partial(_tidy, swarm), alone=True),
+        *housekeeping(swarm),
     ]
     if swarm.mode is Mode.SHADOW:
         log = DayLog(swarm.hive, swarm.store, swarm.clock)
         errands.append(Errand("shadow log", _LOG_S, log.refresh))
-    return Errands(errands)
+    return Errands(errands, holds=_duties(swarm))
+
+
+async def _tidy(swarm: Swarm) -> None:
+    known = await swarm.store.query(read_workers)
+    living = [one for one in known if one.state is WorkerState.ALIVE]
+    await swarm.engine.tidy([str(one.document.get("executor")) for one in living], utc_now())
+
+
+def _duties(swarm: Swarm) -> Holds | None:
+    """One hive of its own has no duties to share."""
+    if swarm.store.dialect == "sqlite":
+        return None
+
+    async def holds(duty: str, seconds: float) -> bool:
+        mode = swarm.mode.value  # hives in shadow do not do what is to be done live
+        name, holder = f"{duty} ({mode})"[:40], swarm.members.session
+        return await swarm.store.run(lambda conn: hold(conn, name, holder, seconds))
+
+    return holds
 
 
 def _protector(swarm: Swarm, ledger: Ledger) -> Protector:

@@ -7,8 +7,6 @@ person, is on their way out, or was written to lately) is not decided about a se
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -31,14 +29,6 @@ from servers.hunter import contract as hunter
 _KEY = "visitors:"
 SUBMITTED = "submission:"  # runs of leads that somebody submitted are worked off like visitors'
 _PEOPLE = 0x50454F50  # any number, the same everywhere
-
-
-@dataclass(frozen=True)
-class Pending:
-    """A row that is to be prepared."""
-
-    run_id: str
-    row: int
 
 
 def run_of_day(moment: datetime, mode: Mode) -> str:
@@ -117,19 +107,6 @@ class Visitors:
         }
         insert_if_absent(conn, runs, values)
 
-    async def pending(self, limit: int, without: Collection[Pending]) -> list[Pending]:
-        """Rows of visitors that have not ended, oldest first, at most `limit`."""
-        statement = (
-            select(run_items.c.run_id, run_items.c.row)
-            .join(runs, runs.c.run_id == run_items.c.run_id)
-            .where(_running(self._mode), run_items.c.state.is_(None))
-            .order_by(run_items.c.run_id, run_items.c.row)
-            .limit(limit + len(without))
-        )
-        found = await self._store.query(lambda conn: conn.execute(statement).all())
-        left = [Pending(row.run_id, row.row) for row in found]
-        return [one for one in left if one not in set(without)][:limit]
-
     async def close_days(self) -> None:
         """Finish the runs of former days, and of submissions, whose rows have all ended."""
         today, now = run_of_day(self._clock(), self._mode), iso(self._clock())
@@ -142,16 +119,6 @@ class Visitors:
             .values(status="finished", finished_at=now)
         )
         await self._store.run(lambda conn: conn.execute(statement))
-
-
-def has_pending(conn: Connection, mode: Mode) -> bool:
-    """Whether a visitor's row waits to be prepared."""
-    found = (
-        select(func.count())
-        .select_from(run_items.join(runs, runs.c.run_id == run_items.c.run_id))
-        .where(_running(mode), run_items.c.state.is_(None))
-    )
-    return bool(conn.execute(found).scalar_one())
 
 
 def one_at_a_time(conn: Connection) -> None:

@@ -10,29 +10,38 @@ from sqlalchemy import Connection
 from guardrails.clock import Clock
 from guardrails.model import Mode
 from guardrails.store import Store
-from orchestrator.delivery_rows import has_due
-from orchestrator.inbox import has_new
-from orchestrator.visitors import has_pending
+from orchestrator.fleet.claims import Pending, has_deliveries, has_received, has_rows
+
+
+@dataclass(frozen=True)
+class InHand:
+    """What a session knows to have in hand: it is not asked for again."""
+
+    session: str
+    rows: frozenset[Pending] = frozenset()
+    deliveries: frozenset[str] = frozenset()
+    received: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Work:
-    """What waits."""
+    """What waits, and may be taken up."""
 
     inbox: bool
-    visitors: bool
+    rows: bool
     deliveries: bool
 
 
-async def look(store: Store, clock: Clock, mode: Mode) -> Work:
+async def look(store: Store, clock: Clock, mode: Mode, in_hand: InHand) -> Work:
     """One read transaction. Raises StoreUnavailable."""
     now = clock()
-    return await store.query(lambda conn: _look(conn, now, mode))
+    return await store.query(lambda conn: _look(conn, now, mode, in_hand))
 
 
-def _look(conn: Connection, now: datetime, mode: Mode) -> Work:
+def _look(conn: Connection, now: datetime, mode: Mode, in_hand: InHand) -> Work:
+    session = in_hand.session
     return Work(
-        inbox=has_new(conn, now),
-        visitors=has_pending(conn, mode),
-        deliveries=has_due(conn, now),
+        inbox=has_received(conn, now, session, in_hand.received),
+        rows=has_rows(conn, mode, session, in_hand.rows),
+        deliveries=has_deliveries(conn, now, session, in_hand.deliveries),
     )

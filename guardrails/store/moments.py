@@ -19,7 +19,7 @@ class db_moment(ColumnElement[str]):  # noqa: N801 - reads as an SQL function
 
     # Cached by its seconds, of which there are few: building a statement costs more than asking.
     inherit_cache = True
-    _traverse_internals = (("seconds", InternalTraversal.dp_plain_obj),)
+    _traverse_internals = [("seconds", InternalTraversal.dp_plain_obj)]  # noqa: RUF012
     type = Text()
 
     def __init__(self, seconds: float = 0) -> None:

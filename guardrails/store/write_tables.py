@@ -5,7 +5,7 @@ Times are UTC text and documents JSON text, as in `tables.py`. People stand here
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, String, Table, Text, text
+from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, String, Table, Text
 
 from guardrails.store.tables import metadata
 
@@ -55,12 +55,6 @@ sending_pauses = Table(
     Column("at", String(32), nullable=False),
 )
 
-# Not at its end: waits, is unknown, or has follow-ups. The words of the index and of whoever asks
-# are the same, or SQLite does not use it.
-DELIVERY_OPEN = text(
-    "state IN ('queued', 'deferred', 'unknown') OR (state = 'sent' AND not_before IS NOT NULL)"
-)
-
 # A lead that was decided `ready` (or approved) on its way out.
 deliveries = Table(
     "deliveries",
@@ -81,11 +75,5 @@ deliveries = Table(
     ),
     Index(None, "run_id", "state"),
     Index(None, "lead_id"),
-    Index(
-        "ix_deliveries_open",
-        "not_before",
-        "created_at",
-        sqlite_where=DELIVERY_OPEN,
-        postgresql_where=DELIVERY_OPEN,
-    ),
+    Index(None, "state", "not_before"),
 )

@@ -22,6 +22,7 @@ from guardrails.errors import StoreUnavailable, SwarmError
 from guardrails.store.brake_tables import quarantined_leads
 from guardrails.store.tables import audit_index, enrichment_cache, paid_runs, run_items
 from orchestrator.bootstrap import Swarm
+from orchestrator.fleet.claims import Claimed, Pending
 from orchestrator.intake import Progress
 from orchestrator.shadow import Outcome, ShadowRun
 
@@ -68,9 +69,9 @@ class _Watched(ShadowRun):
         super().__init__(swarm, leads, None, progress)
         self._on_start = on_start
 
-    async def _prepare(self, run_id: str, row: int) -> None:
-        self._on_start(row)
-        await super()._prepare(run_id, row)
+    async def _prepare(self, claimed: Claimed[Pending]) -> None:
+        self._on_start(claimed.what.row)
+        await super()._prepare(claimed)
 
 
 async def play(

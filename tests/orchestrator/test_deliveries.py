@@ -3,16 +3,19 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from guardrails.clock import iso
 from guardrails.errors import NotFound
 from guardrails.model import LeadState, Mode, Reason
 from guardrails.store import Store
+from guardrails.store.write_tables import deliveries as table
 from orchestrator.deliveries import Deliveries, DeliveryState, Ended, queue
+from orchestrator.delivery_rows import due as ripe
 from orchestrator.run_records import Settled
 from orchestrator.runs import Runs
 from tests.conftest import SteppableClock
+from tests.orchestrator.fleet.queens import Queen
 from tests.orchestrator.test_runs import RULES, decision, lead, opened
 
 pytestmark = pytest.mark.anyio
@@ -28,8 +31,9 @@ async def queued(store: Store, clock: SteppableClock, number: int = 1) -> Delive
     return Deliveries(store, clock)
 
 
-async def due(deliveries: Deliveries) -> list[str]:
-    return [one.delivery_id for one in await deliveries.due("R-1", 0, 10)]
+async def due(store: Store, clock: SteppableClock) -> list[str]:
+    asked = select(table.c.delivery_id).where(ripe(iso(clock()))).order_by(table.c.row)
+    return await store.query(lambda conn: list(conn.execute(asked).scalars()))
 
 
 async def test_a_ready_decision_is_queued_with_its_row_and_any_other_is_not(
@@ -41,7 +45,8 @@ async def test_a_ready_decision_is_queued_with_its_row_and_any_other_is_not(
     assert await runs.settle("R-1", Settled(1, decision(1, LeadState.READY), None, 0))
     assert await runs.settle("R-1", Settled(2, decision(2, LeadState.AWAITING_APPROVAL), None, 0))
     assert not await runs.settle("R-1", Settled(1, decision(1, LeadState.READY), None, 0))
-    (found,) = await deliveries.due("R-1", 0, 10)
+    assert await due(store, clock) == ["A-1"]
+    found = await deliveries.get("A-1")
     assert (found.delivery_id, found.row, found.state) == ("A-1", 1, DeliveryState.QUEUED)
 
 
@@ -51,24 +56,12 @@ async def test_what_is_put_off_is_due_at_its_moment_and_not_before(
     deliveries = await queued(store, clock)
     until = clock() + timedelta(seconds=45)
     await deliveries.end("A-1", Ended(DeliveryState.DEFERRED, WHY, until))
-    assert await due(deliveries) == []
+    assert await due(store, clock) == []
     assert await deliveries.next_due("R-1") == until
     assert await deliveries.open("R-1") == 1
     clock.step(45)
-    assert await due(deliveries) == ["A-1"]
+    assert await due(store, clock) == ["A-1"]
     assert (await deliveries.get("A-1")).reasons == WHY
-
-
-async def test_each_attempt_has_a_name_of_its_own_and_the_same_one_until_it_ends(
-    store: Store, clock: SteppableClock
-) -> None:
-    deliveries = await queued(store, clock)
-    first = (await deliveries.get("A-1")).workflow_id
-    await deliveries.choose("A-1", "ghl")
-    assert (await deliveries.get("A-1")).workflow_id == first
-    clock.step(1)
-    await deliveries.end("A-1", Ended(DeliveryState.DEFERRED, WHY, clock()))
-    assert (await deliveries.get("A-1")).workflow_id != first
 
 
 async def test_the_channel_is_chosen_once(store: Store, clock: SteppableClock) -> None:
@@ -93,7 +86,7 @@ async def test_what_has_ended_is_not_due_again(
 ) -> None:
     deliveries = await queued(store, clock)
     await deliveries.end("A-1", Ended(DeliveryState(state), WHY))
-    assert await due(deliveries) == []
+    assert await due(store, clock) == []
     assert await deliveries.open("R-1") == 0
 
 
@@ -103,11 +96,11 @@ async def test_an_unknown_fate_and_an_open_follow_up_stay_open(
     deliveries = await queued(store, clock, 2)
     await deliveries.end("A-1", Ended(DeliveryState.UNKNOWN, WHY))
     await deliveries.end("A-2", Ended(DeliveryState.SENT, WHY, clock() + timedelta(seconds=60)))
-    assert await due(deliveries) == ["A-1"]
+    assert await due(store, clock) == ["A-1"]
     assert await deliveries.open("R-1") == 2
     assert await deliveries.next_due("R-1") is None  # nobody waits for a follow-up to send more
     clock.step(60)
-    assert await due(deliveries) == ["A-1", "A-2"]
+    assert await due(store, clock) == ["A-1", "A-2"]
 
 
 async def test_a_cap_for_everybody_puts_off_who_is_due_and_nobody_else(
@@ -118,10 +111,12 @@ async def test_a_cap_for_everybody_puts_off_who_is_due_and_nobody_else(
     await deliveries.end("A-2", Ended(DeliveryState.UNKNOWN, WHY))
     await deliveries.end("A-3", Ended(DeliveryState.DEFERRED, WHY, clock() + timedelta(days=1)))
     until = clock() + timedelta(seconds=45)
-    assert await deliveries.put_off("R-1", until, WHY, except_for=["A-4"]) == 1
+    other = await Queen(store, clock).lives()
+    assert await other.claims.delivery("A-4")
+    assert await deliveries.put_off("R-1", until, WHY) == 1  # not what is in another's hand
     put_off = await deliveries.get("A-5")
     assert (put_off.state, put_off.not_before) == (DeliveryState.DEFERRED, until)
-    assert await due(deliveries) == ["A-2", "A-4"]
+    assert await due(store, clock) == ["A-2", "A-4"]
 
 
 async def test_fresh_gives_up_what_waits_in_the_run_before_and_keeps_what_is_unknown(
@@ -141,3 +136,32 @@ async def test_fresh_gives_up_what_waits_in_the_run_before_and_keeps_what_is_unk
 async def test_what_was_never_queued_is_not_found(store: Store, clock: SteppableClock) -> None:
     with pytest.raises(NotFound):
         await Deliveries(store, clock).get("A-9")
+
+
+async def test_what_was_claimed_and_not_begun_is_put_off_with_the_others(
+    store: Store, clock: SteppableClock
+) -> None:
+    deliveries = await queued(store, clock, 2)
+    queen = await Queen(store, clock).lives()
+    await queen.claims.deliveries(2, ())
+    until = clock() + timedelta(seconds=45)
+    assert await deliveries.put_off("R-1", until, WHY, not_begun=["A-2"]) == 1
+    assert await due(store, clock) == ["A-1"]
+
+
+async def test_a_queen_who_has_lost_a_lead_changes_nothing_of_it(
+    store: Store, clock: SteppableClock
+) -> None:
+    await queued(store, clock)
+    first, second = await Queen(store, clock).lives(), await Queen(store, clock, name="b").lives()
+    zombie = Deliveries(store, clock, lambda: first.session)
+    taker = Deliveries(store, clock, lambda: second.session)
+    assert await first.claims.delivery("A-1")
+    await first.dies()
+    assert await second.claims.delivery("A-1")
+    await zombie.end("A-1", Ended(DeliveryState.SENT))
+    await zombie.rest("A-1", clock() + timedelta(days=1))
+    assert await due(store, clock) == ["A-1"]
+    await taker.end("A-1", Ended(DeliveryState.REFUSED, WHY))
+    await zombie.end("A-1", Ended(DeliveryState.SENT))
+    assert (await zombie.get("A-1")).state is DeliveryState.REFUSED

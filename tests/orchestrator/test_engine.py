@@ -32,7 +32,8 @@ async def note(text):
     return {"said": text}
 
 async def main():
-    engine = Engine(Hive.open(Path(sys.argv[1]), sandbox=True), None)
+    hive = Hive.open(Path(sys.argv[1]), sandbox=True)
+    engine = Engine(hive, sys.argv[5] if len(sys.argv) > 5 else None, version=sys.argv[4])
 
     async def workflow(text):
         first = await engine.step("first", note, "first " + text)
@@ -44,15 +45,18 @@ async def main():
     engine.register("two", workflow)
     engine.lock()
     async with engine:
-        print(json.dumps(await engine.run("two", "id-1", "é")))
+        left = await engine.go_on("lead")
+        print(json.dumps(left or await engine.run("two", engine.untried("lead"), "é")))
 
 asyncio.run(main())
 """
 
 
-def queen(hive: Path, trace: Path, how: str) -> subprocess.CompletedProcess[str]:
+def queen(
+    hive: Path, trace: Path, how: str, version: str = "1", *url: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", QUEEN, str(hive), str(trace), how],
+        [sys.executable, "-c", QUEEN, str(hive), str(trace), how, version, *url],
         env=environment(), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
 
@@ -66,11 +70,34 @@ def test_after_a_sigkill_finished_steps_are_not_run_again(tmp_path: Path) -> Non
     assert trace.read_text().splitlines() == ["first é", "second"]
 
 
-def test_the_same_id_gives_the_first_result_without_running_again(tmp_path: Path) -> None:
+def test_what_another_version_has_begun_is_begun_anew_and_goes_on_nowhere(tmp_path: Path) -> None:
     hive, trace = tmp_path / "hive", tmp_path / "trace"
-    first, second = queen(hive, trace, "live"), queen(hive, trace, "live")
-    assert first.stdout == second.stdout
-    assert len(trace.read_text().splitlines()) == 2
+    assert queen(hive, trace, "die", "1").returncode == -signal.SIGKILL
+    done = queen(hive, trace, "live", "2")
+    assert done.returncode == 0, done.stderr
+    assert trace.read_text().splitlines() == ["first é", "first é", "second"]
+    queen(hive, trace, "live", "1")  # of the old version, it finds nothing to go on with
+    assert trace.read_text().splitlines()[3:] == ["first é", "second"]
+
+
+@pytest.mark.postgres
+def test_another_machine_goes_on_and_the_one_that_comes_back_does_not(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    trace = tmp_path / "trace"
+    assert queen(tmp_path / "one", trace, "die", "1", postgres_url).returncode == -signal.SIGKILL
+    done = queen(tmp_path / "two", trace, "live", "1", postgres_url)
+    assert json.loads(done.stdout)["steps"] == [{"said": "first é"}, {"said": "second"}]
+    assert trace.read_text().splitlines() == ["first é", "second"]
+    queen(tmp_path / "one", trace, "live", "1", postgres_url)
+    assert trace.read_text().splitlines()[2:] == ["first é", "second"]  # one of its own
+
+
+def test_each_try_has_an_id_of_its_own(hive: Hive) -> None:
+    one, two = Engine(hive, None), Engine(hive, None)
+    ids = [one.untried("a"), one.untried("a"), two.untried("a"), one.untried("b")]
+    assert len(set(ids)) == 4
+    assert all(name.startswith(("a:", "b:")) for name in ids)
 
 
 def test_two_queens_cannot_have_the_same_hive(hive: Hive) -> None:

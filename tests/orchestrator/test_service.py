@@ -26,6 +26,7 @@ from orchestrator.inbox import store as put
 from orchestrator.service import Service
 from orchestrator.visitors import Visitors
 from tests.conftest import SteppableClock
+from tests.orchestrator.fleet.queens import Queen
 from tests.orchestrator.test_visitors import RECENT, Hunter
 
 pytestmark = pytest.mark.anyio
@@ -62,18 +63,20 @@ class Here:
     handlers: dict[Source, Any] = field(default_factory=dict)
     errands: list[Errand] = field(default_factory=list)
 
-    def service(self) -> Service:
-        self.deliveries = Deliveries(self.store, self.clock)
+    async def service(self) -> Service:
+        queen = await Queen(self.store, self.clock, self.mode).lives()
+        self.deliveries = Deliveries(self.store, self.clock, lambda: queen.session)
         swarm: Any = SimpleNamespace(
             hive=self.hive, store=self.store, clock=self.clock, mode=self.mode,
             concurrency=self.concurrency, engine=self.engine, deliveries=self.deliveries,
+            members=queen, claims=queen.claims,
         )  # fmt: skip
         visitors = Visitors(
             self.store, Hunter(), self.clock, self.mode, sandbox=True, recent=RECENT
         )
         handlers = {Source.RB2B: visitors.take, **self.handlers}
         inbox = Inbox(self.store, self.clock)
-        return Service(swarm, inbox, visitors, handlers, Errands(self.errands))
+        return Service(swarm, inbox, handlers, Errands(self.errands))
 
     async def until(self, service: Service, holds: Callable[[], Awaitable[bool]]) -> None:
         """Run the loop until something is so, and end it in order."""
@@ -117,7 +120,7 @@ async def test_a_visitor_comes_in_and_is_decided_about_once(here: Here) -> None:
     async def decided() -> bool:
         return await here.ask("SELECT state FROM run_items") == ["blocked"]
 
-    await here.until(here.service(), decided)
+    await here.until(await here.service(), decided)
     assert here.engine.ran == [("prepare_lead", "V-20260310-assisted", "1")]
     assert await here.ask("SELECT state FROM inbox") == ["done"]
 
@@ -139,7 +142,7 @@ async def test_what_is_due_is_delivered_and_never_more_at_once_than_allowed(here
     async def all_sent() -> bool:
         return await here.ask("SELECT DISTINCT state FROM deliveries") == ["sent"]
 
-    await here.until(here.service(), all_sent)
+    await here.until(await here.service(), all_sent)
     assert most <= here.concurrency
     assert len(here.engine.ran) == len(set(here.engine.ran)) == 12
 
@@ -153,7 +156,7 @@ async def test_in_shadow_nothing_is_delivered(here: Here) -> None:
     async def decided() -> bool:
         return await here.ask("SELECT state FROM run_items") == ["blocked"]
 
-    await here.until(here.service(), decided)
+    await here.until(await here.service(), decided)
     assert [name for name, *_ in here.engine.ran] == ["prepare_lead"]
     assert await here.ask("SELECT state FROM deliveries") == ["queued"]
 
@@ -162,7 +165,7 @@ async def test_a_stop_holds_everything_and_after_it_everything_goes_on(here: Her
     here.engine.deliver = here.sends
     here.hive.stop_file.write_text("fire")
     await here.queued("A-1")
-    service = here.service()
+    service = await here.service()
 
     async def waits() -> bool:
         return service.told()["waits_because"] == "stopped"
@@ -174,7 +177,7 @@ async def test_a_stop_holds_everything_and_after_it_everything_goes_on(here: Her
     async def sent() -> bool:
         return await here.ask("SELECT state FROM deliveries") == ["sent"]
 
-    await here.until(here.service(), sent)
+    await here.until(await here.service(), sent)
 
 
 async def test_what_nobody_can_tell_is_asked_about_again_but_not_all_the_time(here: Here) -> None:
@@ -183,7 +186,7 @@ async def test_what_nobody_can_tell_is_asked_about_again_but_not_all_the_time(he
 
     here.engine.deliver = cannot_tell
     await here.queued("A-1")
-    service = here.service()
+    service = await here.service()
 
     async def asked(times: int) -> bool:
         return len(here.engine.ran) == times and bool(await waits_until())
@@ -213,7 +216,7 @@ async def test_a_delivery_that_breaks_rests_and_stops_nobody_else(here: Here) ->
         good = "SELECT state FROM deliveries WHERE delivery_id = 'A-good'"
         return await here.ask(good) == ["sent"] and await here.ask(rests) == [1]
 
-    await here.until(here.service(), settled)
+    await here.until(await here.service(), settled)
     assert here.engine.ran.count((DELIVER, "A-bad")) == 2  # its second try, and then it rests
 
 
@@ -230,7 +233,7 @@ async def test_a_cap_for_everybody_puts_off_everybody(here: Here) -> None:
     async def put_off() -> bool:
         return await here.ask("SELECT DISTINCT state FROM deliveries") == ["deferred"]
 
-    await here.until(here.service(), put_off)
+    await here.until(await here.service(), put_off)
     assert len(here.engine.ran) == 1  # one asked for all
 
 
@@ -252,7 +255,7 @@ async def test_what_cannot_be_understood_is_junk_and_what_fails_is_tried_again(
         states = await here.ask("SELECT state || attempts FROM inbox ORDER BY id")
         return states == ["junk0", "new1", "new0"]
 
-    await here.until(here.service(), settled)
+    await here.until(await here.service(), settled)
 
 
 @pytest.mark.parametrize("error", [StoreUnavailable("away"), BankUnreadable("torn")])
@@ -268,7 +271,7 @@ async def test_what_concerns_everybody_makes_her_wait_and_is_told(
 
     here.errands = [Errand("learn", 0.0, learn)]
     await here.queued("A-1")
-    service = here.service()
+    service = await here.service()
     seen: set[str | None] = set()
 
     async def sent() -> bool:
@@ -320,7 +323,7 @@ async def test_what_is_in_hand_at_the_end_comes_to_its_own_end(here: Here) -> No
 
     here.engine.deliver = deliver
     await here.queued("A-1")
-    running = asyncio.create_task(here.service().run(ended))
+    running = asyncio.create_task((await here.service()).run(ended))
     async with asyncio.timeout(10):
         await begun.wait()
         await running

@@ -21,7 +21,7 @@ from guardrails.store.tables import run_items
 from orchestrator.deliveries import queue
 from orchestrator.inbox import Inbox, InboxState, Received, Source
 from orchestrator.inbox import store as put
-from orchestrator.visitors import Pending, Visitors, has_pending
+from orchestrator.visitors import Visitors
 from servers.hunter.contract import ReadVisitor, Visitor
 from tests.conftest import SteppableClock
 from tests.guardrails.authorize_samples import in_mode, note
@@ -96,14 +96,6 @@ async def test_visitors_become_rows_of_the_days_run_in_order(
         ("V-20260310-assisted", 1, "L-1@x.test"),
         ("V-20260310-assisted", 2, "L-2@x.test"),
         ("V-20260311-assisted", 1, "L-3@x.test"),
-    ]
-    assert await visitors.pending(10, set()) == [
-        Pending("V-20260310-assisted", 1),
-        Pending("V-20260310-assisted", 2),
-        Pending("V-20260311-assisted", 1),
-    ]
-    assert await visitors.pending(1, {Pending("V-20260310-assisted", 1)}) == [
-        Pending("V-20260310-assisted", 2)
     ]
 
 
@@ -199,11 +191,8 @@ async def test_a_day_is_closed_when_it_is_over_and_all_have_ended(
     assert await status() == ["running"]
     clock.step(days=1)
     assert await status() == ["running"]  # one has not ended
-    assert await store.query(lambda conn: has_pending(conn, Mode.ASSISTED))
-    assert not await store.query(lambda conn: has_pending(conn, Mode.LIVE))
     await store.run(lambda conn: conn.execute(update(run_items).values(state="blocked")))
     assert await status() == ["finished"]
-    assert not await store.query(lambda conn: has_pending(conn, Mode.ASSISTED))
 
 
 async def test_the_inbox_shows_what_became_of_each(

@@ -44,8 +44,7 @@ ALTER TABLE runs ADD COLUMN left_at VARCHAR(32);
 
 -- What is still to be done, however much has ended: the queen asks for it all the time.
 CREATE INDEX ix_run_items_open ON run_items (run_id, row) WHERE state IS NULL;
-CREATE INDEX ix_deliveries_open ON deliveries (not_before, created_at)
-    WHERE state IN ('queued', 'deferred', 'unknown') OR (state = 'sent' AND not_before IS NOT NULL);
+CREATE INDEX ix_deliveries_state_not_before ON deliveries (state, not_before);
 
 -- Which hive's bank holds which lesson. All are folded once more, which changes no bank.
 DROP INDEX ix_lessons_folded_at;

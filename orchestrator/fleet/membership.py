@@ -1,0 +1,131 @@
+"""This queen among the others. Owns: her session, renewed while she lives, begun anew when lost.
+
+The lease is renewed from her own event loop: a queen that hangs loses it, and others go on with
+what she had. Lost is lost: she takes nothing up any more, what is in hand ends fenced, and only
+then does she begin a new session. Refuses to believe in a lease that could not be renewed for as
+long as it runs, whatever the database would say.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+
+from guardrails.errors import StoreUnavailable
+from guardrails.leases import Holder, LeaseLost, end, new_session, renew, take
+from guardrails.store import Store
+
+log = structlog.get_logger(__name__)
+_LAST_WORD_S = 5.0
+
+
+class Membership:
+    """An async context: a session while the block runs.
+
+    Args:
+        seconds: how long a lease runs.
+        every_s: how often it is renewed.
+        tell: what the worker says of itself, as JSON values.
+        monotonic: what really passes, also while the process stands still.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        holder: Holder,
+        seconds: float,
+        every_s: float,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._holder = holder
+        self._seconds = seconds
+        self._every_s = every_s
+        self._monotonic = monotonic
+        self._runs_until = 0.0
+        self._lost = False
+        self._task: asyncio.Task[None] | None = None
+        self.session = new_session(holder.worker)
+        self.executor = self.session  # at the engine: for this process's life
+        self.tell: Callable[[], Mapping[str, Any]] = dict  # may be set later
+
+    @property
+    def worker(self) -> str:
+        """This hive's name among the others."""
+        return self._holder.worker
+
+    @property
+    def alive(self) -> bool:
+        """Whether the session lives, as far as she can know without asking."""
+        return not self._lost and self._monotonic() < self._runs_until
+
+    async def __aenter__(self) -> Membership:
+        """Begin the session. Raises StoreUnavailable."""
+        await self._take()
+        self._task = asyncio.create_task(self._go_on(), name="lease")
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        worker, session = self._holder.worker, self.session
+        try:
+            async with asyncio.timeout(_LAST_WORD_S):
+                await self._store.run(lambda conn: end(conn, worker, session))
+        except (StoreUnavailable, TimeoutError):
+            log.warning("lease_not_ended", session=session)  # it runs out by itself
+
+    async def ready(self, *, idle: bool) -> bool:
+        """Whether work may be taken up. After a loss she begins anew as soon as she is `idle`."""
+        if not self.alive and idle:
+            await self._anew()
+        return self.alive
+
+    async def _anew(self) -> None:
+        former = self.session
+        try:
+            async with asyncio.timeout(self._seconds):
+                self.session = new_session(self._holder.worker)
+                await self._take()
+        except (StoreUnavailable, TimeoutError) as error:
+            log.warning("session_not_begun", error=type(error).__name__)
+            return
+        log.warning("session_begun_anew", former=former, session=self.session)
+
+    async def _take(self) -> None:
+        asked = self._monotonic()
+        session, seconds = self.session, self._seconds
+        says = self._says()
+        await self._store.run(lambda conn: take(conn, self._holder, session, seconds, says))
+        self._runs_until, self._lost = asked + seconds, False
+
+    async def _go_on(self) -> None:
+        while True:
+            await asyncio.sleep(self._every_s)
+            if not self._lost:
+                try:
+                    async with asyncio.timeout(self._seconds):
+                        await self._renew()
+                except LeaseLost as error:
+                    self._lost = True
+                    log.warning("lease_lost", why=error.message)
+                except (StoreUnavailable, TimeoutError) as error:
+                    log.warning("lease_not_renewed", error=type(error).__name__)
+
+    async def _renew(self) -> None:
+        asked, session = self._monotonic(), self.session
+        worker, seconds, says = self._holder.worker, self._seconds, self._says()
+        await self._store.run(lambda conn: renew(conn, worker, session, seconds, says))
+        if session == self.session:
+            self._runs_until = asked + seconds
+
+    def _says(self) -> dict[str, Any]:
+        return dict(self.tell()) | {"executor": self.executor}

@@ -1,0 +1,243 @@
+"""Each piece of work is taken up by one queen, and what a dead one had by one of the others."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event, text, update
+
+from guardrails.clock import iso
+from guardrails.model import Mode
+from guardrails.store import Store
+from guardrails.store.tables import run_items, runs
+from orchestrator.deliveries import queue
+from orchestrator.fleet.claims import Pending, has_deliveries, has_received, has_rows
+from orchestrator.inbox import Source
+from orchestrator.inbox import store as put
+from orchestrator.runs import Runs
+from orchestrator.work import InHand, look
+from tests.conftest import SteppableClock
+from tests.orchestrator.fleet.queens import Queen
+from tests.orchestrator.test_runs import RULES, lead
+
+pytestmark = pytest.mark.anyio
+R1 = [Pending("R-1", row) for row in range(1, 7)]
+
+
+@pytest.fixture
+async def two(store: Store, clock: SteppableClock) -> tuple[Queen, Queen]:
+    one, two = Queen(store, clock), Queen(store, clock, name="b")
+    return await one.lives(), await two.lives()
+
+
+async def opened(
+    store: Store, clock: SteppableClock, run_id: str = "R-1", key: str = "file", rows: int = 6
+) -> Runs:
+    """A run whose file is read."""
+    book = Runs(store, clock, RULES)
+    run = await book.open(key, run_id, Mode.ASSISTED, True, "leads.csv", fresh=False)
+    await book.add_page(run_id, [lead(row) for row in range(1, rows + 1)], [])
+    await book.imported(run, rows)
+    return book
+
+
+async def got(queen: Queen, limit: int, in_hand: tuple[Pending, ...] = ()) -> list[Pending]:
+    return [one.what for one in await queen.claims.rows(limit, in_hand)]
+
+
+async def test_what_one_has_another_does_not_get(
+    store: Store, clock: SteppableClock, two: tuple[Queen, Queen]
+) -> None:
+    await opened(store, clock)
+    assert await got(two[0], 4) == R1[:4]
+    assert await got(two[1], 4) == R1[4:]
+    assert await got(two[1], 4, tuple(R1[4:])) == []
+
+
+async def test_of_many_who_ask_at_once_each_gets_other_rows(
+    store: Store, clock: SteppableClock
+) -> None:
+    await opened(store, clock, rows=40)
+    queens = [await Queen(store, clock, name=name).lives() for name in "abcd"]
+    asked = [queen.claims.rows(3, ()) for _ in range(4) for queen in queens]
+    batches = await asyncio.gather(*asked)
+    found = [(one.session, one.what) for batch in batches for one in batch]
+    # A queen who asks again without what she has is told of it again: nothing is lost to her.
+    whose = {what: {session for session, each in found if each == what} for _, what in found}
+    assert all(len(sessions) == 1 for sessions in whose.values())
+
+
+async def test_what_a_dead_one_had_comes_with_her_name_and_to_one_alone(
+    store: Store, clock: SteppableClock, two: tuple[Queen, Queen]
+) -> None:
+    await opened(store, clock)
+    await got(two[0], 2)
+    await two[0].dies()
+    third = await Queen(store, clock, name="c").lives()
+    both = await asyncio.gather(two[1].claims.rows(6, ()), third.claims.rows(6, ()))
+    taken = [one for batch in both for one in batch if one.before is not None]
+    assert sorted((one.what for one in taken), key=str) == R1[:2]
+    assert {one.before for one in taken} == {two[0].session}
+
+
+async def test_who_does_not_live_claims_nothing(
+    store: Store, clock: SteppableClock, two: tuple[Queen, Queen]
+) -> None:
+    await opened(store, clock)
+    await store.run(lambda conn: queue(conn, "A-1", "L-1", "R-1", 1, iso(clock())))
+    await store.run(lambda conn: put(conn, "v1", Source.RB2B, "visitor", "{}", clock()))
+    await two[0].dies()
+    claims = two[0].claims
+    assert await claims.rows(6, ()) == []
+    assert await claims.deliveries(6, ()) == []
+    assert await claims.delivery("A-1") is None
+    assert await claims.received(6, (), tuple(Source)) == []
+
+
+async def test_a_claim_whose_answer_was_lost_is_found_again(
+    store: Store, clock: SteppableClock, two: tuple[Queen, Queen]
+) -> None:
+    await opened(store, clock)
+    await got(two[0], 2)  # and she never hears of it
+    again = await two[0].claims.rows(2, ())
+    assert [(one.what, one.before) for one in again] == [(row, None) for row in R1[:2]]
+
+
+async def test_what_is_given_back_is_for_the_next_but_not_what_has_ended(
+    store: Store, clock: SteppableClock, two: tuple[Queen, Queen]
+) -> None:
+    await opened(store, clock)
+    await got(two[0], 6)
+    ended = (run_items.c.run_id == "R-1", run_items.c.row == 2)
+    await store.run(
+        lambda conn: conn.execute(update(run_items).where(*ended).values(state="blocked"))
+    )
+    await two[0].claims.rows(0, R1[2:], given_back=R1[:2])
+    assert await got(two[1], 6) == R1[:1]
+    await two[1].claims.give_back(rows=R1[2:])  # not hers to give
+    assert await got(two[1], 6, (R1[0],)) == []
+
+
+@pytest.mark.parametrize("left", [{"status": "abandoned"}, {"total": None}, {"mode": "live"}])
+async def test_rows_are_taken_from_running_runs_whose_file_was_read(
+    store: Store, clock: SteppableClock, two: tuple[Queen, Queen], left: dict[str, str | None]
+) -> None:
+    await opened(store, clock)
+    await store.run(lambda conn: conn.execute(update(runs).values(left)))
+    assert await got(two[0], 6) == []
+
+
+async def test_a_run_that_a_person_left_waits_for_the_same_command(
+    store: Store, clock: SteppableClock, two: tuple[Queen, Queen]
+) -> None:
+    book = await opened(store, clock)
+    await book.leave("R-1")
+    assert await got(two[0], 6) == []
+    assert len(await two[0].claims.rows(2, (), run_id="R-1")) == 2  # whoever drives it names it
+    await opened(store, clock)  # the same command
+    assert len(await got(two[1], 6)) == 4
+
+
+async def test_people_who_came_in_one_by_one_go_before_files(
+    store: Store, clock: SteppableClock, two: tuple[Queen, Queen]
+) -> None:
+    await opened(store, clock, "R-0", rows=3)
+    clock.step(1)
+    await opened(store, clock, "V-2", "visitors:V-2", rows=1)
+    clock.step(-60)
+    await opened(store, clock, "S-1", "submission:S-1", rows=1)
+    wanted = [Pending("S-1", 1), Pending("V-2", 1), Pending("R-0", 1)]
+    assert await got(two[0], 3) == wanted
+
+
+async def test_deliveries_and_what_came_in_are_claimed_and_given_back_alike(
+    store: Store, clock: SteppableClock, two: tuple[Queen, Queen]
+) -> None:
+    for number in (1, 2, 3):
+        at = iso(clock())
+        await store.run(lambda conn, n=number, at=at: queue(conn, f"A-{n}", "L", "R-1", n, at))
+        await store.run(
+            lambda conn, n=number: put(conn, f"v{n}", Source.RB2B, "visitor", "{}", clock())
+        )
+        clock.step(1)
+    one, other = two[0].claims, two[1].claims
+    assert [each.what.delivery_id for each in await one.deliveries(2, ())] == ["A-1", "A-2"]
+    assert [each.id for each in await one.received(2, (), tuple(Source))] == ["v1", "v2"]
+    assert [each.what.delivery_id for each in await other.deliveries(9, ())] == ["A-3"]
+    assert [each.id for each in await other.received(9, (), tuple(Source))] == ["v3"]
+    await one.give_back(deliveries=["A-2"], received=["v2"])
+    assert [each.what.delivery_id for each in await other.deliveries(9, ["A-3"])] == ["A-2"]
+    assert [each.id for each in await other.received(9, ["v3"], tuple(Source))] == ["v2"]
+    await two[0].dies()
+    (taken,) = await other.deliveries(9, ["A-2", "A-3"])
+    assert (taken.what.delivery_id, taken.before) == ("A-1", two[0].session)
+
+
+async def test_she_knows_whether_others_are_at_work_on_a_run(
+    store: Store, clock: SteppableClock, two: tuple[Queen, Queen]
+) -> None:
+    await opened(store, clock)
+    await store.run(lambda conn: queue(conn, "A-1", "L-1", "R-1", 1, iso(clock())))
+    one, other = two[0].claims, two[1].claims
+    await one.rows(2, ())
+    await one.deliveries(1, ())
+    assert not await one.others_prepare("R-1")
+    assert not await one.others_deliver("R-1")
+    assert await other.others_prepare("R-1")
+    assert await other.others_deliver("R-1")
+    await two[0].dies()  # now it is to be taken, not to be waited for
+    assert not await other.others_prepare("R-1")
+    assert not await other.others_deliver("R-1")
+
+
+async def test_one_look_sees_what_may_be_taken_up_and_nothing_else(
+    store: Store, clock: SteppableClock, two: tuple[Queen, Queen]
+) -> None:
+    await opened(store, clock)
+    await store.run(lambda conn: queue(conn, "A-1", "L-1", "R-1", 1, iso(clock())))
+    await store.run(lambda conn: put(conn, "v1", Source.RB2B, "visitor", "{}", clock()))
+
+    async def seen(queen: Queen, in_hand: InHand | None = None) -> tuple[bool, bool, bool]:
+        known = in_hand or InHand(queen.session)
+        work = await look(store, clock, Mode.ASSISTED, known)
+        return work.rows, work.deliveries, work.inbox
+
+    assert await seen(two[0]) == (True, True, True)
+    await two[0].claims.rows(6, ())
+    await two[0].claims.deliveries(1, ())
+    await two[0].claims.received(1, (), tuple(Source))
+    assert await seen(two[1]) == (False, False, False)
+    known = InHand(two[0].session, frozenset(R1), frozenset({"A-1"}), frozenset({"v1"}))
+    assert await seen(two[0], known) == (False, False, False)
+    await two[0].dies()
+    assert await seen(two[1]) == (True, True, True)
+
+
+async def test_what_waits_for_a_person_or_for_its_day_is_not_looked_through(
+    store: Store, clock: SteppableClock, two: tuple[Queen, Queen]
+) -> None:
+    """By its plan: of ten thousand that wait nothing is read."""
+    await opened(store, clock, rows=1)
+    asked: list[tuple[str, Any]] = []
+
+    def work(conn: Connection) -> list[str]:
+        @event.listens_for(conn, "before_cursor_execute")
+        def _heard(_conn: Any, _cursor: Any, sql: str, given: Any, *_: Any) -> None:
+            asked.append((sql, given))
+
+        if conn.dialect.name == "postgresql":
+            conn.execute(text("SET LOCAL enable_seqscan = off"))  # of a table this small
+        has_rows(conn, Mode.ASSISTED, two[0].session, ())
+        has_deliveries(conn, clock(), two[0].session, ())
+        has_received(conn, clock(), two[0].session, ())
+        explain = "EXPLAIN QUERY PLAN" if conn.dialect.name == "sqlite" else "EXPLAIN"
+        mine = [each for each in asked if each[0].startswith("SELECT")]
+        return [str(conn.exec_driver_sql(f"{explain} {sql}", given).all()) for sql, given in mine]
+
+    rows, due, received = await store.query(work)
+    assert "ix_run_items_open" in rows
+    assert "ix_deliveries_state_not_before" in due
+    assert "SCAN deliveries" not in due
+    assert "ix_inbox_state_received_at" in received
