@@ -158,6 +158,7 @@ def _known(inputs: GateInputs) -> dict[str, Any]:
         "news": len(research.news) if research else None,
         "crm": dossier.crm is not None,
         "outreach": dossier.outreach is not None,
+        "memory": dossier.memory.answered if dossier.memory else None,
         "problems": [problem.code for problem in dossier.problems],
         "oldest_fact": _oldest(inputs),
     }

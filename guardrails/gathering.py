@@ -38,7 +38,12 @@ class Known:
 
 def subjects(dossier: Dossier, salt: bytes) -> frozenset[str]:
     """Keyed hashes under which the person or the company may be suppressed."""
-    return frozenset(_hashes(_names(dossier), salt))
+    return hashes_of(_names(dossier), salt)
+
+
+def hashes_of(names: Iterable[str], salt: bytes) -> frozenset[str]:
+    """The same for these addresses and domains; what is neither is left out."""
+    return frozenset(_hashes(names, salt))
 
 
 def snapshot(conn: Connection, stop: StopSwitch, hashes: frozenset[str], decision_id: str) -> Known:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from guardrails.errors import (
     AuditBroken,
@@ -27,6 +27,7 @@ from guardrails.model import (
     Lead,
     OutreachView,
     Reason,
+    Recollection,
     Research,
 )
 from orchestrator.children import Children
@@ -42,17 +43,32 @@ CONCERNS_ALL = frozenset(
 )
 
 
+class Recaller(Protocol):
+    """The long-term memory, asked about a person."""
+
+    async def recall(self, lead: Lead) -> Recollection:
+        """What it knows, or that it does not answer. Never raises; two seconds at most."""
+
+
 class Gathering:
     """What is found out about one lead. A failed look-up becomes a problem, never a guess."""
 
-    def __init__(self, children: Children, lead: Lead, needs: tuple[FactName, ...]) -> None:
+    def __init__(
+        self,
+        children: Children,
+        lead: Lead,
+        needs: tuple[FactName, ...],
+        recaller: Recaller | None = None,
+    ) -> None:
         self._children = children
+        self._recaller = recaller
         self._lead = lead
         self._needs = needs
         self._facts: Mapping[FactName, Fact] = {}
         self._crm: CrmView | None = None
         self._outreach: OutreachView | None = None
         self._research: Research | None = None
+        self._memory: Recollection | None = None
         self._problems: list[Reason] = []
         self.cost_micros = 0
 
@@ -64,6 +80,7 @@ class Gathering:
             research=self._research,
             crm=self._crm,
             outreach=self._outreach,
+            memory=self._memory,
             problems=tuple(self._problems),
         )
 
@@ -74,9 +91,9 @@ class Gathering:
         self._problems.append(Reason(code="quarantined", text=text, remedy=remedy))
 
     async def look_up(self) -> None:
-        """Ask the CRM and the sending platform about the person and the company."""
+        """Ask the CRM, the sending platform and the memory about the person and the company."""
         await asyncio.gather(
-            self._look_up_crm(_domains(self._lead.domain)), self._look_up_address()
+            self._look_up_crm(_domains(self._lead.domain)), self._look_up_address(), self._recall()
         )
 
     async def enrich(self) -> None:
@@ -93,6 +110,7 @@ class Gathering:
             await self._look_up_crm(_domains(self._lead.domain, parent))
         if self._lead.email is None and "email" in self._facts:
             await self._look_up_address()
+            await self._recall()
 
     async def research(self) -> None:
         """News about the company and the competitor check."""
@@ -116,6 +134,12 @@ class Gathering:
         request = instantly.LookUpAddress(email=email)
         found = await self._ask(instantly.SERVER, instantly.LOOK_UP_ADDRESS, request)
         self._outreach = found.outreach if found is not None else None
+
+    async def _recall(self) -> None:
+        """Never fails and never takes long; what it says is recorded, its silence too."""
+        if self._recaller is not None:
+            lead = self._lead.model_copy(update={"email": self._email()})
+            self._memory = await self._recaller.recall(lead)
 
     async def _ask(self, server: str, spec: Any, request: Any) -> Any:
         try:

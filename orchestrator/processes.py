@@ -19,20 +19,29 @@ _INHERITED = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "SHELL", "TERM", "TZ"
 
 @dataclass(frozen=True)
 class ServerSpec:
-    """How one server process is started: its name and the variables that are its own (P8)."""
+    """How one server process is started: its name and the variables that are its own (P8).
+
+    Args:
+        package: where it lives, when it is none of `servers/`.
+    """
 
     name: str
     env: Mapping[str, str]
+    package: str = ""
 
     @property
     def module(self) -> str:
         """What the nursery preloads; its `open_server` is the server."""
-        return f"servers.{self.name}.__main__"
+        return f"{self._package}.__main__"
 
     @property
     def command(self) -> tuple[str, ...]:
         """`python -P -m servers.<name>`: -P keeps the current directory off the import path."""
-        return (sys.executable, "-P", "-m", f"servers.{self.name}")
+        return (sys.executable, "-P", "-m", self._package)
+
+    @property
+    def _package(self) -> str:
+        return self.package or f"servers.{self.name}"
 
 
 class Ear(Protocol):

@@ -71,6 +71,50 @@ class OutreachView(Frozen):
     campaign_ids: tuple[str, ...] = Field(default=(), description="Campaigns it is in.")
 
 
+class RecalledOutcome(Frozen):
+    """What became of an e-mail, as the long-term memory tells it."""
+
+    kind: str = Field(description="unsubscribe, complaint, bounce, reply ...")
+    reply_class: str | None = Field(default=None, description="Of a reply: what it said.")
+    at: datetime = Field(description="When it happened.")
+
+
+class RecalledTouch(Frozen):
+    """An e-mail that went out, as the long-term memory tells it."""
+
+    at: datetime = Field(description="When it went out.")
+    elsewhere: bool = Field(description="From another database than this one.")
+
+
+class RecalledLead(Frozen):
+    """An earlier decision about the person, as the long-term memory tells it."""
+
+    state: str = Field(description="How it ended, e.g. disqualified.")
+    mode: str | None = Field(default=None, description="shadow, assisted or live.")
+    at: datetime = Field(description="When it was decided.")
+
+
+class Recollection(Frozen):
+    """What the long-term memory knows of a person, across years and machines. Outside text: it may
+    be missing or false, and can only ever speak against an e-mail.
+    """
+
+    answered: bool = Field(description="Whether the memory answered in time, in a form we know.")
+    why: str | None = Field(default=None, description="Why it did not.")
+    suppressed: str | None = Field(
+        default=None, description="Why nobody may write to the person or the company, if so."
+    )
+    outcomes: tuple[RecalledOutcome, ...] = Field(
+        default=(), description="What became of e-mails to them, weightiest or newest first."
+    )
+    touches: tuple[RecalledTouch, ...] = Field(
+        default=(), description="E-mails to them, newest first."
+    )
+    leads: tuple[RecalledLead, ...] = Field(
+        default=(), description="Decisions about them, newest first."
+    )
+
+
 class Dossier(Frozen):
     """Everything known about one lead when System 2 decides."""
 
@@ -82,6 +126,9 @@ class Dossier(Frozen):
     crm: CrmView | None = Field(default=None, description="Null when the CRM was not asked.")
     outreach: OutreachView | None = Field(
         default=None, description="Null when the sending platform was not asked."
+    )
+    memory: Recollection | None = Field(
+        default=None, description="Null where there is no long-term memory, or it was not asked."
     )
     problems: tuple[Reason, ...] = Field(
         default=(), description="Look-ups that failed; a failed safety look-up defers the lead."

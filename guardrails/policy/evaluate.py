@@ -17,6 +17,7 @@ from guardrails.policy import (
     content,
     injection,
     lookups,
+    memory,
     past,
     who,
 )
@@ -59,7 +60,7 @@ def evaluate(
     them, and they could not change the answer.
     """
     case = Case(inputs, policy, bank)
-    checks = _run(ALWAYS, case)
+    checks = _run(_of_everybody(inputs), case)
     if inputs.draft is not None or verdict_of(checks).severity < _AWAY:
         checks += _run(LOOKUPS, case)
     if inputs.draft is not None:
@@ -79,7 +80,8 @@ def turned_away(inputs: GateInputs, policy: CompiledPolicy) -> bool:
     wants to know whether further work on the lead is worth while stops at the first no.
     """
     case = Case(inputs, policy, None)
-    return any(found.verdict.severity >= _AWAY for rule in ALWAYS for found in rule.find(case))
+    rules = _of_everybody(inputs)
+    return any(found.verdict.severity >= _AWAY for rule in rules for found in rule.find(case))
 
 
 def verdict_of(checks: Iterable[Check]) -> Verdict:
@@ -110,6 +112,11 @@ def would_send_at(inputs: GateInputs, policy: CompiledPolicy, verdict: Verdict) 
         return None
     zones = window_zones(inputs.dossier.lead, inputs.dossier.facts, inputs.now)
     return next_send(inputs.now, zones, policy.window) if zones else None
+
+
+def _of_everybody(inputs: GateInputs) -> tuple[Rule, ...]:
+    """Where no memory was asked there is no check of it, as on records from before one was."""
+    return ALWAYS if inputs.dossier.memory is None else (*ALWAYS, *memory.RULES)
 
 
 def _run(rules: Iterable[Rule], case: Case) -> list[Check]:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from guardrails.config.models import Vendor
 
-TwinName = Literal[Vendor, "slack"]  # Slack is nobody's data source, so no `Vendor`
+TwinName = Literal[Vendor, "slack", "supabase"]  # the latter two are no source of data
 Limited = TwinName | Literal["all"]
 Outages = dict[TwinName, Annotated[int, Field(ge=400, le=599)]]
 Milliseconds = Annotated[float, Field(ge=0, le=60_000)]
@@ -36,6 +36,7 @@ DENIALS: dict[TwinName, frozenset[Denial]] = {
     "clay": frozenset({"revoked", "no_scope"}),
     "rb2b": frozenset({"revoked"}),
     "slack": frozenset({"revoked", "no_scope"}),
+    "supabase": frozenset({"revoked"}),
 }
 
 
@@ -116,6 +117,17 @@ class Behaviour(BaseModel):
 
     instantly_list_lag_s: float = Field(
         default=0, ge=0, description="Seconds before Instantly lists a new lead or campaign."
+    )
+
+    supabase_empty: bool = Field(
+        default=False, description="Nobody has made the memory's tables in the project yet."
+    )
+    supabase_most_rows: int = Field(
+        default=1000, ge=1, le=1000, description="Rows that Supabase gives in one answer."
+    )
+    supabase_refuses_bearer: bool = Field(
+        default=False,
+        description="The project refuses a key that is no JWT in `Authorization`, as some do.",
     )
 
     @field_validator("auth")

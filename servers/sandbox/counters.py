@@ -14,6 +14,7 @@ Kind = Literal[
     "paid_read",
     "write",
     "tell",  # a message to our own team: no lead and no CRM ever sees it
+    "remember",  # into the swarm's own long-term memory
 ]
 KINDS: tuple[Kind, ...] = ("read", "paid_read", "write")
 _KEPT_WRITES = 10_000
@@ -55,7 +56,7 @@ class Counters:
 
         `by_vendor` maps a vendor to `{total, by_kind, endpoints: [{method, path, kind, status,
         count}]}`; `writes` lists at most 10,000 requests, `by_kind.write` counts all.
-        `by_kind` names `tell` only where there was one.
+        `by_kind` names `tell` and `remember` only where there was one.
         """
         by_kind: dict[str, int] = dict.fromkeys(KINDS, 0)
         by_vendor: dict[str, dict[str, Any]] = {}

@@ -1,8 +1,8 @@
 """One process in which all twins answer. Owns: the mounts, the control paths, ready and end.
 
-`/ghl /instantly /clay /rb2b /gdelt /google_news` are the twins, `/_twin/...` is for whoever
-started the sandbox: counts, log, arrivals, outbox, reset, health, env, behaviour, clock. Listens
-on 127.0.0.1 only; needs no key of anybody, and its own keys open nothing else.
+`/ghl /instantly /clay /rb2b /gdelt /google_news /slack /supabase` are the twins, `/_twin/...` is
+for whoever started the sandbox: counts, log, arrivals, outbox, reset, health, env, behaviour,
+clock. Listens on 127.0.0.1 only; needs no key of anybody, and its own keys open nothing else.
 """
 
 from __future__ import annotations
@@ -33,10 +33,12 @@ from servers.ghl.twin_records import LOCATION_ID
 from servers.instantly import twin_lookups as twin_instantly
 from servers.instantly.twin import InstantlyTwin
 from servers.sandbox import twin_slack_records as twin_slack
+from servers.sandbox import twin_supabase
 from servers.sandbox.asgi import Gone, Receive, Reply, Scope, Send, read_body, reply, send_reply
 from servers.sandbox.behaviour import Behaviour
 from servers.sandbox.outbox import outbox
 from servers.sandbox.twin_slack import SlackTwin
+from servers.sandbox.twin_supabase import SupabaseTwin
 from servers.sandbox.wire import Call, Site, Twin
 from servers.sandbox.world import DEFAULT_SEED, World
 
@@ -48,6 +50,7 @@ TWINS: tuple[type[Twin], ...] = (
     GdeltTwin,
     GoogleNewsTwin,
     SlackTwin,
+    SupabaseTwin,
 )
 _GRACE_S = 1
 
@@ -55,7 +58,11 @@ _GRACE_S = 1
 def environment(port: int) -> dict[str, str]:
     """What a server needs in its environment to talk to this sandbox instead of the vendors."""
     base = f"http://127.0.0.1:{port}"
-    urls = {f"{twin.vendor.upper()}_BASE_URL": f"{base}/{twin.vendor}" for twin in TWINS}
+    urls = {
+        f"{twin.vendor.upper()}_BASE_URL": f"{base}/{twin.vendor}"
+        for twin in TWINS
+        if twin is not SupabaseTwin
+    }
     return urls | {
         "GHL_PROD_API_KEY": twin_door.TOKEN,
         "GHL_LOCATION_ID": LOCATION_ID,
@@ -63,6 +70,8 @@ def environment(port: int) -> dict[str, str]:
         "CLAY_API_KEY": twin_clay.KEY,
         "CLAY_ROUTINE_ID": twin_clay.ROUTINE_ID,
         "RB2B_API_KEY": twin_rb2b.KEY,
+        "SUPABASE_URL": f"{base}/{SupabaseTwin.vendor}",
+        "SUPABASE_KEY": twin_supabase.SECRET_KEY,
         "SLACK_WEBHOOK_URL": f"{urls['SLACK_BASE_URL']}{twin_slack.WEBHOOK_PATH}",
         "SLACK_BOT_TOKEN": twin_slack.BOT_TOKEN,
         "SLACK_SIGNING_SECRET": twin_slack.SIGNING_SECRET,

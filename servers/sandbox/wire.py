@@ -169,7 +169,8 @@ class Twin(ABC):
                     self._deny(call)
                 self.guard(call, endpoint)
                 answer = endpoint.handler(call)
-                if endpoint.kind in ("write", "tell") and behaviour.fails_after_acting(self.vendor):
+                acts = endpoint.kind in ("write", "tell", "remember")
+                if acts and behaviour.fails_after_acting(self.vendor):
                     answer = self.failure(call, 502, "Bad gateway")
         except Refused as refused:
             answer = refused.reply

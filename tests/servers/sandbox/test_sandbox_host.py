@@ -40,6 +40,7 @@ def test_it_prints_one_line_answers_and_ends_when_stdin_closes():
             "INSTANTLY_API_KEY", "CLAY_API_KEY", "CLAY_ROUTINE_ID", "RB2B_API_KEY",
             "SLACK_BASE_URL", "SLACK_WEBHOOK_URL", "SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET",
             "SLACK_APP_ID", "SLACK_TEAM_ID", "SLACK_CHANNEL_ID", "SLACK_APPROVER_IDS",
+            "SUPABASE_URL", "SUPABASE_KEY",
         }  # fmt: skip
         assert set(ready["env"]) == names
         health = get(f"http://127.0.0.1:{ready['port']}/_twin/health")

@@ -1,0 +1,51 @@
+"""What the memory's process answers. No MCP here.
+
+Owns: the translation between the contract and the parts.
+"""
+
+from __future__ import annotations
+
+from guardrails.store import Store
+from orchestrator.memory.contract import (
+    MemoryStatus,
+    Recalled,
+    RecallLead,
+    RejectedFact,
+    StatusOfMemory,
+)
+from orchestrator.memory.outbox import backlog
+from orchestrator.memory.recall import History, recall
+from orchestrator.memory.rows import Sender
+from orchestrator.memory.worker import Worker
+
+
+class MemoryService:
+    """The tools' behaviour. All arguments and results are the contract's."""
+
+    def __init__(self, store: Store, memory: History, sender: Sender, worker: Worker) -> None:
+        self._store = store
+        self._memory = memory
+        self._sender = sender
+        self._worker = worker
+
+    async def recall_lead(self, args: RecallLead) -> Recalled:
+        """What is known of them; silence is an answer."""
+        return Recalled(recollection=await recall(self._memory, self._sender, args))
+
+    async def memory_status(self, _args: MemoryStatus) -> StatusOfMemory:
+        """How memory and outbox stand. Raises StoreUnavailable."""
+        found = await self._store.query(backlog)
+        said = self._worker.standing
+        return StatusOfMemory(
+            waiting=found.waiting,
+            oldest=found.oldest,
+            set_aside=found.set_aside,
+            rejected=tuple(
+                RejectedFact(kind=k, key=key, why=why) for k, key, why in found.rejected
+            ),
+            last_success=said.last_success,
+            trouble=said.trouble,
+            drains=said.drains,
+            lessons_refused=said.refused,
+            strangers=said.strangers,
+        )

@@ -1,0 +1,238 @@
+"""Speaking with the Supabase project. Owns: the client, its time limits, and what an answer means.
+
+Everything goes through the `supabase` client. An answer is one of: fine; away (try later); refused
+for everybody (a key, a table that nobody made); or these rows are rejected. Refuses to send a key
+that is no JWT as a bearer token, where the project may take offence (vendor notes, section 6), and
+an address that would send the key in clear text.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+
+from guardrails.errors import ConfigError, SwarmError
+
+if TYPE_CHECKING:
+    from supabase import AsyncClient
+
+T = TypeVar("T")
+Row = dict[str, Any]
+WRITE_S = 15.0
+PAGE = 500
+AGENT = "chiefaiofficer-swarm/0.1"  # a browser's would be refused with a secret key
+# Of PostgREST and PostgreSQL: what no row can be blamed for.
+_FOR_ALL = frozenset(
+    {"PGRST204", "PGRST205", "PGRST106", "PGRST301", "PGRST302", "42P01", "42P10", "42703", "42501"}
+)
+_MISSING = frozenset({"PGRST204", "PGRST205", "42P01", "42P10", "42703"})
+
+
+class MemoryAway(SwarmError):
+    """Nobody answered, or only that it cannot now."""
+
+    code = "memory_away"
+    retryable = True
+    default_remedy = "Nothing is lost: what is to be remembered waits in the outbox."
+
+
+class MemoryRefused(SwarmError):
+    """It will answer nobody until a person has done something."""
+
+    code = "memory_refused"
+    default_remedy = "Check SUPABASE_URL and SUPABASE_KEY (`swarm preflight`)."
+
+
+class RowsRejected(SwarmError):
+    """It takes others, and not these rows."""
+
+    code = "memory_rows_rejected"
+    default_remedy = "They are set aside: `swarm memory status` shows them."
+
+
+class MemoryWire:
+    """One project. An async context manager.
+
+    Args:
+        transport: stands in for the network.
+    """
+
+    def __init__(
+        self, url: str, key: str, *, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self._url = url.rstrip("/")
+        self._key = key
+        if not self._url or not key:
+            raise ConfigError("SUPABASE_URL or SUPABASE_KEY is not set")
+        if urlsplit(self._url).scheme != "https" and not is_loopback(self._url):
+            raise ConfigError("SUPABASE_URL is not https: the key would go in clear text")
+        self._transport = transport
+        self._http: httpx.AsyncClient | None = None
+        self._client: AsyncClient | None = None
+
+    async def __aenter__(self) -> MemoryWire:
+        # Imported by the one process that speaks with it: it costs a third of a second.
+        from supabase import AsyncClientOptions, acreate_client  # noqa: PLC0415
+
+        self._http = httpx.AsyncClient(
+            transport=self._transport,
+            timeout=httpx.Timeout(WRITE_S, connect=5.0),
+            trust_env=not is_loopback(self._url),
+            headers={"User-Agent": AGENT},
+            event_hooks={"request": [self._as_asked], "response": [_judged]},
+        )
+        options = AsyncClientOptions(
+            httpx_client=self._http,
+            auto_refresh_token=False,
+            persist_session=False,
+            postgrest_client_retry=False,
+        )
+        self._client = await acreate_client(self._url, self._key, options)
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        if self._http is not None:
+            await self._http.aclose()
+
+    async def upsert(self, table: str, rows: Sequence[Row], *, merge: bool) -> None:
+        """Write rows by their key; all of them have the same columns, and no key twice.
+
+        Args:
+            merge: overwrite what is there. Otherwise it stays as it is.
+
+        Raises:
+            MemoryAway, MemoryRefused: none is known to be written; the same again does no harm.
+            RowsRejected: none was written, because of one or more of them.
+        """
+        query = self._table(table).upsert(
+            list(rows), on_conflict="key", ignore_duplicates=not merge, returning=_minimal()
+        )
+        await self._done(query.execute(), WRITE_S)
+
+    async def erase(self, table: str, lead_id: str) -> None:
+        """Delete a person's rows of a table. Raises as `upsert`."""
+        query = self._table(table).delete(returning=_minimal()).eq("lead_id", lead_id)
+        await self._done(query.execute(), WRITE_S)
+
+    async def history(
+        self, who: Sequence[str], *, sandbox: bool, limit: int, within_s: float
+    ) -> list[Row]:
+        """What is known of these salted ids and hashes, the weightiest first, then the newest.
+
+        Raises:
+            MemoryAway: no whole answer within `within_s` seconds. MemoryRefused.
+        """
+        query = (
+            self._table("swarm_history")
+            .select("*")
+            .in_("who", list(who))
+            .eq("sandbox", "true" if sandbox else "false")
+            .order("weight")
+            .order("at", desc=True)
+            .limit(limit)
+        )
+        return await self._rows(query.execute(), within_s)
+
+    async def page(
+        self, table: str, filters: Mapping[str, tuple[str, str]], order: Sequence[str], offset: int
+    ) -> list[Row]:
+        """One page of a table in a stable order. An empty one is the end; a short one may not be:
+        the project caps pages without saying so.
+
+        Args:
+            filters: column to (operator, value).
+
+        Raises:
+            MemoryAway, MemoryRefused.
+        """
+        query = self._table(table).select("*")
+        for column, (operator, value) in filters.items():
+            query = query.filter(column, operator, value)
+        for column in order:
+            query = query.order(column)
+        return await self._rows(query.range(offset, offset + PAGE - 1).execute(), WRITE_S)
+
+    def _table(self, name: str) -> Any:
+        assert self._client is not None, "used outside its context"
+        return self._client.table(name)
+
+    async def _rows(self, asked: Awaitable[Any], within_s: float) -> list[Row]:
+        answer = await self._done(asked, within_s)
+        rows = answer.data
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise MemoryAway("the memory's answer has another form than PostgREST's")
+        return rows
+
+    async def _done(self, asked: Awaitable[T], within_s: float) -> T:
+        from postgrest.exceptions import APIError  # noqa: PLC0415
+
+        try:
+            async with asyncio.timeout(within_s):
+                return await asked
+        except APIError as error:
+            raise _told(str(error.code or ""), error.message or "") from error
+        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
+            # The words of a transport's error could name the key.
+            raise MemoryAway(f"the memory does not answer ({type(error).__name__})") from None
+        except ValueError as error:  # a torn body; also what pydantic raises
+            raise MemoryAway("the memory's answer cannot be read") from error
+
+    async def _as_asked(self, request: httpx.Request) -> None:
+        is_jwt = self._key.count(".") == 2
+        if not is_jwt and request.headers.get("Authorization") == f"Bearer {self._key}":
+            del request.headers["Authorization"]
+
+
+def is_loopback(url: str) -> bool:
+    """Whether `url` stays on this machine."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _minimal() -> Any:
+    from postgrest.types import ReturnMethod  # noqa: PLC0415
+
+    return ReturnMethod.minimal
+
+
+async def _judged(response: httpx.Response) -> None:
+    """Statuses that say more than the body does."""
+    status = response.status_code
+    if status == 429 or status >= 500:
+        await response.aread()
+        if b'"21000"' in response.content or b'"22' in response.content:
+            return  # PostgreSQL's word on the rows
+        after = response.headers.get("Retry-After", "")
+        wait = float(after) if after.isdigit() else None
+        raise MemoryAway(f"the memory answers HTTP {status}", retry_after_s=wait)
+    if status in (401, 403):
+        await response.aread()
+        if b"42501" not in response.content:
+            raise MemoryRefused(f"the memory refuses the key (HTTP {status})")
+    if status == 413:
+        raise RowsRejected("too much at once (HTTP 413)")
+
+
+def _told(code: str, message: str) -> SwarmError:
+    said = f"{code or 'no code'}: {' '.join(message.split())[:200]}"
+    if code in _MISSING:
+        return MemoryRefused(
+            f"the memory's tables are missing or older ({said})",
+            remedy="`swarm memory init` prints the SQL to run in the project's SQL editor.",
+        )
+    if code == "42501":
+        return MemoryRefused(
+            f"row security keeps this key out ({said})",
+            remedy="SUPABASE_KEY must be a secret key (sb_secret_...) or the service_role key.",
+        )
+    if code in _FOR_ALL:
+        return MemoryRefused(f"the memory refuses ({said})")
+    return RowsRejected(said)
