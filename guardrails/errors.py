@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Failure(BaseModel):
-    """A failure as it travels between processes (the structured content of an MCP tool error)."""
+    """A failure as it travels between processes (beside an MCP tool error)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -23,7 +23,7 @@ from guardrails.correlation import current
 from guardrails.errors import Failure, ServerUnavailable, SwarmError
 from orchestrator.nursery import NotForked, Nursery
 from orchestrator.processes import Process, ServerSpec, Spawned
-from servers.common.contract import ToolSpec
+from servers.common.contract import FAILURE_META, ToolSpec
 
 PROTOCOL_VERSION = "2025-11-25"
 _GRACE_S = 2.0
@@ -113,7 +113,7 @@ class Session:
             result = await self._request("tools/call", params, timeout_s)
         content = result.get("structuredContent")
         if result.get("isError"):
-            raise ToolFailed(_failure(self.name, spec.name, content, result))
+            raise ToolFailed(_failure(self.name, spec.name, result))
         try:
             return spec.result.model_validate(content)
         except ValidationError as error:
@@ -249,9 +249,10 @@ class Session:
             self._process.send_signal(number)
 
 
-def _failure(server: str, tool: str, content: Any, result: dict[str, Any]) -> Failure:
-    if isinstance(content, dict) and "failure" in content:
-        return Failure.model_validate(content["failure"])
+def _failure(server: str, tool: str, result: dict[str, Any]) -> Failure:
+    told = (result.get("_meta") or {}).get(FAILURE_META)
+    if told is not None:
+        return Failure.model_validate(told)
     texts = [str(part.get("text", "")) for part in result.get("content", [])]
     return Failure(
         code="tool_error",

@@ -34,6 +34,10 @@ _LOCAL_S = 60.0
 _ASKING_S = 140.0  # below the queen's own `work.call_timeout_s`
 _WRITING_S = 620.0
 
+# Where a failed call's result keeps its `Failure`. Not in the structured content: that has to be of
+# the tool's output schema, and clients in use refuse the whole answer when it is not.
+FAILURE_META = "chiefaiofficer.swarm/failure"
+
 A = TypeVar("A", bound=BaseModel)
 R = TypeVar("R", bound=BaseModel)
 

@@ -2,8 +2,8 @@
 
 Built on the SDK's low-level server: a tool is a `ToolSpec` bound to an async function from its
 arguments model to its result model. Unknown arguments are refused. A `SwarmError` reaches the
-client as `is_error` with a `Failure` as structured content, so that a model reads the message and
-the queen reads the code; any other exception is masked and logged to stderr.
+client as `is_error` with a `Failure` beside it (`FAILURE_META`), so that a model reads the message
+and the queen reads the code; any other exception is masked and logged to stderr.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from guardrails.config.loader import describe
 from guardrails.correlation import Correlation, correlated
 from guardrails.errors import BadInput, Failure, NotFound, SwarmError
 from servers.common import grants, limits, outside, progress, prompts
-from servers.common.contract import ResourceSpec, ToolSpec
+from servers.common.contract import FAILURE_META, ResourceSpec, ToolSpec
 
 if TYPE_CHECKING:
     from servers.common.asking import AskingBinding
@@ -195,10 +195,11 @@ async def _call(
 
 
 def _failed(failure: Failure) -> types.CallToolResult:
+    said = f"{failure.message.rstrip('.')}. {failure.remedy}"
     return types.CallToolResult(
-        content=[types.TextContent(type="text", text=f"{failure.message} {failure.remedy}")],
-        structured_content={"failure": failure.model_dump(mode="json")},
+        content=[types.TextContent(type="text", text=said)],
         is_error=True,
+        _meta={FAILURE_META: failure.model_dump(mode="json")},
     )
 
 

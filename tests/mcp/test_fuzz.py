@@ -21,6 +21,7 @@ from sqlalchemy import text
 
 from guardrails.hive import Hive
 from guardrails.store import open_store
+from servers.common.contract import FAILURE_META
 from tests.mcp.contracts import Tool, named, tools
 from tests.mcp.fuzz import arguments, huge
 from tests.mcp.house import House, house
@@ -89,7 +90,8 @@ class Fuzzed:
             return
         result = answer["result"]
         if result.get("isError"):
-            failure = result["structuredContent"]["failure"]
+            failure = result["_meta"][FAILURE_META]
+            assert "structuredContent" not in result
             assert failure["code"] not in {"internal", "audit_broken", "store_unavailable"}, failure
             assert failure["message"]
             assert failure["remedy"]

@@ -16,6 +16,7 @@ from mcp.client.stdio import StdioServerParameters
 from guardrails.errors import ServerUnavailable
 from orchestrator.mcp_session import Session, ToolFailed
 from orchestrator.nursery import Nursery
+from tests.mcp.failures import failure_of
 from tests.orchestrator.fakes.awkward import ROOT, SERVER, awkward, awkward_nursery
 from tests.orchestrator.fakes.awkward_server import DO, Do
 
@@ -182,4 +183,4 @@ async def test_the_sdks_own_client_speaks_with_our_stdio_transport() -> None:
         assert result.structured_content["text"] == "hi"
         refused = await client.call_tool("do", {"what": "echo", "confirm": True})
         assert refused.is_error
-        assert "confirm" in refused.structured_content["failure"]["message"]
+        assert "confirm" in failure_of(refused)["message"]

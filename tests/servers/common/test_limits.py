@@ -23,6 +23,7 @@ from guardrails.mcp_token_model import Scope
 from servers.common.contract import Args, Result, ToolSpec
 from servers.common.limits import ARGUMENT_BYTES, RESULT_CHARS
 from servers.common.toolserver import Binding, build
+from tests.mcp.failures import failure_of
 
 pytestmark = pytest.mark.anyio
 
@@ -70,8 +71,7 @@ async def asked(
 
 def code(result: CallToolResult) -> str:
     assert result.is_error
-    assert result.structured_content is not None
-    return str(result.structured_content["failure"]["code"])
+    return str(failure_of(result)["code"])
 
 
 def nested(depth: int) -> Any:
@@ -84,8 +84,7 @@ def nested(depth: int) -> Any:
 async def test_a_tool_that_hangs_is_given_up_and_says_so() -> None:
     result = await asked(replace(SPEC, timeout_s=0.05), never)
     assert code(result) == "took_too_long"
-    assert result.structured_content is not None
-    assert result.structured_content["failure"]["retryable"]
+    assert failure_of(result)["retryable"]
     assert "0.05 s" in result.content[0].text  # type: ignore[union-attr]
 
 
@@ -93,7 +92,7 @@ async def test_a_write_that_hangs_has_an_unknown_fate() -> None:
     spec = replace(SPEC, timeout_s=0.05, read_only=False, open_world=True)
     result = await asked(spec, never)
     assert code(result) == "fate_unknown"
-    assert not result.structured_content["failure"]["retryable"]  # type: ignore[index]
+    assert not failure_of(result)["retryable"]
 
 
 async def test_a_time_limit_of_the_tools_own_is_not_taken_for_ours() -> None:

@@ -24,6 +24,7 @@ from servers.common.serve_http import Where, protocol, require_allowed
 from servers.common.serve_http_door import Limits
 from servers.common.serve_http_protocol import ReadOrLeave
 from tests.conftest import SteppableClock
+from tests.mcp.failures import failure_of
 from tests.servers.common.http_servers import House, Keys, listening
 
 pytestmark = pytest.mark.anyio
@@ -101,9 +102,8 @@ async def test_a_token_that_may_read_changes_nothing(keys: Keys, era: Era) -> No
         async with client(url, keys.operate, era) as opened:
             done = await opened.call_tool("change", {"text": "yes"})
     assert refused.is_error
-    assert refused.structured_content is not None
-    assert refused.structured_content["failure"]["code"] == "refused"
-    assert "operate" in refused.structured_content["failure"]["message"]
+    assert failure_of(refused)["code"] == "refused"
+    assert "operate" in failure_of(refused)["message"]
     assert done.structured_content == {"text": "changed"}
     assert house.changed == ["yes"]
 

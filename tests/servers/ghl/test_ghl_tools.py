@@ -11,6 +11,7 @@ from servers.common.toolserver import describe_tool
 from servers.ghl import contract as ghl
 from servers.ghl.contract_form import Write, WriteResult
 from servers.ghl.tools import build_server
+from tests.mcp.failures import failure_of
 from tests.servers.ghl.writing import Studio
 
 pytestmark = pytest.mark.anyio
@@ -57,8 +58,5 @@ async def test_a_write_without_leave_is_refused_with_what_to_do_next(studio: Stu
     asked = {"key": "note:1", "permit": "none", "contact_id": "c1", "text": "x"}
     async with Client(build_server(studio.tools)) as client:
         answer = await client.call_tool("add_note", asked)
-    assert answer.is_error
-    told = answer.structured_content
-    assert told is not None
-    assert told["failure"]["code"] == "refused"
+    assert failure_of(answer)["code"] == "refused"
     assert studio.wire.seen == []

@@ -16,6 +16,7 @@ from mcp import Client, StdioServerParameters
 from guardrails.model import Dossier, Draft
 from servers.guardrails.contract import TOOLS, ReviewLead
 from tests.decision_samples import CONFIG, DOSSIER, DRAFT, QUALIFICATION
+from tests.mcp.failures import failure_of
 
 JUST_NOW = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
 pytestmark = [pytest.mark.anyio, pytest.mark.processes]
@@ -44,7 +45,9 @@ def fresh(value: Any) -> Any:
 
 async def call(client: Client, name: str, arguments: dict[str, Any]) -> Any:
     result = await client.call_tool(name, arguments)
-    return result.structured_content, result.is_error
+    if result.is_error:
+        return failure_of(result), True
+    return result.structured_content, False
 
 
 async def test_the_process_reviews_explains_and_replays(tmp_path: Path) -> None:
@@ -62,7 +65,7 @@ async def test_the_process_reviews_explains_and_replays(tmp_path: Path) -> None:
         assert decision["state"] == "shadow_logged", decision["reasons"]
         refusal, failed = await call(client, "review_lead", {**arguments, "confirm": True})
         assert failed
-        assert refusal["failure"]["code"] == "bad_input"
+        assert refusal["code"] == "bad_input"
     # another process, over the same hive: the same decision, from the record
     async with Client(parameters(tmp_path / "hive")) as client:
         again, failed = await call(client, "review_lead", arguments)

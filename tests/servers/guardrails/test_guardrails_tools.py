@@ -30,6 +30,7 @@ from servers.guardrails.tools import build_server
 from tests.conftest import SteppableClock
 from tests.decision_samples import DOSSIER, DRAFT, QUALIFICATION, SENDER, dossier, new_bank
 from tests.guardrails.authorize_samples import KNOWN, conversation, in_mode, note
+from tests.mcp.failures import failure_of
 
 pytestmark = pytest.mark.anyio
 
@@ -91,10 +92,7 @@ async def call(client: Client, name: str, arguments: dict[str, Any]) -> dict[str
 
 async def failure(client: Client, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     result = await client.call_tool(name, arguments)
-    assert result.is_error
-    assert result.structured_content is not None
-    found: dict[str, Any] = result.structured_content["failure"]
-    return found
+    return failure_of(result)
 
 
 async def test_every_tool_and_every_argument_is_described(client: Client) -> None:

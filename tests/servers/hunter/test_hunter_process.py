@@ -12,6 +12,7 @@ from mcp import Client, StdioServerParameters
 from guardrails.hive import Hive
 from guardrails.identity import lead_id
 from servers.hunter.contract import TOOLS, LeadPage, Visitor
+from tests.mcp.failures import failure_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.processes]
 CHECKOUT = Path(__file__).parents[3]
@@ -62,7 +63,6 @@ async def test_a_client_is_told_code_and_remedy_of_a_refusal(tmp_path: Path) -> 
         for arguments in ({"path": "/etc/passwd"}, {"csv_text": "Email\n", "colour": "red"}):
             refused = await client.call_tool("import_leads", arguments)
             assert refused.is_error
-            assert refused.structured_content is not None
-            failure = refused.structured_content["failure"]
+            failure = failure_of(refused)
             assert failure["code"] == "bad_input"
             assert failure["remedy"]
