@@ -1,0 +1,201 @@
+"""Cancelling a submission: nothing of it goes out any more, and what is out is told."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from guardrails.errors import NotFound
+from guardrails.hive import Hive
+from guardrails.model import LeadState, Mode
+from guardrails.store import Store
+from orchestrator.delivery_rows import DeliveryState, queue
+from orchestrator.inbox import Source
+from orchestrator.run_records import Settled
+from orchestrator.runs import Runs
+from orchestrator.submission_cancel import Canceller
+from orchestrator.submission_rows import Stage, find
+from tests.conftest import SteppableClock
+from tests.guardrails.approval_samples import RULES, Assisted, Waiting
+from tests.guardrails.authorize_samples import in_mode
+from tests.orchestrator.mcp.taking import Killed, Mortal, MortalStore, Queen, people
+from tests.orchestrator.test_runs import decision
+
+pytestmark = pytest.mark.anyio
+
+
+class Taken:
+    """A submission of three people that the queen has taken up."""
+
+    def __init__(self, queen: Queen) -> None:
+        self.queen = queen
+        self.id = ""
+        desk = Assisted(
+            queen.hive, queen.store, queen.clock, queen.audit, queen.desk.bank,
+            in_mode(Mode.ASSISTED),
+        )  # fmt: skip
+        self.waiting = Waiting(desk)
+
+    @property
+    def run_id(self) -> str:
+        return f"{self.id}-assisted"
+
+    async def begin(self) -> None:
+        received = await self.queen.submitted(people("ana", "ben", "cyd"))
+        assert received is not None
+        await self.queen.submissions().take(received)
+        self.id = received.id.removeprefix("submission:")
+
+    def canceller(self, store: Any = None) -> Canceller:
+        queen = self.queen
+        approvals = self.waiting.approvals
+        return Canceller(store or queen.store, queen.audit, approvals, queen.clock, "mcp")
+
+    async def states(self) -> list[str | None]:
+        return [row[3] for row in await self.queen.rows()]
+
+    async def run(self, sql: str, **values: Any) -> Any:
+        return await self.queen.store.run(lambda conn: conn.execute(text(sql), values))
+
+    async def deliveries(self) -> dict[str, str]:
+        query = text("SELECT delivery_id, state FROM deliveries")
+        found = await self.queen.store.query(lambda conn: conn.execute(query).all())
+        return {row.delivery_id: row.state for row in found}
+
+
+@pytest.fixture
+async def taken(hive: Hive, sqlite_store: Store, clock: SteppableClock) -> AsyncIterator[Taken]:
+    queen = Queen(hive, sqlite_store, clock)
+    made = Taken(queen)
+    await made.begin()
+    yield made
+    queen.close()
+
+
+async def test_before_the_queen_took_it_up_it_is_gone_and_she_finds_nothing(
+    hive: Hive, sqlite_store: Store, clock: SteppableClock
+) -> None:
+    queen = Queen(hive, sqlite_store, clock)
+    received = await queen.submitted(people("ana"))
+    assert received is not None
+    taken = Taken(queen)
+    id = received.id.removeprefix("submission:")
+    assert (await taken.canceller().cancel(id)).stage is Stage.CANCELLED
+    await queen.submissions().take(received)  # she had it in her hand already
+    assert await queen.rows() == []
+    assert await queen.inbox.next_batch(10, [Source.SUBMISSION]) == []
+    state, body, told = await queen.kept(received.id)
+    assert (state, body) == ("done", None)
+    assert (told or "").startswith("cancelled")
+    queen.close()
+
+
+async def test_undecided_leads_end_once_on_record_and_a_late_decision_changes_nothing(
+    taken: Taken,
+) -> None:
+    done = await taken.canceller().cancel(taken.id)
+    assert (done.stage, done.undecided) == (Stage.CANCELLED, 3)
+    assert await taken.states() == ["deferred"] * 3
+    [row] = [row for row in await taken.queen.rows() if row[1] == 1]
+    record = taken.queen.audit.find(row[2])
+    assert record is not None
+    assert (record["actor"], record["body"]["reasons"][0]["code"]) == ("mcp", "cancelled")
+    # Somebody was preparing it at that moment: their settlement queues nothing.
+    runs = Runs(taken.queen.store, taken.queen.clock, RULES)
+    late = Settled(1, decision(1, LeadState.READY), None, 0)
+    assert not await runs.settle(taken.run_id, late)
+    assert await taken.deliveries() == {}
+
+
+async def test_what_waits_for_a_person_or_to_go_out_is_withdrawn_and_what_is_out_is_told(
+    taken: Taken,
+) -> None:
+    await taken.run("UPDATE run_items SET state = 'ready'")
+    waits = await taken.waiting.asked(run_id=taken.run_id, row=1)
+    for number, state in enumerate(DeliveryState):
+        name = f"A-{number}"
+        await taken.queen.store.run(
+            lambda conn, name=name: queue(conn, name, "L-1", taken.run_id, 2, "2026")  # type: ignore[misc]
+        )
+        await taken.run(
+            "UPDATE deliveries SET state = :s WHERE delivery_id = :d", s=state.value, d=name
+        )
+    done = await taken.canceller().cancel(taken.id)
+    assert (done.approvals, done.unsent, done.sent, done.unknown) == (1, 2, 1, 1)
+    found = await taken.waiting.approvals.get(waits.approval_id)
+    assert found is not None
+    assert (found.state, found.reason_code) == ("withdrawn", "cancelled")
+    assert sorted((await taken.deliveries()).values()) == [
+        "failed", "refused", "refused", "refused", "sent", "unknown",
+    ]  # fmt: skip
+
+
+async def test_a_yes_that_was_quicker_is_given_up_too(taken: Taken) -> None:
+    """An approver says yes between the two steps: what it queued does not go out."""
+    await taken.run("UPDATE run_items SET state = 'awaiting_approval'")
+    canceller = taken.canceller(Meanwhile(taken))
+    done = await canceller.cancel(taken.id)
+    assert done.unsent == 1
+    assert set((await taken.deliveries()).values()) == {"refused"}
+
+
+async def test_killed_at_any_moment_the_same_call_ends_it(
+    hive: Hive, sqlite_store: Store, clock: SteppableClock
+) -> None:
+    queen = Queen(hive, sqlite_store, clock)
+    moment, survived = 0, False
+    while not survived:
+        moment += 1
+        taken = Taken(queen)
+        received = await queen.submitted(people(f"a{moment}", f"b{moment}"))
+        assert received is not None
+        await queen.submissions().take(received)
+        taken.id = received.id.removeprefix("submission:")
+        try:
+            await taken.canceller(MortalStore(sqlite_store, Mortal(moment))).cancel(taken.id)
+            survived = True
+        except Killed:
+            await taken.canceller().cancel(taken.id)
+        mine = [row for row in await queen.rows() if row[0] == taken.run_id]
+        assert [row[3] for row in mine] == ["deferred"] * 2
+        found = await sqlite_store.query(lambda conn, id=taken.id: find(conn, id))  # type: ignore[misc]
+        assert found.stage is Stage.CANCELLED
+    assert moment > 6
+    queen.close()
+
+
+async def test_cancelling_twice_changes_nothing_more(taken: Taken) -> None:
+    await taken.canceller().cancel(taken.id)
+    again = await taken.canceller().cancel(taken.id)
+    assert (again.stage, again.undecided, again.unsent) == (Stage.CANCELLED, 0, 0)
+
+
+async def test_there_is_nothing_to_cancel_of_what_is_not_there(taken: Taken) -> None:
+    with pytest.raises(NotFound):
+        await taken.canceller().cancel("S-0000000000000000")
+
+
+class Meanwhile:
+    """The store; after the rows have ended, somebody's yes queues an e-mail."""
+
+    def __init__(self, taken: Taken) -> None:
+        self._taken = taken
+        self._store = taken.queen.store
+        self._writes = 0
+
+    async def run(self, call: Any) -> Any:
+        result = await self._store.run(call)
+        self._writes += 1
+        if self._writes == 2:
+            run_id = self._taken.run_id
+            await self._store.run(lambda conn: queue(conn, "A-yes", "L-1", run_id, 1, "2026"))
+        return result
+
+    async def query(self, call: Any) -> Any:
+        return await self._store.query(call)
+
+    def read(self) -> Any:
+        return self._store.read()
