@@ -22,6 +22,7 @@ from orchestrator import (
     cli_campaign,
     cli_keys,
     cli_mcp,
+    cli_migrate,
     cli_run,
     cli_sends,
     cli_spend,
@@ -62,6 +63,7 @@ register_monitor(app)
 register_preflight(app)
 register_status(app)
 cli_keys.register(app)
+cli_migrate.register(app)
 cli_mcp.register(app)
 cli_spend.register(app)
 cli_run.register(app)

@@ -75,7 +75,12 @@ def is_sandbox(hive: Path) -> bool:
 
 def queens(hive: Path) -> list[int]:
     """Who holds this hive's queen.lock: their servers die with them."""
-    return [pid for pid in _pids() if _has_open(pid, hive / "queen.lock")]
+    return opened_by(hive / "queen.lock")
+
+
+def opened_by(file: Path) -> list[int]:
+    """Processes of this user that have this file open."""
+    return [pid for pid in _pids() if _has_open(pid, file)]
 
 
 def frozen_at(file: Path) -> list[int]:
