@@ -169,6 +169,17 @@ class Spawned(Wire):
                 future.set_exception(ConnectionError("the server ended"))
 
 
+def command(name: str) -> tuple[str, ...]:
+    """How a server is started."""
+    module = name if name == "orchestrator" else f"servers.{name}"
+    return (sys.executable, "-P", "-m", module)
+
+
+def variables(env: Mapping[str, str]) -> dict[str, str]:
+    """What its process needs besides its own."""
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **env}
+
+
 @asynccontextmanager
 async def spawned(
     name: str, env: Mapping[str, str], *, listen: bool = True
@@ -178,12 +189,10 @@ async def spawned(
     Args:
         listen: otherwise nothing is read from it, ever.
     """
-    module = "orchestrator" if name == "orchestrator" else f"servers.{name}"
-    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **env}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-P", "-m", module, env=env,
+        *command(name), env=variables(env), cwd=ROOT, limit=LINE_LIMIT, start_new_session=True,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL, cwd=ROOT, limit=LINE_LIMIT, start_new_session=True,
+        stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     assert process.stdin is not None
     wire = Spawned(process.stdin)
