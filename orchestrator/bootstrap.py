@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +48,9 @@ from orchestrator.fleet.membership import Membership
 from orchestrator.incidents import Incidents
 from orchestrator.letters import Letters
 from orchestrator.logs import logging_to
+from orchestrator.memory.opening import MODULE as MEMORY_MODULE
+from orchestrator.memory.opening import NAME as MEMORY
+from orchestrator.memory.opening import aide_of, has_memory, started, switch
 from orchestrator.nursery import Nursery
 from orchestrator.prepare import WORKFLOW, PrepareLead
 from orchestrator.processes import ServerSpec
@@ -158,7 +161,9 @@ async def running_swarm(options: Options, environment: Environment) -> AsyncIter
         stack.enter_context(logging_to(hive.logs_dir / "queen.log"))
         tracing.begin("queen", environment.values.get(tracing.ENDPOINT))
         stack.callback(tracing.end)
-        nursery = await stack.enter_async_context(nursery_of(hive))  # it imports meanwhile
+        remembers = has_memory(environment.values, sandbox=options.sandbox)
+        more = (MEMORY_MODULE,) if remembers else ()
+        nursery = await stack.enter_async_context(nursery_of(hive, more))  # it imports meanwhile
         twins = await _twins(stack, options, offset_s)
         if twins is not None:
             environment = environment.with_values(twins.env)
@@ -192,9 +197,13 @@ async def running_swarm(options: Options, environment: Environment) -> AsyncIter
         )
         engine = Engine(hive, database_url, members.executor)
         triage = Triage(config, clock, sandbox=options.sandbox)
+        await switch(store, clock, on=remembers, sandbox=options.sandbox)
+        known_env = server_spec(MEMORY, options, hive, mode, environment).env
+        aide = aide_of(hive, known_env, nursery) if remembers else None
         prepare = PrepareLead(
-            config, engine, children, runs, triage, quarantine, sandbox=options.sandbox
-        )
+            config, engine, children, runs, triage, quarantine,
+            sandbox=options.sandbox, recaller=aide,
+        )  # fmt: skip
         engine.register(WORKFLOW, prepare.workflow)
         audit = AuditLog(hive, store, clock)
         stack.callback(audit.close)
@@ -222,6 +231,7 @@ async def running_swarm(options: Options, environment: Environment) -> AsyncIter
         stack.callback(engine.unlock)
         await stack.enter_async_context(members)
         await stack.enter_async_context(children)
+        await stack.enter_async_context(started(aide))
         await stack.enter_async_context(engine)
         known = about(standing, sandbox=options.sandbox)
         pulse = alive(store, children, config.production.monitor, work.call_timeout_s, known)
@@ -252,9 +262,13 @@ def _holder(hive: Hive, mode: Mode) -> Holder:
     return Holder(hive.chain_id(), host_name(), os.getpid(), APPLICATION_VERSION, mode.value)
 
 
-def nursery_of(hive: Hive) -> Nursery:
-    """It names its hive, so that whoever looks at processes sees whose they are."""
-    modules = [ServerSpec(name, {}).module for name in SERVERS]
+def nursery_of(hive: Hive, more: Sequence[str] = ()) -> Nursery:
+    """It names its hive, so that whoever looks at processes sees whose they are.
+
+    Args:
+        more: modules beside the servers'.
+    """
+    modules = [*(ServerSpec(name, {}).module for name in SERVERS), *more]
     return Nursery(modules, hive.logs_dir / "nursery.log", {"HIVE_MIND_DIR": str(hive.path)})
 
 

@@ -12,7 +12,7 @@ Need = Literal["critical", "recommended", "optional"]
 _SERVERS = ("hunter", "enricher", "crafter", "guardrails", "ghl", "instantly")
 _STORE_SERVERS = (
     *("guardrails", "enricher", "ghl", "instantly"),
-    *("gateway", "monitor", "stop", "orchestrator"),
+    *("gateway", "monitor", "stop", "orchestrator", "memory"),
 )
 
 
@@ -21,8 +21,8 @@ class Variable:
     """One variable: what it is for, where it is found, and the processes that receive it.
 
     Args:
-        servers: MCP servers, `orchestrator` (the Orchestrator-MCP, not the queen), and `gateway`,
-            `monitor`, `stop` (the emergency stop).
+        servers: MCP servers, `orchestrator` (the Orchestrator-MCP, not the queen), `memory`,
+            `gateway`, `monitor`, `stop` (the emergency stop).
     """
 
     name: str
@@ -46,11 +46,11 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable(
         "SUPABASE_URL", "Supabase", "critical", "Long-term memory.",
-        "Project > Settings > Data API > Project URL.",
+        "Project > Settings > Data API > Project URL.", ("memory",),
     ),
     Variable(
         "SUPABASE_KEY", "Supabase", "critical", "Database access for the memory.",
-        "Project > Settings > API Keys > secret key (sb_secret_...).",
+        "Project > Settings > API Keys > secret key (sb_secret_...).", ("memory",),
     ),
     Variable(
         "CLAY_API_KEY", "Clay", "critical", "Data enrichment waterfall.",
@@ -190,7 +190,7 @@ VARIABLES: tuple[Variable, ...] = (
         "OTEL_EXPORTER_OTLP_ENDPOINT", "Monitoring", "optional",
         "Traces over queen and servers, by OTLP over HTTP.",
         "Your collector's address, e.g. http://127.0.0.1:4318; it needs no key of ours.",
-        (*_SERVERS, "orchestrator"),
+        (*_SERVERS, "orchestrator", "memory"),
     ),
     Variable(
         "SWARM_DATABASE_URL", "Database", "optional",
@@ -210,6 +210,11 @@ VARIABLES: tuple[Variable, ...] = (
         "SWARM_SANDBOX_OFFSET_S", "Sandbox", "optional",
         "Seconds that the sandbox's clock is ahead: to see tomorrow's sending window today.",
         "Refused without --sandbox.",
+    ),
+    Variable(
+        "SWARM_SANDBOX_MEMORY", "Sandbox", "optional",
+        "1: the sandbox has a long-term memory too, in its own twin of Supabase.",
+        "Default 0. Without --sandbox there always is one.",
     ),
     *(
         Variable(f"{vendor}_BASE_URL", service, "optional", "Another address for this vendor.",

@@ -39,7 +39,7 @@ async def open_server() -> AsyncIterator[Server[Any]]:
         at, name = iso(clock()), secrets.token_hex(8)
         origin = await store.run(lambda conn: begin(conn, at, name))
         sender = Sender(origin, settings.sandbox, hive.salt())
-        async with MemoryWire(settings.project(), settings.key) as wire:
+        async with MemoryWire(settings.project(), settings.key.get_secret_value()) as wire:
             holder = f"{hive.chain_id()}:{os.getpid()}"
             worker = Worker(store, wire, sender, clock, holder, code_version())
             ended = asyncio.Event()

@@ -49,6 +49,7 @@ class Aide:
         self._monotonic = monotonic
         self._unanswered = 0
         self._asked_again_at = 0.0
+        self._opening = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Aide:
@@ -71,8 +72,19 @@ class Aide:
         """How often it was restarted."""
         return max(self._child.restarts, 0)
 
+    async def ready(self, within_s: float) -> bool:
+        """Wait until it has started, so long at most. Whether it has."""
+        try:
+            async with asyncio.timeout(within_s):
+                await self._opening.wait()
+        except TimeoutError:
+            return False
+        return self.pid is not None
+
     async def recall(self, lead: Lead) -> Recollection:
         """What it knows of them, or why it is silent; within the deadline. Never raises."""
+        if self.pid is None:
+            return Recollection(answered=False, why="its process is not running")
         if self._monotonic() < self._asked_again_at:
             return Recollection(answered=False, why="it has not answered for a while")
         asked = RecallLead(lead_id=lead.lead_id, email=lead.email, domain=lead.domain)
@@ -106,6 +118,7 @@ class Aide:
             await self._child.open()
         except ServerUnavailable as error:
             log.warning("memory_not_started", why=error.message)  # its owner goes on trying
+        self._opening.set()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name="memory")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from servers.common.settings import ServerSettings
 
@@ -15,7 +15,7 @@ class MemorySettings(ServerSettings):
     decides_or_writes: ClassVar[bool] = False
 
     url: str = Field(default="", validation_alias="SUPABASE_URL")
-    key: str = Field(default="", validation_alias="SUPABASE_KEY", repr=False)
+    key: SecretStr = Field(default=SecretStr(""), validation_alias="SUPABASE_KEY")
 
     def project(self) -> str:
         """The project's address; in the sandbox a loopback one. Raises ConfigError."""

@@ -102,10 +102,18 @@ class Worker:
             except TimeoutError:
                 continue
         if self.standing.drains:
-            try:
-                await self._store.run(lambda conn: let_go(conn, DUTY, self._holder))
-            except StoreUnavailable:
-                return  # it runs out by itself
+            await self._leave()
+
+    async def _leave(self) -> None:
+        """Send the last of it, if that can be done at once, and leave the duty."""
+        try:
+            await self._drain.batch()
+        except SwarmError as error:
+            log.info("facts_wait", why=error.message)
+        try:
+            await self._store.run(lambda conn: let_go(conn, DUTY, self._holder))
+        except StoreUnavailable:
+            return  # it runs out by itself
 
     async def step(self) -> float:
         """Whatever is due now; gives how many seconds to wait before the next step."""
