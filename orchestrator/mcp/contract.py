@@ -49,7 +49,7 @@ AUDIT_RESOURCE = ResourceSpec(
 CONFIG_RESOURCE = ResourceSpec(
     "config://production",
     "Configuration",
-    "config/production.json as it is in force, with the policy version. It holds no secrets.",
+    "config/production.json as it stands now, with the policy version. It holds no secrets.",
 )
 AUDIT_PAGES = "hive://audit/{day}/{page}"
 DECISIONS = "hive://decisions/{id}"
