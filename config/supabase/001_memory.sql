@@ -191,13 +191,15 @@ CREATE OR REPLACE VIEW public.swarm_history WITH (security_invoker = true) AS
            NULL::text AS mode, origin, sandbox, key
       FROM public.swarm_suppressions
     UNION ALL
-    SELECT lead_id, 1, at, 'outcome', kind, reply_class, NULL, origin, sandbox, key
+    SELECT lead_id,
+           CASE WHEN kind IN ('complaint', 'unsubscribe', 'bounce', 'dnd') THEN 1 ELSE 2 END,
+           at, 'outcome', kind, reply_class, NULL, origin, sandbox, key
       FROM public.swarm_outcomes WHERE lead_id IS NOT NULL
     UNION ALL
-    SELECT lead_id, 2, at, 'touch', channel, NULL, NULL, origin, sandbox, key
+    SELECT lead_id, 3, at, 'touch', channel, NULL, NULL, origin, sandbox, key
       FROM public.swarm_touches
     UNION ALL
-    SELECT lead_id, 3, at, 'lead', state, NULL, mode, origin, sandbox, key
+    SELECT lead_id, 4, at, 'lead', state, NULL, mode, origin, sandbox, key
       FROM public.swarm_leads;
 
 -- No public access: row security without a policy hides everything from anon and authenticated,

@@ -217,6 +217,10 @@ async def _judged(response: httpx.Response) -> None:
         await response.aread()
         if b"42501" not in response.content:
             raise MemoryRefused(f"the memory refuses the key (HTTP {status})")
+    if response.request.method == "GET" and response.is_success:
+        await response.aread()
+        if not response.content.strip():  # the client would take it for no rows
+            raise MemoryAway("the memory's answer is empty")
     if status == 413:
         raise RowsRejected("too much at once (HTTP 413)")
 

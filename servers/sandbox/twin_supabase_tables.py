@@ -20,6 +20,7 @@ Row = dict[str, Any]
 _TABLE = re.compile(r"CREATE TABLE IF NOT EXISTS public\.(\w+) \(\n(.*?)\n\);", re.DOTALL)
 _COLUMN = re.compile(r'^\s+"?(\w+)"? (text|integer|bigint|boolean|jsonb|timestamptz)\b(.*?),?$')
 HISTORY = "swarm_history"
+_AGAINST = ("complaint", "unsubscribe", "bounce", "dnd")
 _FORGETTING = ("swarm_leads", "swarm_decisions", "swarm_touches", "swarm_outcomes")
 
 
@@ -169,9 +170,9 @@ class Tables:
         found = []
         parts = (
             ("swarm_suppressions", "suppression", 0, "key", "reason", "source"),
-            ("swarm_outcomes", "outcome", 1, "lead_id", "kind", "reply_class"),
-            ("swarm_touches", "touch", 2, "lead_id", "channel", None),
-            ("swarm_leads", "lead", 3, "lead_id", "state", None),
+            ("swarm_outcomes", "outcome", 2, "lead_id", "kind", "reply_class"),
+            ("swarm_touches", "touch", 3, "lead_id", "channel", None),
+            ("swarm_leads", "lead", 4, "lead_id", "state", None),
         )
         for table, what, weight, who, kind, detail in parts:
             for row in self._tables[table].rows.values():
@@ -179,6 +180,8 @@ class Tables:
                     continue
                 told = {name: row.get(name) for name in ("at", "mode", "origin", "sandbox", "key")}
                 told |= {"who": row[who], "weight": weight, "what": what, "kind": row[kind]}
+                if what == "outcome" and row[kind] in _AGAINST:
+                    told["weight"] = 1
                 found.append(told | {"detail": row[detail] if detail else None})
         return found
 

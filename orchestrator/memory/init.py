@@ -1,0 +1,47 @@
+"""The project's tables. Owns: the SQL, and running it where a direct database address is given.
+
+Supabase's REST cannot make tables: the SQL goes into the project's SQL editor, or by a direct
+connection (Project > Connect). It may be run again; it drops nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from guardrails.config import config_path
+from guardrails.errors import ConfigError, StoreUnavailable
+
+VERSION = 1
+_FILES = ("001_memory.sql",)
+_CONNECT_S = 10
+
+
+def sql() -> str:
+    """All of it, in order."""
+    parts = [config_path(f"supabase/{name}").read_text(encoding="utf-8") for name in _FILES]
+    return "\n".join(parts)
+
+
+def apply_sql(connection: Any, statements: str) -> None:
+    """Run it on a DBAPI connection, in one transaction of the caller's."""
+    with connection.cursor() as cursor:
+        cursor.execute(statements)
+
+
+def apply_to(url: str) -> None:
+    """Make the tables in the database at `url`, all or none.
+
+    Raises:
+        ConfigError: no PostgreSQL URL. StoreUnavailable: it refuses, or cannot be reached.
+    """
+    import psycopg  # noqa: PLC0415 - for this command alone
+
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise ConfigError("--database-url is not a postgresql:// address")
+    try:
+        with psycopg.connect(url, connect_timeout=_CONNECT_S) as connection:
+            apply_sql(connection, sql())
+    except psycopg.Error as error:
+        # One line only, and none of the address: it holds the password.
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise StoreUnavailable(f"the project's database refuses: {said[:200]}") from None
