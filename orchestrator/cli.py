@@ -22,6 +22,7 @@ from orchestrator import (
     cli_campaign,
     cli_keys,
     cli_mcp,
+    cli_memory,
     cli_migrate,
     cli_run,
     cli_sends,
@@ -43,6 +44,7 @@ from orchestrator.cli_gateway import register as register_gateway
 from orchestrator.cli_monitor import register as register_monitor
 from orchestrator.cli_preflight import register as register_preflight
 from orchestrator.cli_status import register as register_status
+from orchestrator.cli_workers import register as register_workers
 from orchestrator.environment import Environment
 
 app = typer.Typer(
@@ -62,9 +64,11 @@ register_gateway(app)
 register_monitor(app)
 register_preflight(app)
 register_status(app)
+register_workers(app)
 cli_keys.register(app)
 cli_migrate.register(app)
 cli_mcp.register(app)
+cli_memory.register(app)
 cli_spend.register(app)
 cli_run.register(app)
 cli_approvals.register(app)

@@ -12,7 +12,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -27,6 +27,7 @@ from guardrails.store.tables import audit_heads
 from orchestrator.memory.drain import Drain
 from orchestrator.memory.pull import Pull
 from orchestrator.memory.rows import Sender
+from orchestrator.memory.standing import Standing, write_standing
 from orchestrator.memory.wire import MemoryRefused, MemoryWire
 
 log = structlog.get_logger(__name__)
@@ -40,22 +41,6 @@ _HEADS_S = 60.0
 _GREET_S = 300.0
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 60.0
 _STRANGERS = "swarm_databases"
-
-
-@dataclass(frozen=True)
-class Standing:
-    """What is told of this process.
-
-    Args:
-        refused: lessons without our hives' seal, in the last look.
-        strangers: databases of the project with another salt.
-    """
-
-    drains: bool = False
-    last_success: str | None = None
-    trouble: str | None = None
-    refused: int = 0
-    strangers: int = 0
 
 
 class Worker:
@@ -90,6 +75,8 @@ class Worker:
         self._pull = Pull(store, wire, sender, clock)
         self._held_until = self._pull_at = self._heads_at = self._greet_at = 0.0
         self._failures = 0
+        self._told: str | None = None
+        self._tell_at = 0.0
         self._heads_said: dict[str, int] = {}
         self.standing = Standing()
 
@@ -121,13 +108,26 @@ class Worker:
             if not await self._on_duty():
                 return _RENEW_S / 2
             pause = await self._work()
+            self._failures = 0
         except SwarmError as error:
-            return self._troubled(error)
+            pause = self._troubled(error)
         except Exception as error:  # a defect: told, and tried again
             log.exception("memory_failed")
-            return self._troubled(SwarmError(f"unexpected: {type(error).__name__}"))
-        self._failures = 0
+            pause = self._troubled(SwarmError(f"unexpected: {type(error).__name__}"))
+        await self._tell()
         return pause
+
+    async def _tell(self) -> None:
+        """For whoever asks the database: at once when something is amiss or mended."""
+        now, trouble = self._monotonic(), self.standing.trouble
+        if not self.standing.drains or (trouble == self._told and now < self._tell_at):
+            return
+        self._told, self._tell_at = trouble, now + _RENEW_S
+        at = iso(self._clock())
+        try:
+            await self._store.run(lambda conn: write_standing(conn, self.standing, at))
+        except StoreUnavailable as error:
+            log.info("standing_not_written", why=error.message)
 
     async def _on_duty(self) -> bool:
         now = self._monotonic()

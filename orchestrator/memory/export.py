@@ -1,0 +1,57 @@
+"""Everything that is remembered, as JSON lines. Owns: a process of its own, with the key (P8).
+
+`python -P -m orchestrator.memory.export`, started by `swarm memory export`. One object a line:
+`{"table": ..., "row": {...}}`, page by page, nothing kept. Exit code 1 when it could not go to the
+end: what was written before is whole lines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any
+
+import orjson
+
+from guardrails.errors import SwarmError
+from orchestrator.memory.rows import SHELVES
+from orchestrator.memory.settings import MemorySettings
+from orchestrator.memory.wire import MemoryWire
+
+TABLES = (*(shelf.table for shelf in SHELVES.values()), "swarm_databases")
+
+
+async def export(wire: MemoryWire, write: Any, *, sandbox: bool) -> int:
+    """Write every row of this kind of hives by `write(bytes)`. Gives how many.
+
+    Raises:
+        MemoryAway, MemoryRefused: not all of it was written.
+    """
+    wanted = {"sandbox": ("eq", "true" if sandbox else "false")}
+    number = 0
+    for table in TABLES:
+        offset = 0
+        while rows := await wire.page(table, wanted, ("recorded_at", "key"), offset):
+            write(b"".join(orjson.dumps({"table": table, "row": row}) + b"\n" for row in rows))
+            offset += len(rows)
+        number += offset
+    return number
+
+
+async def _main() -> int:
+    settings = MemorySettings()
+    key = settings.key.get_secret_value()
+    try:
+        async with MemoryWire(settings.project(), key) as wire:
+            out = sys.stdout.buffer
+            number = await export(wire, out.write, sandbox=settings.sandbox)
+            out.flush()
+    except SwarmError as error:
+        sys.stderr.write(f"{error.code}: {error.message}\n{error.remedy}\n")
+        return 1
+    sys.stderr.write(f"{number} rows\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(asyncio.run(_main()))
