@@ -167,10 +167,15 @@ def test_the_old_file_is_set_aside_and_takes_no_writes(
         with pytest.raises(sqlite3.IntegrityError, match="SWARM_DATABASE_URL"):
             conn.execute(statement)
     conn.close()
-    # Whoever forgets to set it begins with an empty database, which the audit does not fit.
+    with pytest.raises(ConfigError, match="migrated") as caught:
+        open_store(filled)  # nobody begins with an empty database by mistake
+    assert "SWARM_DATABASE_URL" in caught.value.remedy
+    assert not filled.database_file.exists()
+    # Whoever puts the old file back has one that takes no writes.
+    file.rename(filled.database_file)
     store = open_store(filled)
     log = AuditLog(filled, store, clock)
-    with pytest.raises(AuditBroken):
+    with pytest.raises(StoreUnavailable, match="migrated"):
         asyncio.run(log.record([AuditEntry("review", "x")]))
     log.close()
     store.close()
@@ -205,15 +210,15 @@ def test_a_database_that_was_used_is_refused(
 
 
 def test_hives_with_another_salt_are_not_joined(
-    filled: Hive, migrated_postgres_url: str, clock: SteppableClock, tmp_path: Path
+    filled: Hive, postgres_url: str, clock: SteppableClock, tmp_path: Path
 ) -> None:
     other = Hive.open(tmp_path / "real", sandbox=False)
-    store = open_store(other, migrated_postgres_url)
+    store = open_store(other, postgres_url)
     with store.transaction() as conn:
         require_same_salt(conn, other)
     store.close()
     with pytest.raises(ConfigError, match="salt"):
-        move(filled, migrated_postgres_url, clock)
+        move(filled, postgres_url, clock)
     assert filled.database_file.exists()
 
 
