@@ -43,7 +43,7 @@ from orchestrator.mcp.parts import Parts
 from servers.common.asking import Answer, Question
 
 ELSEWHERE = (
-    "A person decides in Slack, in the console, or at a terminal: "
+    "A person decides in Slack or at a terminal: "
     "`swarm approvals show ID`, then `swarm approvals approve ID --as NAME`."
 )
 _MOST = 10_000  # approvals that pages reach
@@ -150,7 +150,8 @@ class ApprovalService:
             return self._told(args, "declined", text)
         by = self._approver(said.approver)
         if by is None:
-            text = f"{said.approver.strip()[:60]!r} may not approve through MCP: nothing changed. {ELSEWHERE}"
+            who = said.approver.strip()[:60]
+            text = f"{who!r} may not approve through MCP: nothing was changed. {ELSEWHERE}"
             return self._told(args, "not_counted", text)
         word = await self._decide(args.approval_id, about["hash"], by, said)
         if word.kind is not AnswerKind.DONE:

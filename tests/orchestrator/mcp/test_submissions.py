@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, select, text
@@ -14,11 +16,22 @@ from guardrails.hive import Hive
 from guardrails.ledger import Ledger
 from guardrails.model import Mode
 from guardrails.store import Store
-from guardrails.store.tables import runs, suppressions
+from guardrails.store.tables import runs, shadow_emails, suppressions
 from orchestrator import submission_rows as rows
+from orchestrator.day_log import DayLog
 from orchestrator.deliveries import queue
-from orchestrator.submission_rows import Stage, Submission, find, hand_in, submission_id
+from orchestrator.inbox import Received, Source
+from orchestrator.inbox import store as put
+from orchestrator.submission_rows import (
+    Stage,
+    Submission,
+    find,
+    hand_in,
+    new_run,
+    submission_id,
+)
 from orchestrator.visitors import Visitors
+from servers.hunter.contract import ImportLeads, Visitor
 from tests.conftest import SteppableClock
 from tests.guardrails.authorize_samples import note
 from tests.orchestrator.mcp.taking import HEADER, RECENT, Killed, Mortal, Queen, people
@@ -240,3 +253,55 @@ async def test_a_submission_is_worked_off_with_visitors_in_the_order_of_arrival(
 def test_the_id_is_of_the_key_or_of_the_rows() -> None:
     assert submission_id("a", None) == submission_id("a", None) != submission_id("b", None)
     assert submission_id("a", "k") == submission_id("b", "k") != submission_id("a", None)
+
+
+async def test_a_visitor_and_a_submission_of_the_same_person_at_once_make_one_row(
+    queen: Queen,
+) -> None:
+    received = await queen.submitted(people("ana"))
+    assert received is not None
+    mode, clock = Mode.ASSISTED, queen.clock
+    hunter = Visiting(queen)
+    visitors = Visitors(queen.store, hunter, clock, mode, sandbox=True, recent=RECENT)
+    came = Received("rb2b:1", Source.RB2B, "visitor", '{"Business Email": "x"}', clock(), 0)
+    await queen.store.run(
+        lambda conn: put(conn, came.id, came.source, came.kind, came.body or "", clock())
+    )
+    await asyncio.gather(visitors.take(came), queen.submissions().take(received))
+    assert [row[3] for row in await queen.rows()].count(None) == 1
+
+
+async def test_in_shadow_the_days_log_shows_submitted_people_beside_visitors(
+    one_queen: Queen,
+) -> None:
+    log = DayLog(one_queen.hive, one_queen.store, one_queen.clock)
+    day, other = "2026-03-10T15:00:00.000000Z", "2026-03-09T15:00:00.000000Z"
+    runs_ = [
+        new_run("S-1", Mode.SHADOW, sandbox=True, total=1, at=day),
+        new_run("S-2", Mode.SHADOW, sandbox=True, total=1, at=other),
+        new_run("S-3", Mode.ASSISTED, sandbox=True, total=1, at=day),
+    ]
+    mails = [
+        {"run_id": run, "row": 1, "email_id": run, "lead_id": "L", "document": f'"{run}"'}
+        for run in ("V-20260310-shadow", *(str(run["run_id"]) for run in runs_))
+    ]
+
+    def work(conn: Connection) -> None:
+        conn.execute(runs.insert(), runs_)
+        conn.execute(shadow_emails.insert(), mails)
+
+    await one_queen.store.run(work)
+    await log.refresh()
+    shown = json.loads((one_queen.hive.shadow_dir / "emails.json").read_text())
+    assert shown == ["V-20260310-shadow", "S-1-shadow"]
+
+
+class Visiting:
+    """A hunter that reads every visit as Ana's, whom the CSV names too."""
+
+    def __init__(self, queen: Queen) -> None:
+        self._queen = queen
+
+    async def call(self, _server: str, _spec: Any, _args: Any) -> Any:
+        page = await self._queen.hunter.import_leads(ImportLeads(csv_text=people("ana")))
+        return Visitor(lead=page.leads[0], dedupe_key="k")
