@@ -30,6 +30,7 @@ from guardrails.errors import (
     Stopped,
     StoreUnavailable,
 )
+from guardrails.hive import Hive
 from guardrails.kernel import dies_with_parent, lost_its_parent, process_state
 from guardrails.store import Store, upsert
 from guardrails.store.people_tables import heartbeats
@@ -78,6 +79,11 @@ class Heartbeat:
         return self.name.partition("@")[0]
 
     @property
+    def place(self) -> str:
+        """Machine, and hive if several share the database."""
+        return self.name.partition("@")[2]
+
+    @property
     def expected(self) -> bool:
         """Whether the process should be running: it has not ended in order."""
         return self.ended_at is None or self.error is not None
@@ -88,9 +94,19 @@ def host_name() -> str:
     return socket.gethostname()[:60] or "localhost"
 
 
-def name_of(role: Role, host: str | None = None) -> str:
-    """`queen@host`."""
-    return f"{role}@{host or host_name()}"
+def name_of(role: Role, host: str | None = None, tag: str | None = None) -> str:
+    """`queen@host`, or `queen@host/0123abcd` of one of several hives of a machine."""
+    name = f"{role}@{host or host_name()}"
+    return f"{name}/{tag}" if tag else name
+
+
+def tag_of(hive: Hive, *, shared: bool) -> str | None:
+    """What tells this hive's processes from others' on a database that hives share; else None.
+
+    Raises:
+        ConfigError: the hive's chain cannot be read.
+    """
+    return hive.chain_id()[-8:] if shared else None
 
 
 def read_heartbeats(conn: Connection) -> tuple[Heartbeat, ...]:
@@ -123,6 +139,7 @@ class Beating:
         clock: what really passes; never the sandbox's shifted one.
         tell: what the process says of itself now, as JSON values; cheap, and called on the loop.
             No secrets, no addresses.
+        tag: see `tag_of`.
     """
 
     def __init__(
@@ -135,13 +152,14 @@ class Beating:
         *,
         host: str | None = None,
         pid: int | None = None,
+        tag: str | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._tell = tell or dict
         self._interval_s = interval_s
         self._host = host or host_name()
-        self._name = name_of(role, self._host)
+        self._name = name_of(role, self._host, tag)
         self._pid = pid or os.getpid()
         self._started_at = iso(clock())
         self._born = (process_state(self._pid) or ("", 0))[1]

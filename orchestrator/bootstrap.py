@@ -23,7 +23,7 @@ from guardrails.brakes.quarantine import Quarantine
 from guardrails.clock import Clock, shifted, utc_now
 from guardrails.config import Config, config_dir, config_path, load_config
 from guardrails.errors import AuditBroken, BankUnreadable
-from guardrails.heartbeats import host_name
+from guardrails.heartbeats import host_name, tag_of
 from guardrails.hive import Hive
 from guardrails.leases import Holder
 from guardrails.ledger import Ledger
@@ -234,7 +234,8 @@ async def running_swarm(options: Options, environment: Environment) -> AsyncIter
         await stack.enter_async_context(started(aide))
         await stack.enter_async_context(engine)
         known = about(standing, sandbox=options.sandbox)
-        pulse = alive(store, children, config.production.monitor, work.call_timeout_s, known)
+        tag = tag_of(hive, shared=bool(database_url))
+        pulse = alive(store, children, config.production.monitor, work.call_timeout_s, known, tag)
         sign = await stack.enter_async_context(pulse)
         yield Swarm(
             config=config,

@@ -129,12 +129,14 @@ async def alive(
     rules: MonitorRules,
     hung_after_s: float,
     about: Mapping[str, Any] | None = None,
+    tag: str | None = None,
 ) -> AsyncIterator[Sign]:
     """Beat as the queen while the block runs, with her servers' answers in it.
 
     Args:
         hung_after_s: after so long any call to a server counts as hung.
         about: what does not change while she lives, such as her mode.
+        tag: tells her from other hives' queens on this machine, see `heartbeats.tag_of`.
     """
     sign = Sign()
     patience = hung_after_s + _AFTER_CALLS_S
@@ -143,5 +145,5 @@ async def alive(
         def tell() -> Json:
             return dict(about or {}) | dict(sign.also()) | pulse.told()
 
-        async with Beating(store, "queen", utc_now, rules.beat_interval_s, tell):
+        async with Beating(store, "queen", utc_now, rules.beat_interval_s, tell, tag=tag):
             yield sign

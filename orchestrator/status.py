@@ -19,7 +19,7 @@ from guardrails.brakes.spend import SpendBook
 from guardrails.clock import Clock, iso, utc_now
 from guardrails.config import Config, load_config
 from guardrails.errors import ConfigError, StoreUnavailable
-from guardrails.heartbeats import Heartbeat, host_name
+from guardrails.heartbeats import Heartbeat, host_name, tag_of
 from guardrails.hive import Hive
 from guardrails.ledger import Ledger
 from guardrails.store import Store
@@ -111,7 +111,7 @@ class Status:
     def _parts(self, config: Config, store: Store, unread: dict[str, str]) -> Json:
         """Each in a transaction of its own: a table that is damaged hides no other."""
         production = config.production
-        told: Json = {}
+        told: Json = {"tag": tag_of(self._hive, shared=store.dialect == "postgresql")}
         book = SpendBook(production.spend, self._clock)
         ledger = Ledger.of(production, store, self._clock, self._hive.salt())
         day = book.day_of(self._clock())
@@ -202,7 +202,9 @@ def _with_stop(told: Json) -> Json:
     known = reason is not None or row is not None or told.get("started") is False
     told["stop"] = {"stopped": reason is not None if known else None, "reason": reason}
     queens = [one for one in told.get("processes", ()) if one["name"].startswith("queen@")]
-    modes = [one["says"].get("mode") for one in queens if one["state"] == "running"]
+    ours = told.pop("tag", None)  # of several hives: this one's
+    mine = [one for one in queens if one["name"].endswith(f"/{ours}")] or queens
+    modes = [one["says"].get("mode") for one in mine if one["state"] == "running"]
     told["mode"]["in_force"] = modes[0] if modes else None
     told["mode"] |= told.pop("standing", {"earned": None, "lowered": None, "notes": []})
     return told

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from guardrails.batching import Batcher, Outcome
-from guardrails.errors import StoreUnavailable
+from guardrails.errors import ConfigError, StoreUnavailable
 from guardrails.hive import Hive
 from guardrails.store.engine import BUSY_MS, postgres_engine, sqlite_engine
 from guardrails.store.migrate import migrate
@@ -29,10 +29,15 @@ Call = Callable[[Connection], Any]
 
 
 class Store:
-    """Transactions on one database. Get it by `open_store`; safe to share between threads."""
+    """Transactions on one database. Get it by `open_store`; safe to share between threads.
 
-    def __init__(self, engine: Engine) -> None:
+    Args:
+        admit: says whether this hive may work here, once the schema is there; raises if not.
+    """
+
+    def __init__(self, engine: Engine, admit: Callable[[Connection], None] | None = None) -> None:
         self._engine = engine
+        self._admit = admit
         self._is_sqlite = engine.dialect.name == "sqlite"
         # SQLite's own wait for a lock polls with sleeps of up to 100 ms; threads of one process
         # queue here instead.
@@ -105,9 +110,16 @@ class Store:
         return await asyncio.get_running_loop().run_in_executor(self._readers, work)
 
     def migrate(self) -> None:
-        """Bring the database to the newest schema. Raises ConfigError, StoreUnavailable."""
+        """Bring the database to the newest schema.
+
+        Raises:
+            ConfigError: it is newer than we are, or of hives with another salt.
+            StoreUnavailable: the driver failed.
+        """
         with self.transaction() as conn:
             migrate(conn)
+            if self._admit is not None:
+                self._admit(conn)
 
     def close(self) -> None:
         """Finish submitted writes and close every connection."""
@@ -142,7 +154,8 @@ def open_store(hive: Hive, database_url: str | None = None) -> Store:
         database_url: `postgresql://...`, session mode or direct.
 
     Raises:
-        ConfigError: not a PostgreSQL URL, or the database has a newer schema than we know.
+        ConfigError: not a PostgreSQL URL, or the database has a newer schema than we know, or
+            belongs to hives with another salt.
         StoreUnavailable: the database cannot be opened or migrated.
     """
     store = unopened_store(hive, database_url)
@@ -160,11 +173,24 @@ def unopened_store(hive: Hive, database_url: str | None = None) -> Store:
     Until `Store.migrate` has returned once, anything may be `StoreUnavailable`.
 
     Raises:
-        ConfigError: not a PostgreSQL URL.
+        ConfigError: not a PostgreSQL URL, or none although this hive's database was migrated.
     """
-    return Store(
-        postgres_engine(database_url) if database_url else sqlite_engine(hive.database_file)
-    )
+    if not database_url:
+        _refuse_migrated(hive)
+    from guardrails.fleet import require_same_salt  # noqa: PLC0415 - it works on a store
+
+    engine = postgres_engine(database_url) if database_url else sqlite_engine(hive.database_file)
+    return Store(engine, lambda conn: require_same_salt(conn, hive))
+
+
+def _refuse_migrated(hive: Hive) -> None:
+    """An empty database in the place of one that was set aside would know nobody."""
+    file = hive.database_file
+    if not file.exists() and any(file.parent.glob(f"{file.name}.migrated-*")):
+        raise ConfigError(
+            f"{hive.path}: its database was migrated to PostgreSQL",
+            remedy="Set SWARM_DATABASE_URL (.env) to the database that `swarm migrate` filled.",
+        )
 
 
 def open_existing(hive: Hive, database_url: str | None, *, wait_s: float) -> Store:

@@ -17,7 +17,7 @@ from starlette.routing import Router
 
 from guardrails.clock import utc_now
 from guardrails.errors import StoreUnavailable
-from guardrails.heartbeats import Beating
+from guardrails.heartbeats import Beating, tag_of
 from guardrails.store import Store
 from orchestrator.environment import Environment
 from orchestrator.gateway.app import Parts, build_app
@@ -79,6 +79,7 @@ async def _run(options: Options, environment: Environment, ready: Callable[[Open
             utc_now,
             config.production.monitor.beat_interval_s,
             lambda: {"spooled_bytes": spool.waiting()} | dict(attached.tell()),
+            tag=tag_of(ground.hive, shared=ground.store.dialect == "postgresql"),
         )
         app, clicks, doors = compose(ground, intake, attached, beating)
         database = asyncio.create_task(opened_soon(ground.store))

@@ -120,11 +120,11 @@ def servers(seen: Snapshot, limits: Limits) -> Iterator[Finding | Undecided]:
         if beat.role != "queen" or not beat.expected:
             continue
         if seen.write_error is not None or seen.slept or state_of(beat, seen, limits) is not None:
-            yield Undecided(f"server:{beat.host}/")  # she cannot say; she is the incident
+            yield Undecided(f"server:{beat.place}/")  # she cannot say; she is the incident
             continue
         told = beat.document.get("servers")
         for name, one in (told if isinstance(told, dict) else {}).items():
-            yield from _server(f"server:{beat.host}/{name}", name, one, beat, seen, limits)
+            yield from _server(f"server:{beat.place}/{name}", name, one, beat, seen, limits)
 
 
 def _server(

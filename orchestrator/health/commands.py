@@ -16,7 +16,7 @@ from typing import Any
 from guardrails.clock import Clock, shifted, utc_now
 from guardrails.config import Config, load_config
 from guardrails.errors import ConfigError, NotFound, StoreUnavailable
-from guardrails.heartbeats import Beating, ended_word, host_name, put, retire
+from guardrails.heartbeats import Beating, ended_word, host_name, put, retire, tag_of
 from guardrails.hive import Hive
 from guardrails.store import Store
 from orchestrator.environment import Environment
@@ -106,7 +106,8 @@ def _watching(
 ) -> Iterator[Monitor]:
     """The monitor with all its parts. One that is not alone writes and tells nothing."""
     rules = config.production.monitor
-    beating = _Beat(database, interval_s)
+    tag = tag_of(hive, shared=bool(values.get("SWARM_DATABASE_URL")))
+    beating = _Beat(database, interval_s, tag)
     try:
         yield Monitor(
             Look(
@@ -145,9 +146,9 @@ def _watching(
 class _Beat:
     """Our own heartbeat; its row is written by whoever looks."""
 
-    def __init__(self, database: Database, interval_s: float) -> None:
+    def __init__(self, database: Database, interval_s: float, tag: str | None) -> None:
         self._database = database
-        self._beating = Beating(None, "monitor", utc_now, max(1, round(interval_s)))
+        self._beating = Beating(None, "monitor", utc_now, max(1, round(interval_s)), tag=tag)
         self._written = False
 
     def row(self) -> dict[str, Any]:

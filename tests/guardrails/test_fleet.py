@@ -75,3 +75,24 @@ def test_a_hive_with_another_salt_is_refused(tmp_path: Path, store_url: str | No
     with store.transaction() as conn:
         require_same_salt(conn, other)
     store.close()
+
+
+def test_a_hive_with_another_salt_does_not_open_a_database(
+    tmp_path: Path, store_url: str | None
+) -> None:
+    ours, other = (Hive.open(tmp_path / name, sandbox=False) for name in ("ours", "other"))
+    open_store(ours, store_url).close()
+    if store_url is None:  # a database that came with a copied directory, without its keys
+        other.database_file.write_bytes(ours.database_file.read_bytes())
+    with pytest.raises(ConfigError, match="not the salt"):
+        open_store(other, store_url)
+    open_store(ours, store_url).close()
+
+
+def test_a_hive_whose_salt_cannot_be_read_opens_nothing(
+    tmp_path: Path, store_url: str | None
+) -> None:
+    hive = Hive.open(tmp_path / "ours", sandbox=False)
+    (hive.keys_dir / "salt").write_text("torn")
+    with pytest.raises(ConfigError, match="salt"):
+        open_store(hive, store_url)

@@ -19,6 +19,7 @@ from guardrails.heartbeats import (
     name_of,
     read_heartbeats,
     retire,
+    tag_of,
 )
 from guardrails.hive import Hive
 from guardrails.kernel import process_state
@@ -193,3 +194,9 @@ def test_an_end_that_only_the_supervisors_death_asked_for_is_not_in_order(hive: 
     finally:
         store.close()
     assert (found.error, found.expected) == ("supervisor_died", True)
+
+
+def test_several_hives_of_one_machine_are_told_apart_on_a_shared_database(hive: Hive) -> None:
+    alone, shared = tag_of(hive, shared=False), tag_of(hive, shared=True)
+    assert name_of("queen", "here", alone) == "queen@here"
+    assert name_of("queen", "here", shared) == f"queen@here/{hive.chain_id()[-8:]}"
