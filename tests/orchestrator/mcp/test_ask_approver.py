@@ -17,6 +17,7 @@ from tests.conftest import SteppableClock
 from tests.decision_samples import DRAFT
 from tests.guardrails.authorize_samples import EMAIL
 from tests.mcp.failures import failure_of
+from tests.mcp.over_http import over_http
 from tests.orchestrator.mcp.house import ERAS, Era, House, call, failure, naming, no, written, yes
 
 pytestmark = pytest.mark.anyio
@@ -347,4 +348,23 @@ async def test_an_edit_waits_for_somebody_else_than_its_writer(house: House) -> 
         assert (told["outcome"], await house.state(waits)) == ("not_counted", "waiting")
     async with house.client(yes("Ben")) as client:
         told = await call(client, "ask_approver", approval_id=waits.approval_id)
+    assert told["outcome"] == "approved"
+
+
+async def test_over_http_a_person_answers_in_the_new_era_and_cannot_be_asked_in_the_old(
+    house: House,
+) -> None:
+    """Our HTTP keeps no sessions: nothing goes from the server to a client by itself."""
+    waits = await house.waiting.asked()
+
+    async def put(_ctx: Any, _params: Any) -> types.ElicitResult:
+        return yes()
+
+    async with over_http(house.server()) as url:
+        async with Client(url, mode="legacy", elicitation_callback=put) as old:
+            told = await failure(old, "ask_approver", approval_id=waits.approval_id)
+            assert told["code"] == "refused"
+            assert await house.state(waits) == "waiting"
+        async with Client(url, elicitation_callback=put) as new:
+            told = await call(new, "ask_approver", approval_id=waits.approval_id)
     assert told["outcome"] == "approved"
