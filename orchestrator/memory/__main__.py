@@ -7,7 +7,6 @@ project's key (P8).
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -40,8 +39,8 @@ async def open_server() -> AsyncIterator[Server[Any]]:
         origin = await store.run(lambda conn: begin(conn, at, name))
         sender = Sender(origin, settings.sandbox, hive.salt())
         async with MemoryWire(settings.project(), settings.key.get_secret_value()) as wire:
-            holder = f"{hive.chain_id()}:{os.getpid()}"
-            worker = Worker(store, wire, sender, clock, holder, code_version())
+            # Named after the hive: one that was killed is followed by one that has the duty.
+            worker = Worker(store, wire, sender, clock, hive.chain_id(), code_version())
             ended = asyncio.Event()
             task = asyncio.create_task(worker.run(ended), name="memory")
             try:

@@ -28,7 +28,7 @@ PACKAGE = "orchestrator.memory"
 DEADLINE_S = 1.5
 _PATIENCE = 3  # unanswered look-ups in a row
 _PAUSE_S = 10.0
-_PING_S = 5.0
+_PING_S = 2.0
 _CALL_S = 10.0
 
 

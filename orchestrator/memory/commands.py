@@ -101,7 +101,10 @@ async def _env(hive: Hive, environment: Environment, twins: int | None) -> dict[
                 "this is a sandbox's hive: its memory is the twin in its sandbox",
                 remedy="Give --twins PORT of `swarm sandbox`, or let the running queen send.",
             )
-        environment = environment.with_values(await twins_environment(twins))
+        found = await twins_environment(twins)
+        if "SUPABASE_URL" not in found:
+            raise ConfigError(f"no sandbox answers on port {twins}")
+        environment = environment.with_values(found)
     own: Mapping[str, str] = environment.for_server(NAME)
     if not own.get("SUPABASE_URL") or not own.get("SUPABASE_KEY"):
         raise ConfigError("SUPABASE_URL or SUPABASE_KEY is not set")

@@ -47,7 +47,7 @@ class Worker:
     """Drains, pulls and greets while it holds the duty.
 
     Args:
-        holder: a name of this process's own.
+        holder: the hive. A second process of it drains as well, which doubles work and no fact.
         chance: 0 to 1, for waits.
     """
 
@@ -94,6 +94,7 @@ class Worker:
     async def _leave(self) -> None:
         """Send the last of it, if that can be done at once, and leave the duty."""
         try:
+            await self._store.run(self._heads)
             await self._drain.batch()
         except SwarmError as error:
             log.info("facts_wait", why=error.message)

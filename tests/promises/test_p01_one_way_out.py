@@ -40,6 +40,7 @@ TWIN_CONTROL = {
 # collector of traces, the sandbox's own gateway. No vendor's key or address is to be had there.
 ELSEWHERE = {
     "orchestrator/health/outside.py", "orchestrator/preflight/supabase.py",
+    "orchestrator/memory/wire.py",
     "servers/sandbox/twin_slack.py",
 }  # fmt: skip
 OTHER_WAYS_ELSEWHERE = {
