@@ -87,13 +87,15 @@ def _shown(hive: Hive, store: Store, audit: AuditLog, reason: str | None) -> str
 
 
 def _unverified(audit: AuditLog, since: str) -> list[str]:
-    """What the last press could not verify, by its own record."""
+    """What the last press could not verify, by its own record; on whichever machine it was."""
     left: list[str] = []
+    latest = ""
     for day in sorted({since, utc_now().date().isoformat()}):
-        for record in audit.iter_records(day):
+        for record in audit.iter_everywhere(day):
             body: dict[str, Any] = record["body"]
-            if record["kind"] == "stop" and body.get("stop") == "result":
-                left = [str(one) for one in body.get("residue", [])]
+            told = record["kind"] == "stop" and body.get("stop") == "result"
+            if told and record["at"] > latest:
+                latest, left = record["at"], [str(one) for one in body.get("residue", [])]
     return left
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from guardrails.audit.elsewhere import records_elsewhere
 from guardrails.audit.files import DayFiles
 from guardrails.audit.index import AuditIndex, Place
 from guardrails.audit.records import (
@@ -122,8 +123,17 @@ class AuditLog:
         """
         return verify_chain(self._chain, self._files, self._index, self._store)
 
+    def iter_everywhere(self, day: str | None = None) -> Iterator[Record]:
+        """This hive's records, then those of every other hive of the database.
+
+        Raises: as `iter_records`, and StoreUnavailable.
+        """
+        yield from self.iter_records(day)
+        yield from records_elsewhere(self._chain, self._store, day)
+
     def iter_records(self, day: str | None = None) -> Iterator[Record]:
-        """Every record, or those of `day` (YYYY-MM-DD), oldest first, one in memory at a time.
+        """Every record of this hive, or those of `day` (YYYY-MM-DD), oldest first, one in memory
+        at a time.
 
         Raises:
             AuditBroken: a line is no record. An unfinished last line is left out.

@@ -123,7 +123,7 @@ def show_precision(hive: Path, *, as_json: bool) -> int:
         try:
             with store.read() as conn:
                 ended = words_of_people(conn)
-            told = precision(audit.iter_records(), ended)
+            told = precision(audit.iter_everywhere(), ended)
         finally:
             audit.close()
     document: Json = asdict(told) | {"unlabelled": list(told.unlabelled)}

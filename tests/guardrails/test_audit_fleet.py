@@ -85,6 +85,27 @@ async def test_each_machine_reads_what_the_other_recorded(machines: list[Machine
 
 
 @pytest.mark.anyio
+async def test_records_are_read_through_everywhere(
+    machines: list[Machine], clock: SteppableClock
+) -> None:
+    a, b = machines
+    await a.log.record([entry(None, n=number) for number in range(3)])
+    clock.step(days=1)
+    await b.log.record([entry(None, n=number) for number in range(250)])
+    assert len(list(a.log.iter_records())) == 3
+    assert [sum(1 for _ in machine.log.iter_everywhere()) for machine in machines] == [253, 253]
+    assert [sum(1 for _ in a.log.iter_everywhere(f"2026-03-1{n}")) for n in (0, 1, 2)] == [
+        3,
+        250,
+        0,
+    ]
+    with a.store.transaction() as conn:
+        conn.execute(update(audit_index).where(audit_index.c.seq == 240).values(line=None))
+    with pytest.raises(AuditBroken, match="record 240"):
+        list(a.log.iter_everywhere())
+
+
+@pytest.mark.anyio
 async def test_the_latest_record_of_a_lead_is_the_latest_of_all(
     machines: list[Machine], clock: SteppableClock
 ) -> None:
