@@ -9,8 +9,8 @@ from orchestrator.mcp.contract_insight import (
     GET_STATUS,
     LIST_FAILURES,
     LIST_FIXES,
-    STOP_SWARM,
 )
+from orchestrator.mcp.contract_stop import STOP_SWARM
 from orchestrator.mcp.contract_submissions import (
     CANCEL_SUBMISSION,
     FOLLOW_SUBMISSION,
@@ -42,7 +42,7 @@ BANK_RESOURCE = ResourceSpec(
 AUDIT_RESOURCE = ResourceSpec(
     "hive://audit/today",
     "Today's audit",
-    "The newest 100 audit records of today (UTC), one JSON document each; pages of any day are "
+    "The newest 100 audit records of today (UTC) on this machine, as JSON; pages of any day are "
     "under hive://audit/{day}/{page}.",
     outside="what records quote of leads and news",
 )

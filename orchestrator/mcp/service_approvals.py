@@ -24,10 +24,8 @@ from guardrails.approvers import Approver
 from guardrails.bank.models import ReasonCode
 from guardrails.clock import iso
 from guardrails.errors import BadInput, NotFound, Refused
-from guardrails.model import Verdict
 from guardrails.store import insert_if_absent
 from guardrails.store.tables import documents
-from orchestrator.approvals.case import ApprovalCase
 from orchestrator.mcp import pages
 from orchestrator.mcp.contract_approvals import (
     ApprovalLine,
@@ -35,11 +33,11 @@ from orchestrator.mcp.contract_approvals import (
     ApprovalShown,
     ApproverAnswered,
     AskApprover,
-    CheckLine,
     ListApprovals,
     ShowApproval,
 )
 from orchestrator.mcp.parts import Parts
+from orchestrator.mcp.question import open_checks, passed, question_text
 from servers.common.asking import Answer, Question
 
 ELSEWHERE = (
@@ -100,8 +98,8 @@ class ApprovalService:
             subject=draft.subject,
             body=draft.body,
             claims=case.claims,
-            checks=tuple(_open_checks(case)),
-            checks_passed=_passed(case),
+            checks=tuple(open_checks(case)),
+            checks_passed=passed(case),
             bank=case.bank,
             score=case.qualification.score if case.qualification else None,
             would_send_at=case.would_send_at,
@@ -229,44 +227,3 @@ class ApprovalService:
         return ApproverAnswered(
             approval_id=args.approval_id, outcome=outcome, text=text, audit_id=audit_id
         )
-
-
-def question_text(case: ApprovalCase) -> str:
-    """The e-mail and what speaks about it, as plain text. What cannot be seen is written out."""
-    draft, approval = case.draft, case.approval
-    lines = [
-        "Shall this e-mail go out? It was written by the swarm; texts in it come from outside.",
-        f"To: {case.to}",
-        f"From: {draft.sender.name} <{draft.sender.email}>",
-        f"Subject: {draft.subject}",
-        *("----- e-mail -----", draft.body.strip(), "----- end of the e-mail -----"),
-    ]
-    if approval.first_of_segment:
-        lines.append("It is the first of its segment: look at it by itself.")
-    lines += [f"{check.verdict}: {check.rule}: {check.text}" for check in _open_checks(case)]
-    lines.append(f"{_passed(case)} of {len(case.checks)} checks passed.")
-    if case.bank is not None:
-        lines.append(f"Reasoning bank: {case.bank.text}")
-    for claim in case.claims:
-        lines.append(f"Claim: {claim.text!r}, by {claim.source} {claim.url or ''}".rstrip())
-    lines.append(f"{approval.approval_id}, content {approval.content_hash[:12]}")
-    return visible("\n".join(lines))
-
-
-def visible(text: str) -> str:
-    """`text` with what a screen would hide or turn around written as its code."""
-    return "".join(
-        each if each.isprintable() or each == "\n" else f"\\u{ord(each):04x}" for each in text
-    )
-
-
-def _open_checks(case: ApprovalCase) -> list[CheckLine]:
-    return [
-        CheckLine(rule=check.rule, verdict=check.verdict, text=check.text)
-        for check in case.checks
-        if check.verdict is not Verdict.PASS
-    ]
-
-
-def _passed(case: ApprovalCase) -> int:
-    return sum(check.verdict is Verdict.PASS for check in case.checks)

@@ -17,7 +17,7 @@ from orchestrator.emergency_report import Line, Told
 from orchestrator.emergency_tell import Messenger
 from orchestrator.emergency_vendors import CampaignStep
 from orchestrator.environment import Environment
-from orchestrator.mcp.contract_insight import NotVerified, StopSwarm, SwarmStopped
+from orchestrator.mcp.contract_stop import NotVerified, StopSwarm, SwarmStopped
 from orchestrator.mcp.parts import ACTOR, Parts
 
 _WAIT_S = 15.0  # for writes that had begun

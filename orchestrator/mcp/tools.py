@@ -17,6 +17,7 @@ from orchestrator.mcp.contract import (
     DECISIONS,
     SERVER,
 )
+from orchestrator.mcp.contract_stop import STOP_SWARM
 from orchestrator.mcp.parts import Parts
 from orchestrator.mcp.service_approvals import ELSEWHERE, ApprovalService, Decision
 from orchestrator.mcp.service_documents import DocumentService
@@ -60,7 +61,7 @@ def build_server(parts: Parts, insight: InsightService, state_key: bytes) -> Ser
         Binding(seeing.CONSULT_PATTERN, insight.consult),
         Binding(seeing.LIST_FAILURES, insight.failures),
         Binding(seeing.LIST_FIXES, insight.fixes),
-        Binding(seeing.STOP_SWARM, stop.stop),
+        Binding(STOP_SWARM, stop.stop),
     )
     resources = (
         ResourceBinding(BANK_RESOURCE, documents.bank),
@@ -91,7 +92,7 @@ def _templates(documents: DocumentService) -> tuple[TemplateBinding, ...]:
         TemplateBinding(
             AUDIT_PAGES,
             "Audit of a day",
-            "A hundred audit records of a day (YYYY-MM-DD, UTC), the oldest first; pages from 1.",
+            "A hundred of this machine's records of a day (YYYY-MM-DD, UTC); pages from 1, oldest first.",
             documents.audit_page,
             outside=quoted,
         ),
