@@ -48,6 +48,7 @@ from orchestrator.fleet.membership import Membership
 from orchestrator.incidents import Incidents
 from orchestrator.letters import Letters
 from orchestrator.logs import logging_to
+from orchestrator.memory.aide import Aide
 from orchestrator.memory.opening import MODULE as MEMORY_MODULE
 from orchestrator.memory.opening import NAME as MEMORY
 from orchestrator.memory.opening import aide_of, has_memory, started, switch
@@ -102,6 +103,7 @@ class Swarm:
     sign: Sign
     standing: Standing
     members: Membership
+    aide: Aide | None  # the long-term memory's process, where there is one
     claims: Claims
 
 
@@ -255,6 +257,7 @@ async def running_swarm(options: Options, environment: Environment) -> AsyncIter
             sign=sign,
             standing=standing,
             members=members,
+            aide=aide,
             claims=Claims(store, clock, members, mode),
         )
 

@@ -22,10 +22,11 @@ OWN = {
     "guardrails": set(),
     "ghl": {"GHL_PROD_API_KEY", "GHL_LOCATION_ID"},
     "instantly": {"INSTANTLY_API_KEY"},
+    "memory": {"SUPABASE_KEY"},
     "nursery": set(),
 }
-SECRETS = set().union(*OWN.values()) | {"SUPABASE_KEY", "SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET"}
-OF_THE_QUEEN = {"SUPABASE_KEY": "of-the-queen-0001", "SLACK_BOT_TOKEN": "of-the-gateway-0001"}
+SECRETS = set().union(*OWN.values()) | {"SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET"}
+OF_THE_QUEEN = {"SLACK_BOT_TOKEN": "of-the-gateway-0001"}
 
 
 def memory(pid: int) -> Iterator[bytes]:
@@ -53,7 +54,7 @@ def held(pid: int, values: dict[str, str]) -> set[str]:
 async def test_each_server_holds_its_own_keys_and_neither_the_nursery_nor_another_does(
     tmp_path: Path,
 ) -> None:
-    given = Environment(OF_THE_QUEEN)
+    given = Environment(OF_THE_QUEEN | {"SWARM_SANDBOX_MEMORY": "1"})
     options = Options(hive=tmp_path / "hive", sandbox=True, hunter_roots=(tmp_path,))
     async with running_swarm(options, given) as swarm:
         assert swarm.twins is not None
@@ -62,7 +63,9 @@ async def test_each_server_holds_its_own_keys_and_neither_the_nursery_nor_anothe
         assert set().union(*OWN.values()) <= set(values)
         nursery = swarm.children.nursery_pid
         assert nursery is not None
-        for name, pid in (*swarm.children.pids().items(), ("nursery", nursery)):
+        assert swarm.aide is not None
+        others = (("nursery", nursery), ("memory", swarm.aide.pid))
+        for name, pid in (*swarm.children.pids().items(), *others):
             assert pid is not None
             assert name == "nursery" or psutil.Process(pid).ppid() == nursery
             assert held(pid, values) == OWN[name], name
