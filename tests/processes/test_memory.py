@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import signal
@@ -14,6 +15,7 @@ import httpx
 import orjson
 import pytest
 
+from guardrails.audit import AuditLog
 from guardrails.clock import iso, utc_now
 from guardrails.hive import Hive
 from guardrails.model import Lead, Recollection
@@ -23,9 +25,11 @@ from orchestrator.memory.aide import Aide
 from orchestrator.memory.export import export
 from orchestrator.memory.opening import MODULE, aide_of
 from orchestrator.memory.outbox import backlog
+from orchestrator.memory.standing import read_standing
 from orchestrator.memory.wire import MemoryWire
 from orchestrator.nursery import Nursery
 from orchestrator.twins import Twins, running_twins
+from tests.processes.swarm import ROOT, run, shadow_command
 
 pytestmark = [pytest.mark.anyio, pytest.mark.processes]
 LEAD = Lead(
@@ -171,3 +175,25 @@ async def test_an_outage_is_told_and_then_everything_goes(yard: Yard) -> None:
     await yard.control("behaviour", outage={})
     await yard.drained()
     assert len(await yard.keys()) == 50
+
+
+def test_a_shadow_run_is_remembered_and_writes_nothing_at_any_vendor(tmp_path: Path) -> None:
+    """P4 is about vendors: what the swarm keeps in its own memory is no write of theirs."""
+    hive, leads = tmp_path / "hive", ROOT / "data" / "initial_batch.csv"
+    done = run(shadow_command(hive, leads), tmp_path, SWARM_SANDBOX_MEMORY="1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(done.stdout)
+    assert report["vendor_writes"] == 0
+    opened = Hive.existing(hive)
+    store = open_store(opened)
+    with store.read() as conn:
+        said, _ = read_standing(conn)
+        assert (backlog(conn).waiting, said.trouble) == (0, None)
+    records = list(AuditLog(opened, store, utc_now).iter_records())
+    asked = [one["body"]["known"]["memory"] for one in records if one["kind"] == "review"]
+    assert True in asked  # it was asked; of who is turned away before any look-up it is not
+    assert False not in asked
+    store.close()
+    log = (hive / "logs" / "memory.log").read_text()
+    assert "sb_secret" not in log
+    assert "@" not in log
