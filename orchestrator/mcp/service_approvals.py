@@ -9,6 +9,7 @@ approvers, or whom `approvals.mcp_approvers` does not name: by default that is n
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ from guardrails.approval_rows import listed
 from guardrails.approvers import Approver
 from guardrails.bank.models import ReasonCode
 from guardrails.clock import iso
-from guardrails.errors import BadInput, NotFound, Refused
+from guardrails.errors import AuditBroken, BadInput, NotFound, Refused
 from guardrails.store import insert_if_absent
 from guardrails.store.tables import documents
 from orchestrator.mcp import pages
@@ -127,7 +128,10 @@ class ApprovalService:
                 remedy="list_approvals shows what waits.",
             )
         case = await self._parts.cases.of(found)
-        about = json.dumps({"approval": found.approval_id, "hash": found.content_hash})
+        shown = await asyncio.to_thread(self._recorded_hash, found)
+        if shown != found.content_hash:
+            raise AuditBroken("the text that waits is not the one that was decided about")
+        about = json.dumps({"approval": found.approval_id, "hash": shown})
         return Question(question_text(case), Decision, about)
 
     async def answered(self, args: AskApprover, answer: Answer) -> ApproverAnswered:
@@ -186,6 +190,11 @@ class ApprovalService:
             raise Refused(
                 "this question has been answered before: nothing was done", remedy="Ask again."
             )
+
+    def _recorded_hash(self, found: Approval) -> str | None:
+        """Hash of what the case shows, by the record that it is read from."""
+        record = self._parts.audit.find(found.decision_audit_id)
+        return record["body"].get("content_hash") if record else None
 
     async def _find(self, id: str) -> Approval:
         found = await self._parts.approvals.get(id)

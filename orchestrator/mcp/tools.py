@@ -92,7 +92,8 @@ def _templates(documents: DocumentService) -> tuple[TemplateBinding, ...]:
         TemplateBinding(
             AUDIT_PAGES,
             "Audit of a day",
-            "A hundred of this machine's records of a day (YYYY-MM-DD, UTC); pages from 1, oldest first.",
+            "A hundred of this machine's records of a day (YYYY-MM-DD, UTC), the oldest first; "
+            "pages begin at 1.",
             documents.audit_page,
             outside=quoted,
         ),

@@ -236,6 +236,16 @@ async def test_somebody_who_was_quicker_has_decided(house: House, era: Era) -> N
     assert await house.state(waits) == "approved"
 
 
+async def test_a_row_that_stands_for_another_text_than_was_decided_about_is_not_asked_about(
+    house: House,
+) -> None:
+    waits = await house.waiting.asked(content_hash="e" * 64)
+    async with house.client(yes()) as client:
+        told = await failure(client, "ask_approver", approval_id=waits.approval_id)
+    assert told["code"] == "audit_broken"
+    assert house.asked == []
+
+
 async def test_an_answer_without_its_question_asks_instead(house: House) -> None:
     waits = await house.waiting.asked()
     async with house.client(yes()) as client:

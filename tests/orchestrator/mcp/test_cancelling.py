@@ -67,8 +67,8 @@ class Taken:
 
 
 @pytest.fixture
-async def taken(hive: Hive, sqlite_store: Store, clock: SteppableClock) -> AsyncIterator[Taken]:
-    queen = Queen(hive, sqlite_store, clock)
+async def taken(hive: Hive, store: Store, clock: SteppableClock) -> AsyncIterator[Taken]:
+    queen = Queen(hive, store, clock)
     made = Taken(queen)
     await made.begin()
     yield made
