@@ -132,6 +132,8 @@ def _known(known: Mapping[str, Any]) -> Iterator[str]:
         "sending platform": known["outreach"],
         "news": news is not None,
     }
+    if known.get("memory") is not None:  # recorded where there is a long-term memory
+        asked["long-term memory"] = known["memory"]
     said = ", ".join(f"{name} {'asked' if did else 'not asked'}" for name, did in asked.items())
     yield f"  Look-ups: {said}{f' ({news} headlines)' if news is not None else ''}."
     if known["problems"]:

@@ -159,6 +159,7 @@ class Status:
             "visitors": _queue(facts.visitors),
             "slack": _queue(facts.slack) | {"failed": facts.slack_failed},
             "lessons": _queue(facts.lessons),
+            "memory": _queue(facts.memory) | {"failed": facts.memory_rejected},
             "unknown_sends": _queue(facts.writes_unknown),
             "open_sends": _queue(facts.writes_open),
             "breakers": [

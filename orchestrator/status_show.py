@@ -168,7 +168,7 @@ def _waiting_rows(told: Json, now: datetime) -> Iterator[tuple[str, str, str]]:
         yield "Approvals waiting", str(approvals["waiting"]), note
     for name, label in (
         ("inbox", "Inbox"), ("visitors", "Visitors undecided"), ("slack", "Slack outbox"),
-        ("lessons", "Lessons"),
+        ("lessons", "Lessons"), ("memory", "To be remembered"),
     ):  # fmt: skip
         if queue := told.get(name):
             note = f"oldest {_ago(queue['oldest'], now)}" if queue["oldest"] else ""

@@ -43,7 +43,8 @@ OUTSIDE = (
     "Instantly: the lead in its campaign, and its e-mails",
     "Clay and RB2B: what they returned, by their own deletion requests",
     "Slack: cards and notices older than 30 days (the gateway empties newer ones)",
-    "Supabase: rows of the long-term memory",
+    "Supabase: erased there as soon as it answers (`swarm memory status`); other databases that "
+    "use the same project know the person too: forget there as well",
     "CSV files that they came from, and backups of the hive",
 )
 

@@ -132,6 +132,28 @@ def messages(seen: Snapshot, limits: Limits) -> Iterator[Finding]:
         )
 
 
+def remembered(seen: Snapshot, limits: Limits) -> Iterator[Finding]:
+    """Facts that do not reach the long-term memory. No lead waits for them."""
+    assert seen.work is not None
+    age = _age(seen.work.memory, seen)
+    if age > limits.rules.memory_oldest_s:
+        yield Finding(
+            "memory:outbox",
+            Severity.WARNING,
+            f"{seen.work.memory.count} facts are not in the long-term memory, the oldest for "
+            f"{lasted(age)}",
+            "Nothing is lost and no lead waits. `swarm memory status` says why.",
+            seen.work.memory.oldest,
+        )
+    if seen.work.memory_rejected:
+        yield Finding(
+            "memory:rejected",
+            Severity.WARNING,
+            f"The long-term memory rejects {seen.work.memory_rejected} facts",
+            "`swarm memory status` shows which and why; `swarm memory sync` tries them again.",
+        )
+
+
 def _at_work(seen: Snapshot) -> bool:
     assert seen.work is not None
     return any(beat.role == "queen" and beat.expected for beat in seen.work.heartbeats)

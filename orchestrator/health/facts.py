@@ -83,3 +83,5 @@ class WorkFacts:
     spend: tuple[SpendMark, ...]
     rates: Rates
     pauses: tuple[Pause, ...]  # in force
+    memory: Queue = Queue()  # facts for the long-term memory
+    memory_rejected: int = 0  # of those: set aside

@@ -29,6 +29,7 @@ CHECKS: tuple[tuple[str, str | None, Check], ...] = (
     ("sends", "work", checks_work.sends),
     ("approvals", "work", checks_work.approvals),
     ("messages", "work", checks_work.messages),
+    ("memory", "work", checks_work.remembered),
     ("breaker", "work", checks_brakes.breakers),
     ("spend", "work", checks_brakes.spend),
     ("rates", "work", checks_brakes.rates),

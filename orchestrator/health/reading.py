@@ -22,6 +22,7 @@ from guardrails.ledger_rows import Status
 from guardrails.lessons import not_folded
 from guardrails.outcomes import OutcomeKind
 from guardrails.store.brake_tables import breaker_events, failures, spend_alerts
+from guardrails.store.fleet_tables import memory_outbox
 from guardrails.store.people_tables import approvals, inbox, lessons, outcomes, slack_messages
 from guardrails.store.tables import run_items, runs, stop_state
 from guardrails.store.write_tables import deliveries, writes
@@ -105,6 +106,10 @@ def read_facts(
         spend=_spend(conn, day),
         rates=_rates(conn, iso(now - RATES_OVER)),
         pauses=tuple(one for one in pauses(conn) if one.until > now),
+        memory=_queue(
+            conn, memory_outbox, memory_outbox.c.created_at, memory_outbox.c.note.is_(None)
+        ),
+        memory_rejected=_count(conn, memory_outbox, memory_outbox.c.note.is_not(None)),
     )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from guardrails.audit import without_addresses
 from guardrails.model import canonical_json
 from guardrails.remembering import Fact
 
@@ -86,7 +87,7 @@ def made(
     if not isinstance(told, dict):
         raise ValueError("no document of a fact")
     if fact is Fact.LESSON:
-        event = told["event"]
+        event = without_addresses(told["event"])  # a person's words may hold one
         told = {"event": event, "at": event["at"], "mac": seal(sender.salt, event)}
     shelf = SHELVES[fact]
     row = {column: told.get(column) for column in shelf.columns}

@@ -43,6 +43,9 @@ class MonitorRules(Section):
     approval_grace_s: float = Field(gt=0, description="Overdue beyond its SLA by so much.")
     slack_oldest_s: float = Field(gt=0, description="A Slack message that is not posted.")
     lesson_oldest_s: float = Field(gt=0, description="A lesson that is not in the bank.")
+    memory_oldest_s: float = Field(
+        default=3600, gt=0, description="A fact that is not in the long-term memory."
+    )
     breaker_open_s: float = Field(gt=0, description="A breaker that has not closed for so long.")
     key_refused_s: float = Field(gt=0, description="How long a vendor's 401 or 403 is shown.")
     disk_warn_mb: int = Field(gt=0)

@@ -22,8 +22,10 @@ from guardrails.errors import BadInput, Refused
 from guardrails.hive import Hive
 from guardrails.identity import dedupe_key, lead_id
 from guardrails.model import Frozen, Scope
+from guardrails.remembering import Fact, begin, remember
 from guardrails.store import Store
 from guardrails.store.brake_tables import failures
+from guardrails.store.fleet_tables import memory_outbox
 from guardrails.store.people_tables import approvals, inbox, lessons, slack_messages
 from guardrails.store.tables import documents, enrichment_cache, run_items, runs, shadow_emails
 from guardrails.store.write_tables import deliveries
@@ -245,3 +247,27 @@ async def test_another_hive_below_is_left_and_told(house: House) -> None:
     (below.logs_dir / "queen.log").write_text(ANA)
     told = await house.forgetting.forget(ANA, "She asked")
     assert told["left_in"] == ["chaos/logs/queen.log"]
+
+
+async def test_what_the_long_term_memory_was_to_learn_is_not_sent_and_the_rest_is_erased_there(
+    house: House,
+) -> None:
+    at, who = iso(house.clock()), house.id_of(ANA)
+    other = house.id_of(BEN)
+
+    def tell(conn: Connection) -> None:
+        begin(conn, at, "a" * 16)
+        for person in (who, other):
+            remember(conn, Fact.TOUCH, f"A-{person}", at, {"lead_id": person}, person)
+
+    await house.store.run(tell)
+    told = await house.forgetting.forget(ANA, "She asked")
+    assert told["erased"]["memory_outbox"] == 1
+    rows = await house.rows(memory_outbox)
+    of_hers = {row.kind for row in rows if row.lead_id == who}
+    assert of_hers == {"erasure", "lesson"}  # the lesson again, without the words about her
+    assert {row.kind for row in rows if row.lead_id == other} == {"touch"}
+    assert "suppression" in {row.kind for row in rows}
+    lesson = next(row for row in rows if row.kind == "lesson")
+    assert json.loads(lesson.document)["event"]["text"] == ""
+    assert not [row for row in rows if "ana.lind" in row.document.lower()]

@@ -185,6 +185,7 @@ def test_the_servers_of_a_dead_queen_are_not_judged() -> None:
         ("approvals_overdue", RULES.approval_grace_s, "approvals:overdue"),
         ("slack", RULES.slack_oldest_s, "messages:slack"),
         ("lessons", RULES.lesson_oldest_s, "messages:lessons"),
+        ("memory", RULES.memory_oldest_s, "memory:outbox"),
     ],
 )
 def test_what_waits_too_long_is_found_and_what_waits_a_little_is_not(

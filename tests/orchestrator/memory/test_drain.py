@@ -16,10 +16,10 @@ from guardrails.store import Store
 from guardrails.store.fleet_tables import memory_outbox
 from orchestrator.memory.drain import BATCH, Drain, Drained
 from orchestrator.memory.outbox import backlog, try_again
-from orchestrator.memory.rows import Sender
+from orchestrator.memory.rows import Sender, sealed
 from orchestrator.memory.wire import MemoryAway, MemoryRefused, MemoryWire
 from servers.sandbox.twin_supabase import LEGACY_KEY, PUBLISHABLE_KEY
-from tests.orchestrator.memory.conftest import Project, told, touch
+from tests.orchestrator.memory.conftest import SALT, Project, told, touch
 
 
 def waiting(store: Store) -> int:
@@ -246,3 +246,14 @@ def test_two_who_drain_at_once_double_nothing(
 
     project.run(both)
     assert (waiting(store), len(project.rows("swarm_touches"))) == (0, 20)
+
+
+def test_no_address_leaves_with_a_persons_words(
+    store: Store, project: Project, sender: Sender, clock: Any
+) -> None:
+    event = {"event_id": "e", "at": iso(clock()), "text": "ask ana@elm.example first"}
+    told(store, Fact.LESSON, "e", clock(), "L-1", event=event)
+    assert drained(project, store, sender, clock).sent == 1
+    (row,) = project.rows("swarm_lessons")
+    assert "elm.example" not in row["event"]["text"]
+    assert sealed(SALT, row["event"], row["mac"])
