@@ -10,16 +10,22 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import unquote
 
+import anyio
 import mcp_types as types
+import structlog
 from mcp.shared.exceptions import MCPError
 
-from guardrails.errors import BadInput, NotFound, SwarmError
+from guardrails.errors import BadInput, NotFound, SwarmError, TookTooLong
 from servers.common import outside
 
+log = structlog.get_logger(__name__)
 Build = Callable[[Mapping[str, str]], Awaitable[str]]
+T = TypeVar("T")
 _LONGEST = 200  # of an argument
+_LONGEST_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -70,21 +76,42 @@ async def get_prompt(
     """One prompt with its text.
 
     Raises:
-        MCPError: no such prompt, wrong arguments, or it cannot be built; data is a `Failure`.
+        MCPError: as `answered`.
     """
-    try:
+
+    async def work() -> types.GetPromptResult:
         prompt = next((one for one in prompts if one.name == params.name), None)
         if prompt is None:
             here = ", ".join(one.name for one in prompts)
             raise NotFound("no such prompt", remedy=f"Here: {here}.")
         text = await prompt.build(_checked(prompt, params.arguments or {}))
+        content = types.TextContent(type="text", text=text)
+        return types.GetPromptResult(
+            description=prompt.description,
+            messages=[types.PromptMessage(role="user", content=content)],
+        )
+
+    return await answered(params.name, work())
+
+
+async def answered(what: str, work: Awaitable[T]) -> T:
+    """What `work` gives, in bounded time; for what the protocol answers with an error of its own.
+
+    Raises:
+        MCPError: it failed; data is a `Failure`. What is no error of ours is masked.
+    """
+    try:
+        with anyio.fail_after(_LONGEST_S):
+            return await work
     except SwarmError as error:
-        raise _refused(error) from error
-    content = types.TextContent(type="text", text=text)
-    return types.GetPromptResult(
-        description=prompt.description,
-        messages=[types.PromptMessage(role="user", content=content)],
-    )
+        log.info("not_answered", what=what[:80], code=error.code)
+        raise _refused(types.INVALID_PARAMS, error) from error
+    except TimeoutError as error:
+        raise _refused(types.INTERNAL_ERROR, TookTooLong("it took too long")) from error
+    except Exception as error:  # the process's edge: mask, log, stay alive
+        log.exception("answer_crashed", what=what[:80])
+        failed = SwarmError("it failed unexpectedly; see the server's log")
+        raise _refused(types.INTERNAL_ERROR, failed) from error
 
 
 def list_templates(templates: Sequence[TemplateBinding]) -> types.ListResourceTemplatesResult:
@@ -155,7 +182,7 @@ def _values(template: str, uri: str) -> dict[str, str] | None:
     return None if found is None else {k: unquote(v) for k, v in found.groupdict().items()}
 
 
-def _refused(error: SwarmError) -> MCPError:
+def _refused(code: int, error: SwarmError) -> MCPError:
     failure = error.as_failure()
     data = {"failure": failure.model_dump(mode="json")}
-    return MCPError(types.INVALID_PARAMS, f"{failure.message} {failure.remedy}", data)
+    return MCPError(code, f"{failure.message.rstrip('.')}. {failure.remedy}", data)

@@ -18,7 +18,6 @@ import mcp_types as types
 import orjson
 import structlog
 from mcp.server.lowlevel import Server
-from mcp.shared.exceptions import MCPError
 from pydantic import BaseModel, ValidationError
 
 from guardrails import tracing
@@ -73,6 +72,10 @@ def build(
     def listed() -> types.ListToolsResult:
         return types.ListToolsResult(tools=[describe_tool(binding.spec) for binding in tools])
 
+    @cache  # asked at every call over HTTP
+    def input_schema(tool: str) -> dict[str, Any] | None:
+        return bound[tool].spec.args.model_json_schema() if tool in bound else None
+
     async def on_list_tools(_ctx: Any, _params: Any) -> types.ListToolsResult:
         return listed()
 
@@ -97,7 +100,8 @@ def build(
     async def on_read_resource(
         _ctx: Any, params: types.ReadResourceRequestParams
     ) -> types.ReadResourceResult:
-        return await _read(readers, templates, str(params.uri))
+        # An address may name somebody: no log says it.
+        return await prompts.answered("resource", _read(readers, templates, str(params.uri)))
 
     async def on_list_templates(_ctx: Any, _params: Any) -> types.ListResourceTemplatesResult:
         return prompts.list_templates(templates)
@@ -121,9 +125,7 @@ def build(
         on_list_resource_templates=on_list_templates if templates else None,
         on_list_prompts=on_list_prompts if prompted else None,
         on_get_prompt=on_get_prompt if prompted else None,
-        get_tool_input_schema=lambda tool: (
-            bound[tool].spec.args.model_json_schema() if tool in bound else None
-        ),
+        get_tool_input_schema=input_schema,
     )
     if state_key is not None:
         # Imported when somebody is asked: ciphers are a tenth of a server's start.
@@ -215,20 +217,14 @@ def _describe_resource(spec: ResourceSpec) -> types.Resource:
 async def _read(
     readers: Mapping[str, ResourceBinding], templates: Sequence[prompts.TemplateBinding], uri: str
 ) -> types.ReadResourceResult:
-    """The resource's text, or an error as the protocol has it, with a `Failure` as its data."""
-    try:
-        binding = readers.get(uri)
-        if binding is None:
-            if (found := await prompts.read_template(templates, uri)) is not None:
-                return found
-            here = ", ".join([*readers, *(one.template for one in templates)])
-            raise NotFound("no such resource", remedy=f"Here: {here or 'none'}.")
-        text = await binding.reader()
-    except SwarmError as error:
-        log.info("resource_failed", code=error.code)
-        failure = error.as_failure()
-        data = {"failure": failure.model_dump(mode="json")}
-        raise MCPError(types.INVALID_PARAMS, failure.message, data) from error
+    """The resource's text. Raises SwarmError."""
+    binding = readers.get(uri)
+    if binding is None:
+        if (found := await prompts.read_template(templates, uri)) is not None:
+            return found
+        here = ", ".join([*readers, *(one.template for one in templates)])
+        raise NotFound("no such resource", remedy=f"Here: {here or 'none'}.")
+    text = await binding.reader()
     spec = binding.spec
     contents = types.TextResourceContents(
         uri=uri, mime_type=spec.mime_type, text=text, _meta=outside.meta(spec.outside)
