@@ -30,7 +30,7 @@ from sqlalchemy import make_url
 from guardrails.errors import ConfigError
 from guardrails.hive import Hive
 from guardrails.leases import new_session
-from guardrails.store.engine import sqlite_engine, still_option
+from guardrails.store.engine import network_limits, sqlite_engine, still_option
 from orchestrator.logs import adopt
 
 Json = dict[str, Any]
@@ -227,8 +227,11 @@ class Engine:
         if self._database_url is not None:
             url = make_url(self._database_url)
             # The engine's own locks, too, are let go when this process stands still.
-            stands_still = {"options": still_option()} if "options" not in url.query else {}
-            return url.update_query_dict(stands_still).render_as_string(hide_password=False)
+            ours = {"options": still_option()} | {
+                name: str(value) for name, value in network_limits().items()
+            }
+            missing = {name: value for name, value in ours.items() if name not in url.query}
+            return url.update_query_dict(missing).render_as_string(hide_password=False)
         return f"sqlite:///{self._hive.database_file.resolve()}"
 
 

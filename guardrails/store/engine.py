@@ -78,11 +78,19 @@ def postgres_engine(url: str, *, busy_ms: int = BUSY_MS, connect_s: int = CONNEC
         connect_args={
             "connect_timeout": connect_s,
             "options": f"-c lock_timeout={busy_ms} -c statement_timeout={busy_ms} {still_option()}",
-            "keepalives_idle": 30,
-            "keepalives_interval": 10,
-            "keepalives_count": 3,
+            **network_limits(),
         },
     )
+
+
+def network_limits() -> dict[str, int]:
+    """libpq's parameters by which a server that is cut off is given up within a minute."""
+    return {
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 60_000,  # milliseconds, for what was sent and is not acknowledged
+    }
 
 
 def still_option() -> str:
