@@ -9,8 +9,8 @@ from pathlib import Path
 import orchestrator
 
 ROOT = Path(orchestrator.__file__).parent
-ALLOWED = re.compile(r"servers\.(?:[a-z]+\.contract[a-z_]*|common\.fault_plan)\Z")
-# The orchestrator is an MCP server too: its package is built as the servers are.
+ALLOWED = re.compile(r"servers\.(?:[a-z]+\.contract[a-z_]*|common\.(?:fault_plan|listening))\Z")
+# The orchestrator and its memory are MCP servers too: their packages are built as servers are.
 AS_A_SERVER = re.compile(r"servers\.common\.[a-z_]+\Z")
 
 
@@ -38,6 +38,6 @@ def test_the_queen_imports_contracts_and_nothing_else_of_a_server() -> None:
 
 
 def built(file: str, module: str) -> bool:
-    """Whether it is part of the Orchestrator-MCP, and of what all servers share."""
-    of_it = file == "__main__.py" or file.startswith("mcp/")
+    """Whether it is part of the orchestrator's own servers, and of what all servers share."""
+    of_it = file == "__main__.py" or file.startswith(("mcp/", "memory/"))
     return of_it and AS_A_SERVER.match(module) is not None
