@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -110,5 +112,6 @@ async def listening(
             try:
                 yield f"http://127.0.0.1:{port}/mcp"
             finally:
-                serving.cancel()
-                await asyncio.gather(serving, return_exceptions=True)
+                if not serving.done():
+                    os.kill(os.getpid(), signal.SIGTERM)  # its own end, as it is in a process
+                await serving
