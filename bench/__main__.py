@@ -10,6 +10,7 @@ ALL = (
     "overhead",
     "pipeline",
     "memory",
+    "memory_outbox",
     "vendor_stack",
     "bank_consult",
     "bank_learn",

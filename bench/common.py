@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -37,15 +37,17 @@ def leads_file(directory: Path, count: int, seed: int = 11) -> Path:
 
 
 @asynccontextmanager
-async def swarm(directory: Path, concurrency: int) -> AsyncIterator[Swarm]:
-    """A whole swarm over zero-latency twins, in a hive of its own."""
+async def swarm(
+    directory: Path, concurrency: int, values: Mapping[str, str] | None = None
+) -> AsyncIterator[Swarm]:
+    """A whole swarm over zero-latency twins, in a hive of its own. `values`: its variables."""
     options = Options(
         hive=directory / "hive",
         sandbox=True,
         concurrency=concurrency,
         hunter_roots=(directory,),
     )
-    async with running_swarm(options, Environment({})) as running:
+    async with running_swarm(options, Environment(values or {})) as running:
         yield running
 
 

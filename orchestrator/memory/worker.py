@@ -24,6 +24,7 @@ from guardrails.fleet import hold, let_go, salt_check
 from guardrails.remembering import Fact, remember
 from guardrails.store import Store
 from guardrails.store.tables import audit_heads
+from orchestrator.memory.backfill import next_page
 from orchestrator.memory.drain import Drain
 from orchestrator.memory.pull import Pull
 from orchestrator.memory.rows import Sender
@@ -77,6 +78,7 @@ class Worker:
         self._failures = 0
         self._told: str | None = None
         self._tell_at = 0.0
+        self._past_left = True
         self._heads_said: dict[str, int] = {}
         self.standing = Standing()
 
@@ -148,6 +150,9 @@ class Worker:
             await self._store.run(self._heads)
             self._heads_at = now + _HEADS_S
         drained = await self._drain.batch()
+        if self._past_left and not drained.more:
+            at = iso(self._clock())
+            self._past_left = await self._store.run(lambda conn: next_page(conn, at))
         self._say(last_success=iso(self._clock()), trouble=None)
         if now >= self._pull_at:
             self._say(refused=(await self._pull.look()).refused)

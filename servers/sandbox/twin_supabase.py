@@ -155,7 +155,9 @@ class SupabaseTwin(Twin):
         wheres = list(self._filters(call))
         if call.header(b"apikey") == PUBLISHABLE_KEY:
             return []
-        rows = self.tables.rows(call.params["table"])
+        who = next((value for name, how, value, no in wheres
+                    if (name, how, no) == ("who", "in", False)), None)  # fmt: skip
+        rows = self.tables.rows(call.params["table"], who)
         return [row for row in rows if all(_holds(row, where) for where in wheres)]
 
     def _filters(self, call: Call) -> Iterator[Where]:

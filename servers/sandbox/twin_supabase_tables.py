@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -82,9 +82,13 @@ class Tables:
         """What can be selected from."""
         return (*self._tables, HISTORY)
 
-    def rows(self, name: str) -> list[Row]:
-        """Every row of a table or of the view, in the order of arrival."""
-        return self._history() if name == HISTORY else list(self._tables[name].rows.values())
+    def rows(self, name: str, who: Collection[str] | None = None) -> list[Row]:
+        """Every row of a table or of the view, in the order of arrival.
+
+        Args:
+            who: of the view only theirs.
+        """
+        return self._history(who) if name == HISTORY else list(self._tables[name].rows.values())
 
     def columns(self, name: str) -> Mapping[str, str]:
         """Column to type."""
@@ -166,7 +170,7 @@ class Tables:
             for one in self._tables["swarm_erasures"].rows.values()
         )
 
-    def _history(self) -> list[Row]:
+    def _history(self, whose: Collection[str] | None) -> list[Row]:
         found = []
         parts = (
             ("swarm_suppressions", "suppression", 0, "key", "reason", "source"),
@@ -176,7 +180,7 @@ class Tables:
         )
         for table, what, weight, who, kind, detail in parts:
             for row in self._tables[table].rows.values():
-                if row[who] is None:
+                if row[who] is None or (whose is not None and row[who] not in whose):
                     continue
                 told = {name: row.get(name) for name in ("at", "mode", "origin", "sandbox", "key")}
                 told |= {"who": row[who], "weight": weight, "what": what, "kind": row[kind]}

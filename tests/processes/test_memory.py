@@ -29,7 +29,7 @@ from orchestrator.memory.standing import read_standing
 from orchestrator.memory.wire import MemoryWire
 from orchestrator.nursery import Nursery
 from orchestrator.twins import Twins, running_twins
-from tests.processes.swarm import ROOT, run, shadow_command
+from tests.processes.swarm import ROOT, SWARM, run, shadow_command
 
 pytestmark = [pytest.mark.anyio, pytest.mark.processes]
 LEAD = Lead(
@@ -197,3 +197,29 @@ def test_a_shadow_run_is_remembered_and_writes_nothing_at_any_vendor(tmp_path: P
     log = (hive / "logs" / "memory.log").read_text()
     assert "sb_secret" not in log
     assert "@" not in log
+
+
+async def test_sync_sends_what_waits_and_export_gives_it_back(tmp_path: Path, twins: Twins) -> None:
+    hive = Hive.open(tmp_path / "hive", sandbox=True)
+    store = open_store(hive)
+    with store.transaction() as conn:
+        begin(conn, iso(utc_now()), "c" * 16)
+        for number in range(3):
+            at = iso(utc_now())
+            told = {"run_id": "R", "audit_id": "A", "channel": "ghl", "at": at}
+            remember(conn, Fact.TOUCH, f"S-{number}", at, told, "L-9")
+    store.close()
+    port = ("--twins", str(twins.port))
+    done = await asyncio.to_thread(
+        run, [*SWARM, "memory", "sync", *port, "--hive", str(hive.path), "--json"], tmp_path
+    )
+    assert (done.returncode, json.loads(done.stdout)["waiting"]) == (0, 0), done.stderr
+    output = tmp_path / "memory.jsonl"
+    done = await asyncio.to_thread(
+        run, [*SWARM, "memory", "export", *port, "--hive", str(hive.path), "-o", str(output)],
+        tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in output.read_text().splitlines()]
+    keys = [one["row"]["key"] for one in rows if one["row"]["key"].startswith("c" * 16 + "/S-")]
+    assert sorted(keys) == [f"{'c' * 16}/S-{number}" for number in range(3)]

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from guardrails.clock import iso
-from guardrails.remembering import begin
+from guardrails.remembering import Fact, begin, remember
 from guardrails.store import Store
+from guardrails.store.people_tables import lessons, outcomes
 from guardrails.store.rows import upsert
 from guardrails.store.tables import audit_heads
+from guardrails.store.write_tables import deliveries
+from guardrails.suppression import suppress_hash
 from orchestrator.memory.drain import BATCH
 from orchestrator.memory.rows import Sender
 from orchestrator.memory.standing import read_standing
@@ -62,11 +66,19 @@ def steps(
 def test_a_backlog_goes_at_a_bounded_rate(
     sqlite_store: Store, project: Project, sender: Sender, clock: Any
 ) -> None:
-    for number in range(4 * BATCH + 1):
-        touch(sqlite_store, f"A-{number}", clock())
-    _, pauses = steps(project, sqlite_store, sender, clock, 6, Ticks())
-    assert pauses == [0.5] * 6
-    assert len(project.rows("swarm_touches")) == 4 * BATCH + 1
+    with sqlite_store.transaction() as conn:
+        for number in range(10_000):
+            told = {"run_id": "R", "audit_id": "A", "channel": "ghl", "at": iso(clock())}
+            remember(conn, Fact.TOUCH, f"A-{number}", iso(clock()), told, f"L-{number}")
+    batches = 10_000 // BATCH
+    arrived: list[int] = []
+    _, pauses = steps(
+        project, sqlite_store, sender, clock, batches, Ticks(),
+        between=lambda worker, at: arrived.append(len(project.rows("swarm_touches"))),
+    )  # fmt: skip
+    assert pauses == [0.5] * batches
+    assert arrived == [BATCH * at for at in range(batches)]
+    assert len(project.rows("swarm_touches")) == 10_000
 
 
 def test_in_an_outage_it_waits_longer_each_time_and_says_so_and_is_glad_when_it_ends(
@@ -169,3 +181,35 @@ def test_a_database_that_is_away_is_waited_for(
         return pause
 
     assert project.run(work) > 0
+
+
+def test_what_was_there_before_the_memory_was_is_remembered_too(
+    sqlite_store: Store, project: Project, clock: Any
+) -> None:
+    at = iso(clock())
+    lesson = {
+        "event_id": "e-1", "at": at, "outcome": "complaint", "actor": "ghl", "trust": "system",
+        "lead_id": "L-1", "scope": {"segment": "s", "angle": "a", "persona": "p"},
+    }  # fmt: skip
+    sent = {"lead_id": "L-1", "run_id": "R", "row": 1, "created_at": at, "updated_at": at}
+    with sqlite_store.transaction() as conn:
+        for number in range(501):
+            suppress_hash(conn, f"h{number:04}", "email", "opt_out", "slack", clock())
+        conn.execute(outcomes.insert(), [{
+            "outcome_id": "o-1", "kind": "complaint", "vendor": "ghl", "lead_id": "L-1", "at": at,
+            "created_at": at,
+        }])  # fmt: skip
+        conn.execute(lessons.insert(), [{
+            "event_id": "e-1", "lead_id": "L-1", "document": json.dumps(lesson), "created_at": at,
+        }])  # fmt: skip
+        for state in ("sent", "refused"):
+            conn.execute(deliveries.insert(), [sent | {"delivery_id": state, "state": state}])
+        sender = Sender(begin(conn, at, "a" * 16), True, SALT)
+    steps(project, sqlite_store, sender, clock, 12, Ticks())
+    assert len(project.rows("swarm_suppressions")) == 501
+    assert [row["kind"] for row in project.rows("swarm_outcomes")] == ["complaint"]
+    assert [row["key"] for row in project.rows("swarm_lessons")] == ["e-1"]
+    assert [row["audit_id"] for row in project.rows("swarm_touches")] == ["sent"]
+    requests = project.requests()
+    steps(project, sqlite_store, sender, clock, 3, Ticks())  # another process: it is not done again
+    assert project.requests() - requests <= 6

@@ -147,8 +147,18 @@ async def test_pipeline_and_stage(
     assert check.result == result
 
 
-def probed(answers: Any, key: str = KEY, url: str = URL) -> Any:
+JWT = "a.b.c"
+TABLES = httpx.Response(200, json=[{"version": 1}])
+
+
+def probed(
+    answers: Any, key: str = KEY, url: str = URL, tables: httpx.Response | Exception = TABLES
+) -> Any:
     def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/rest/v1/swarm_schema":
+            if isinstance(tables, Exception):
+                raise tables
+            return httpx.Response(tables.status_code, content=tables.content)
         assert request.url.path == "/rest/v1/"
         found = answers["both" if "authorization" in request.headers else "alone"]
         if isinstance(found, Exception):
@@ -160,16 +170,39 @@ def probed(answers: Any, key: str = KEY, url: str = URL) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("alone", "both", "result"),
+    ("key", "alone", "both", "result"),
     [
-        (200, 200, "ok"), (200, 401, "warn"), (401, 200, "ok"), (401, 401, "fail"),
-        (503, 503, "unknown"), (httpx.ConnectError("down"), httpx.ConnectError("down"), "unknown"),
+        (KEY, 200, 200, "ok"), (KEY, 200, 401, "ok"), (KEY, 401, 200, "fail"),
+        (JWT, 200, 200, "ok"), (JWT, 200, 401, "warn"), (JWT, 401, 200, "ok"),
+        (KEY, 401, 401, "fail"), (KEY, 503, 503, "unknown"),
+        (KEY, httpx.ConnectError("down"), httpx.ConnectError("down"), "unknown"),
     ],
 )  # fmt: skip
-def test_supabase_by_both_headers(alone: Any, both: Any, result: str) -> None:
-    found = probed({"alone": alone, "both": both})
+def test_supabase_by_both_headers(key: str, alone: Any, both: Any, result: str) -> None:
+    """Our client sends a JWT in both, as Supabase's own does; a secret key as `apikey` alone."""
+    found = probed({"alone": alone, "both": both}, key)
     assert found.result == result
     assert KEY not in found.seen + found.do
+
+
+@pytest.mark.parametrize(
+    ("tables", "result", "said"),
+    [
+        (httpx.Response(404, json={"code": "PGRST205"}), "fail", "memory init"),
+        (httpx.Response(404, json={"code": "42P01"}), "fail", "memory init"),
+        (httpx.Response(200, json=[{"version": 0}]), "fail", "memory init"),
+        (httpx.Response(200, json=[]), "fail", "sb_secret"),
+        (httpx.Response(200, text="<html>"), "unknown", ""),
+        (httpx.Response(503), "unknown", ""),
+        (httpx.ConnectError("down"), "unknown", ""),
+    ],
+)
+def test_supabase_with_a_good_key_and_without_the_memorys_tables(
+    tables: Any, result: str, said: str
+) -> None:
+    found = probed({"alone": 200, "both": 200}, tables=tables)
+    assert found.result == result
+    assert said in found.do
 
 
 def test_supabase_is_not_asked_with_a_key_or_an_address_that_cannot_be() -> None:
