@@ -44,7 +44,7 @@ def test_a_hive_that_others_may_read_is_named(yard: Yard) -> None:
 
 def test_the_database_is_written_to_and_nothing_stays(yard: Yard) -> None:
     ground = yard.ground()
-    assert looks.check_database(ground).seen == "sqlite, writable, schema 4"
+    assert looks.check_database(ground).seen == "sqlite, writable, schema 5"
     with ground.store.read() as conn:
         assert conn.execute(select(func.count()).select_from(documents)).scalar_one() == 0
 
