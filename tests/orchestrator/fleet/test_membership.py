@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -91,27 +92,29 @@ async def test_after_a_loss_she_begins_anew_when_nothing_is_in_hand(store: Store
         assert await state(store) is WorkerState.ALIVE
 
 
+@dataclass
+class Sometimes:
+    """A store that is away when a test says so."""
+
+    store: Store
+    away: bool = False
+
+    async def run(self, call: Any) -> Any:
+        if self.away:
+            raise StoreUnavailable("away")
+        return await self.store.run(call)
+
+
 async def test_while_the_database_is_away_she_takes_up_nothing_and_tries_again(
     store: Store,
 ) -> None:
-    class Away(Exception):
-        """Raised by nobody else."""
-
-    time = Time()
-    async with member(store, time, every_s=3600) as queen:
-        time.now = 61
-        run, away = store.run, [True]
-
-        async def sometimes(call: object) -> object:
-            if away[0]:
-                raise StoreUnavailable("away")
-            return await run(call)  # type: ignore[arg-type]
-
-        queen._store = type("Store", (), {"run": staticmethod(sometimes)})()
+    time, there = Time(), Sometimes(store)
+    kept: Any = there
+    async with member(kept, time, every_s=3600) as queen:
+        time.now, there.away = 61, True
         assert not await queen.ready(idle=True)
-        away[0] = False
+        there.away = False
         assert await queen.ready(idle=True)
-        queen._store = store
 
 
 async def test_another_queen_of_the_same_hive_ends_her_session(store: Store) -> None:
