@@ -47,7 +47,7 @@ class StatusOfMemory(Result):
 
     waiting: int = Field(description="Facts in the outbox.")
     oldest: str | None = Field(description="Since when the oldest waits, UTC.")
-    set_aside: int = Field(description="Facts that the memory rejected; tried again hourly.")
+    set_aside: int = Field(description="Facts that the memory rejected; tried again, ever less often.")
     rejected: tuple[RejectedFact, ...] = Field(description="The first of those.")
     last_success: str | None = Field(
         description="When this process last sent, or found nothing to send, UTC."
