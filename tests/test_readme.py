@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.processes import test_campaign
@@ -36,6 +37,7 @@ RUN_HERE = {
     "STOP_SWARM=1 python scripts/emergency_stop.py": (
         "test_day_three_from_preflight_to_the_red_button"
     ),
+    ".venv/bin/swarm mcp": "test_an_ai_client_is_connected",
     ".venv/bin/swarm": "test_the_commands_after_the_demo",
     "python -P -m servers.": "test_every_server_answers_on_its_own",
 }
@@ -96,7 +98,7 @@ def test_make_test_runs_all_gates_and_all_tests() -> None:
 
 def test_the_commands_after_the_demo(demo: Path) -> None:
     asked = [shlex.split(line)[1:] for line in commands() if line.startswith(".venv/bin/swarm")]
-    asked = [words for words in asked if "--hive" not in words]
+    asked = [words for words in asked if "--hive" not in words and words[0] != "mcp"]
     assert {words[0] for words in asked} == {
         "explain", "replay", "audit", "bank", "brakes", "spend", "failures", "fixes", "quarantine",
     }  # fmt: skip
@@ -226,6 +228,48 @@ def test_day_three_from_preflight_to_the_red_button(production: Path) -> None:
         process.terminate()
         assert process.wait(60) == 0
         process.stdout.close()
+
+
+def test_an_ai_client_is_connected(production: Path) -> None:
+    """The file as it is installed, a server started from it; then HTTP with the token."""
+    lines = [line for line in commands() if line.startswith(".venv/bin/swarm mcp")]
+    files, token, http, remote = lines
+    assert given(files, production).returncode == 0
+    servers = json.loads((production / ".mcp.json").read_text())["mcpServers"]
+    assert sorted(servers) == [f"swarm-{name}" for name in (
+        "crafter", "enricher", "ghl", "guardrails", "hunter", "instantly", "orchestrator",
+    )]  # fmt: skip
+    words = [*SWARM, *servers["swarm-orchestrator"]["args"]]
+    process = subprocess.Popen(
+        words, cwd="/", env=environment(), text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    said, _ = process.communicate('{"jsonrpc":"2.0","id":1,"method":"ping"}\n', timeout=60)
+    assert (process.returncode, json.loads(said)) == (0, {"jsonrpc": "2.0", "id": 1, "result": {}})
+    made = given(token, production)
+    assert made.returncode == 0, made.stderr
+    process = subprocess.Popen(
+        [*SWARM, *shlex.split(http)[1:], "--port", "0"], cwd=production, env=environment(),
+        text=True, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stderr is not None
+    try:
+        url = process.stderr.readline().split()[-1]
+        headers = {
+            "authorization": f"Bearer {made.stdout.strip()}", "mcp-protocol-version": "2025-11-25",
+            "accept": "application/json, text/event-stream",
+        }  # fmt: skip
+        asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+        answer = httpx.post(url, headers=headers, json=asked, trust_env=False, timeout=60)
+        assert "get_status" in answer.text
+        assert httpx.post(url, json=asked, trust_env=False, timeout=60).status_code == 401
+    finally:
+        process.terminate()
+        assert process.wait(60) == 0
+        process.stderr.close()
+    assert given(remote, production).returncode == 0
+    entry = json.loads((production / ".vscode" / "mcp.json").read_text())["servers"]
+    assert entry["swarm-orchestrator"]["url"] == "http://127.0.0.1:8101/mcp"
+    assert "${input:" in entry["swarm-orchestrator"]["headers"]["Authorization"]
 
 
 @pytest.mark.parametrize(
