@@ -13,6 +13,7 @@ import contextlib
 import json
 import sys
 import tempfile
+import time
 import warnings
 from collections import Counter
 from collections.abc import Iterator
@@ -113,10 +114,16 @@ async def _pass_time(swarm: Swarm) -> None:
     audit.close()
     compress_days(swarm.hive, later, keep_days=7)
     retention = Retention(swarm.store, swarm.config.production.retention, later)
-    while await retention.run():
-        pass
-    while await forget_ended(later()):
-        pass
+    passes: list[tuple[str, float, int]] = []
+    for name, one in (("rows", retention.run), ("workflows", lambda: forget_ended(later()))):
+        gone: dict[str, int] | int = 1
+        while gone:
+            began = time.perf_counter()
+            gone = await one()
+            number = gone if isinstance(gone, int) else sum(gone.values())
+            passes.append((name, time.perf_counter() - began, number))
+    columns = ("one pass of", "seconds", "gone")
+    show("Retention", columns, [(name, f"{took:.2f}", gone) for name, took, gone in passes])
 
 
 def measured(count: int, url: str | None) -> list[Sizes]:
