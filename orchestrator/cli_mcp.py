@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from orchestrator import cli_mcp_config, cli_mcp_tokens
 from orchestrator.cli_common import (
     DEFAULT_HIVE,
     ConfigOption,
@@ -17,6 +16,8 @@ from orchestrator.cli_common import (
     SandboxOption,
     guarded,
 )
+from orchestrator.cli_mcp_config import register as register_config
+from orchestrator.cli_mcp_tokens import register as register_tokens
 from orchestrator.cli_run import TwinsOption
 
 _ABOUT = {
@@ -36,8 +37,8 @@ def register(app: typer.Typer) -> None:
     mcp = typer.Typer(help="The servers, for AI clients: over stdio or HTTP.", no_args_is_help=True)
     for name, about in _ABOUT.items():
         mcp.command(name, help=f"{about} Over stdio until stdin closes; see --http.")(_runs(name))
-    cli_mcp_tokens.register(mcp)
-    cli_mcp_config.register(mcp)
+    register_config(mcp)
+    register_tokens(mcp)
     app.add_typer(mcp, name="mcp")
 
 
