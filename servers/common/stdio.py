@@ -25,6 +25,7 @@ from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
 
+from servers.common.in_flight import InFlight
 from servers.common.malformed import has_an_id, malformed, too_long
 
 _LINE_LIMIT = 16 * 1024 * 1024
@@ -52,8 +53,9 @@ class _Stream:
 class PipeWriter(_Stream):
     """Messages to a pipe, one line each, held back while the other side does not read."""
 
-    def __init__(self, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, writer: asyncio.StreamWriter, in_flight: InFlight | None = None) -> None:
         self._writer = writer
+        self._in_flight = in_flight or InFlight()
 
     async def send(self, item: SessionMessage) -> None:
         """Write one message. Raises `anyio.BrokenResourceError` when nobody reads any more."""
@@ -63,6 +65,8 @@ class PipeWriter(_Stream):
             await self._writer.drain()
         except (ConnectionError, RuntimeError) as error:
             raise anyio.BrokenResourceError from error
+        finally:
+            self._in_flight.written(item.message)
 
 
 def _message(line: bytes) -> types.JSONRPCMessage | None:
@@ -82,12 +86,15 @@ class PipeReader(_Stream):
         self,
         reader: asyncio.StreamReader,
         refuse: Callable[[types.JSONRPCError], Awaitable[None]],
+        in_flight: InFlight | None = None,
     ) -> None:
         self._reader = reader
         self._refuse = refuse
+        self._in_flight = in_flight or InFlight()
 
     async def receive(self) -> SessionMessage | Exception:
         """The next message. Raises `anyio.EndOfStream` at the end."""
+        await self._in_flight.room()
         while True:
             try:
                 line = await self._reader.readuntil(b"\n")
@@ -100,6 +107,7 @@ class PipeReader(_Stream):
                 raise anyio.EndOfStream
             message = _message(line)
             if message is not None:
+                self._in_flight.read(message)
                 return SessionMessage(message)
             answer = malformed(line) if line.strip() else None
             if answer is not None:
@@ -152,14 +160,15 @@ async def pipes() -> AsyncIterator[tuple[PipeReader, PipeWriter]]:
     sink, flow = await loop.connect_write_pipe(
         asyncio.streams.FlowControlMixin, os.fdopen(wire_out, "wb", 0)
     )
-    write = PipeWriter(asyncio.StreamWriter(sink, flow, None, loop))
+    in_flight = InFlight()
+    write = PipeWriter(asyncio.StreamWriter(sink, flow, None, loop), in_flight)
 
     async def refuse(error: types.JSONRPCError) -> None:
         with contextlib.suppress(anyio.BrokenResourceError):  # nobody reads: stdin ends next
             await write.send(SessionMessage(error))
 
     try:
-        yield PipeReader(reader, refuse), write
+        yield PipeReader(reader, refuse, in_flight), write
     finally:
         source.close()
         sink.close()

@@ -19,10 +19,11 @@ import mcp_types as types
 from mcp.server.lowlevel import Server
 from mcp.shared.message import SessionMessage
 
+from servers.common.in_flight import InFlight
 from servers.common.stdio import PipeReader, PipeWriter
 
 ROOT = Path(__file__).parents[2]
-LINE_LIMIT = 64 * 1024 * 1024
+AHEAD = 64 * 1024  # how much asyncio reads of a process before anybody asks for it
 PATIENCE_S = 60.0  # a fault, not a slow machine
 HELLO = {
     "protocolVersion": "2025-11-25",
@@ -70,6 +71,16 @@ class Wire:
         body = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
         self._sink.write(json.dumps(body).encode() + b"\n")
         return number
+
+    def begin_many(self, method: str, params: object, count: int) -> None:
+        """The same many times, numbered from 1, as fast as it can be written."""
+        self._ids = itertools.count(count + 1)
+        lines = []
+        for number in range(1, count + 1):
+            self.expect(number)
+            body = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+            lines.append(json.dumps(body).encode() + b"\n")
+        self._sink.write(b"".join(lines))
 
     def expect(self, number: object) -> None:
         """An answer to this id will be waited for."""
@@ -136,12 +147,13 @@ async def in_memory(server: Server[Any]) -> AsyncIterator[Wire]:
     feed, back = _Feed(), _Back()
     wire = Wire(feed)
     back.wire = wire
-    write = PipeWriter(back)  # type: ignore[arg-type]
+    in_flight = InFlight()
+    write = PipeWriter(back, in_flight)  # type: ignore[arg-type]
 
     async def refuse(error: types.JSONRPCError) -> None:
         await write.send(SessionMessage(error))
 
-    read = PipeReader(feed.reader, refuse)
+    read = PipeReader(feed.reader, refuse, in_flight)
     serving = asyncio.create_task(
         server.run(read, write, server.create_initialization_options())  # type: ignore[arg-type]
     )
@@ -162,11 +174,15 @@ class Spawned(Wire):
         """Read what it says, until it ends."""
         stdout = self.process.stdout
         assert stdout is not None
-        while line := await stdout.readline():
-            self.on_line(line)
+        rest = b""
+        while data := await stdout.read(1 << 20):
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                self.on_line(line)
         for future in self._pending.values():
             if not future.done():
                 future.set_exception(ConnectionError("the server ended"))
+                future.exception()  # nobody may be waiting
 
 
 def command(name: str) -> tuple[str, ...]:
@@ -190,7 +206,7 @@ async def spawned(
         listen: otherwise nothing is read from it, ever.
     """
     process = await asyncio.create_subprocess_exec(
-        *command(name), env=variables(env), cwd=ROOT, limit=LINE_LIMIT, start_new_session=True,
+        *command(name), env=variables(env), cwd=ROOT, limit=AHEAD, start_new_session=True,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
@@ -205,6 +221,5 @@ async def spawned(
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
+        await (listening or wire.listen())  # what it said has to be read before it counts as gone
         await process.wait()
-        if listening is not None:
-            await listening
