@@ -257,6 +257,7 @@ def test_whoever_has_the_database_open_is_named(
         (None, os.getpid(), 600, True),  # hung, and there
         (None, 2**22 + 1, 1, False),  # it was killed a moment ago
     ],
+    ids=["beats-elsewhere", "silent-elsewhere", "hung-here", "killed-here"],
 )
 def test_whoever_beats_is_at_work(
     filled: Hive,
