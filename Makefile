@@ -8,7 +8,7 @@ HIVE ?= .hive-mind
 # Certificates of the system, too: a company's proxy has its own.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: demo test test-long test-kill crash-matrix stop-trials check bench clean setup
+.PHONY: demo test test-long test-kill crash-matrix stop-trials fleet-trials check bench clean setup
 
 setup: $(READY)
 
@@ -51,6 +51,10 @@ crash-matrix: $(READY)
 # A hundred presses of the red button under load, with blows: half an hour on a quiet machine.
 stop-trials: $(READY)
 	$(BIN)/python -m tests.promises.stop_trials --trials 100
+
+# Four machines, 2,000 leads, one killed every few seconds, the database restarted: half an hour.
+fleet-trials: $(READY)
+	$(BIN)/python -m tests.fleet.trials
 
 bench: $(READY)
 	$(BIN)/python -m bench

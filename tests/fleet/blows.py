@@ -21,7 +21,7 @@ import psycopg
 from guardrails.clock import iso, parse, utc_now
 from tests.fleet.machines import Fleet, Machine, until
 
-_JUMPS = 12  # of the sandbox's clock, until the last time zone has had its day
+_JUMPS = 24  # of the sandbox's clock, until the last time zone has had its day
 _LONG_S = 5_400.0
 _LOOK_S = 1.0
 _DECIDED = "SELECT count(*) AS n FROM run_items WHERE state IS NOT NULL"

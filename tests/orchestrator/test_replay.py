@@ -30,8 +30,8 @@ HISTORIES = recorded()
 WHAT_TO_DO = (
     "The steps of {0} are not those of version {1} any more. What it has begun would go wrong when "
     "it is gone on with. Either keep its order behind `DBOS.patch_async` until nothing of version "
-    "{1} is left, or raise APPLICATION_VERSION in orchestrator/engine.py: what an older version has "
-    "begun is then begun anew. Record anew: python -m tests.orchestrator.histories HIVE."
+    "{1} is left, or raise APPLICATION_VERSION in orchestrator/engine.py: what an older version "
+    "has begun is then begun anew. Record anew: python -m tests.orchestrator.histories HIVE."
 )
 
 
