@@ -27,11 +27,10 @@ class Result(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-# A local tool waits for the disk and the database at most; one that asks a vendor, for a few
-# requests, each ended by the vendor stack (60 s by default). What writes at a vendor is ended by
-# that stack in any case, however it is configured (600 s at most), and never from here before it.
-_LOCAL_S = 60.0
-_ASKING_S = 140.0  # below the queen's own `work.call_timeout_s`
+# Longer than the queen waits (`work.call_timeout_s`, 150 s): her own limit comes first, and she
+# kills and restarts what hangs. What writes at a vendor is ended by the vendor stack, however that
+# is configured (600 s at most), and never from here before it.
+_TOOL_S = 160.0
 _WRITING_S = 620.0
 
 # Where a failed call's result keeps its `Failure`. Not in the structured content: that has to be of
@@ -74,9 +73,7 @@ class ToolSpec(Generic[A, R]):
         """Seconds that a call may take."""
         if self.timeout_s is not None:
             return self.timeout_s
-        if not self.open_world:
-            return _LOCAL_S
-        return _ASKING_S if self.read_only else _WRITING_S
+        return _WRITING_S if self.open_world and not self.read_only else _TOOL_S
 
     @property
     def scope(self) -> Scope:

@@ -172,9 +172,11 @@ def test_no_write_has_less_time_than_the_vendor_stack_takes() -> None:
     assert len(tools) > 40
     assert len(writes) > 15
     assert all(one.limit_s > 600 > slowest for one in writes)  # 600: the most it may be set to
-    asking = [one for one in tools if one.open_world and one.read_only]
+
+
+def test_the_queen_gives_up_before_the_tool_does_and_restarts_what_hangs() -> None:
     patience = load_config(None).production.work.call_timeout_s
-    assert all(slowest < one.limit_s < patience for one in asking)
+    assert all(one.limit_s > patience for one in every_tool())
 
 
 def test_what_a_caller_needs_is_said_by_what_the_tool_may_do() -> None:
