@@ -72,9 +72,12 @@ def build(
     def listed() -> types.ListToolsResult:
         return types.ListToolsResult(tools=[describe_tool(binding.spec) for binding in tools])
 
-    @cache  # asked at every call over HTTP
+    @cache  # asked at every call over HTTP; of tools that are here alone, or it would grow for ever
+    def schema_of(tool: str) -> dict[str, Any]:
+        return bound[tool].spec.args.model_json_schema()
+
     def input_schema(tool: str) -> dict[str, Any] | None:
-        return bound[tool].spec.args.model_json_schema() if tool in bound else None
+        return schema_of(tool) if tool in bound else None
 
     async def on_list_tools(_ctx: Any, _params: Any) -> types.ListToolsResult:
         return listed()
