@@ -74,7 +74,8 @@ def build(
 
     @cache  # asked at every call over HTTP; of tools that are here alone, or it would grow for ever
     def schema_of(tool: str) -> dict[str, Any]:
-        return bound[tool].spec.args.model_json_schema()
+        schema: dict[str, Any] = bound[tool].spec.args.model_json_schema()
+        return schema
 
     def input_schema(tool: str) -> dict[str, Any] | None:
         return schema_of(tool) if tool in bound else None
