@@ -8,6 +8,7 @@ import sys
 ALL = (
     "startup",
     "overhead",
+    "mcp_calls",
     "pipeline",
     "memory",
     "memory_outbox",

@@ -1,4 +1,9 @@
-"""The peer: a server with one trivial tool, as the SDK's own documentation builds it."""
+"""The peer: a server with one trivial tool, as the SDK's own documentation builds it.
+
+Over stdio, or with a port number as its argument over HTTP.
+"""
+
+import sys
 
 from mcp.server import MCPServer
 
@@ -12,4 +17,7 @@ async def echo(text: str) -> str:
 
 
 if __name__ == "__main__":
-    server.run()
+    if sys.argv[1:]:
+        server.run("streamable-http", port=int(sys.argv[1]), stateless_http=True)
+    else:
+        server.run()

@@ -1,5 +1,5 @@
-"""Time until all six servers are ready, and until a killed one is ready again: forked and spawned,
-against bare `mcp` servers in the same run.
+"""Time until all six servers are ready, and until a killed one is ready again, and their memory:
+forked and spawned, against bare `mcp` servers in the same run.
 """
 
 from __future__ import annotations
@@ -63,11 +63,15 @@ async def _bare_six() -> float:
 
 @dataclass(frozen=True)
 class _Times:
-    """Seconds until all six are ready, of CPU until then, and until a killed one is ready again."""
+    """Seconds until all six are ready, of CPU until then, and until a killed one is ready again.
+
+    `memory` is theirs and the nursery's, what they share counted once (PSS).
+    """
 
     ready: float
     cpu: float
     again: float
+    memory: int
 
 
 @dataclass(frozen=True)
@@ -86,14 +90,24 @@ class _Swarm:
             children = Children(self.specs, self.hive.logs_dir, 60, self.incidents, nursery)
             await stack.enter_async_context(children)
             ready, cpu = time.perf_counter() - started, _cpu(children)
+            memory = sum(_pss(one) for one in _processes(children))
             again = [await _again(children, name) for name in SERVERS]
-            return _Times(ready, cpu, statistics.median(again))
+            return _Times(ready, cpu, statistics.median(again), memory)
+
+
+def _processes(children: Children) -> list[psutil.Process]:
+    pids = (*children.pids().values(), children.nursery_pid)
+    return [psutil.Process(pid) for pid in pids if pid is not None]
 
 
 def _cpu(children: Children) -> float:
-    pids = (*children.pids().values(), children.nursery_pid)
-    times = [psutil.Process(pid).cpu_times() for pid in pids if pid is not None]
+    times = [one.cpu_times() for one in _processes(children)]
     return sum(each.user + each.system for each in times)
+
+
+def _pss(process: psutil.Process) -> int:
+    full = process.memory_full_info()
+    return int(getattr(full, "pss", full.uss))
 
 
 async def _again(children: Children, name: str) -> float:
@@ -134,6 +148,7 @@ async def _round(swarm: _Swarm) -> dict[str, float]:
         "a killed one, spawned again": spawned.again / one,
         "a killed one, forked again": forked.again / one,
         "CPU of six, forked, against spawned": forked.cpu / spawned.cpu,
+        "memory of six, forked, against spawned": forked.memory / spawned.memory,
     }
 
 
@@ -143,7 +158,7 @@ async def _measure() -> None:
         rounds = [await _round(swarm) for _ in range(ROUNDS)]
     middle = {what: statistics.median(each[what] for each in rounds) for what in rounds[0]}
     show(
-        "Ready time (median of 5 rounds)",
+        "Ready time and memory (median of 5 rounds)",
         ("what", "against one bare server"),
         [(what, f"{ratio:.2f} x") for what, ratio in middle.items()],
     )
