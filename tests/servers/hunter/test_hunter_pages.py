@@ -11,6 +11,8 @@ import pytest
 
 from guardrails.errors import BadInput, StoreUnavailable
 from guardrails.identity import dedupe_key, lead_id
+from servers.common.limits import RESULT_CHARS
+from servers.common.progress import told_to
 from servers.hunter.contract import ImportLeads, LeadPage
 from servers.hunter.dedupe import SeenIndex
 from servers.hunter.reader import Reader
@@ -328,3 +330,43 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, rules: Rules) -> Non
     peak_of_reading(paths[0], rules)  # fills the caches that are there once per process
     few, many = (peak_of_reading(path, rules) for path in paths[1:])
     assert many < few * 1.3
+
+
+@pytest.mark.anyio
+async def test_a_page_of_very_long_rows_ends_before_it_is_too_large_to_answer(
+    hunter: Hunter, tmp_path: Path
+) -> None:
+    path = tmp_path / "long.csv"
+    tools = "q;" * 20_000  # the shortest names there can be: most JSON for the least file
+    rows = [f'p{n}@firm{n}.example,"{tools}"' for n in range(40)]
+    path.write_text("\n".join(["Email,Technologies", *rows]), encoding="utf-8")
+    pages = await all_pages(hunter, path, 1000)
+    assert len(pages) > 1
+    assert max(len(page.model_dump_json()) for page in pages) <= RESULT_CHARS
+    assert sorted(ends(pages)) == list(range(1, 41))
+
+
+@pytest.mark.anyio
+async def test_a_long_way_to_the_cursor_says_how_far_it_is(rules: Rules, tmp_path: Path) -> None:
+    path = tmp_path / "many.csv"
+    rows = [f"p{n}@firm{n}.example" for n in range(6002)]
+    path.write_text("\n".join(["Email", *rows]), encoding="utf-8")
+    told: list[tuple[float, float | None]] = []
+
+    async def hear(done: float, total: float | None, _message: str | None) -> None:
+        told.append((done, total))
+
+    source = find_source(str(path), None, (tmp_path,))
+    reader = Reader(source, rules)
+    digest = reader.digest
+    reader.close()
+    restarted = Hunter(rules, (tmp_path,))
+    try:
+        with told_to(hear):
+            page = await restarted.import_leads(
+                ImportLeads(path=str(path), cursor=Cursor(digest, 6001).encode())
+            )
+    finally:
+        restarted.close()
+    assert [lead.row for lead in page.leads] == [6002]
+    assert told == [(5000, 6001), (6001, 6001)]
