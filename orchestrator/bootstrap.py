@@ -80,6 +80,7 @@ class Options:
     vendor_limits: bool = False  # sandbox: the twins enforce the vendors' limits, and we keep them
     twins_port: int | None = None  # sandbox: join the twins that run there, instead of our own
     must_earn: bool = False  # sandbox: modes have to be earned here as they have to for real
+    remembers: bool = True  # in the long-term memory, where there is one
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,7 @@ async def running_swarm(options: Options, environment: Environment) -> AsyncIter
         stack.enter_context(logging_to(hive.logs_dir / "queen.log"))
         tracing.begin("queen", environment.values.get(tracing.ENDPOINT))
         stack.callback(tracing.end)
-        remembers = has_memory(environment.values, sandbox=options.sandbox)
+        remembers = options.remembers and has_memory(environment.values, sandbox=options.sandbox)
         more = (MEMORY_MODULE,) if remembers else ()
         nursery = await stack.enter_async_context(nursery_of(hive, more))  # it imports meanwhile
         twins = await _twins(stack, options, offset_s)

@@ -86,6 +86,7 @@ class Acts:
             hunter_roots=(self._plan.leads.resolve().parent,),
             # A sweep asks hundreds of leads at once: at ten calls a second it would take hours.
             vendor_limits=self._plan.sandbox and self._random,
+            remembers=False,  # what is played is nobody's past
         )
         async with running_swarm(options, self._environment) as swarm, self.watch.over(swarm):
             yield swarm
