@@ -31,6 +31,7 @@ from guardrails.model import (
     Mode,
     Qualification,
     Reason,
+    Recollection,
     Verdict,
 )
 from guardrails.replay import replay
@@ -320,7 +321,17 @@ async def test_a_replay_gives_the_recorded_verdict_long_after_everything_changed
         await gate.review(Request(draft=draft(subject="Re: you"))),
         await gate.review(Request(draft=None)),
         await gate.review(Request(dossier=dossier({"title": "Intern"}))),
+        *[
+            await gate.review(Request(run_id=f"memory-{number}", dossier=dossier(memory=memory)))
+            for number, memory in enumerate(
+                (
+                    Recollection(answered=False, why="no answer within 1.5 s"),
+                    Recollection(answered=True, suppressed="opt_out"),
+                )
+            )
+        ],
     ]
+    assert [one.state for one in decided[-2:]] == [LeadState.SHADOW_LOGGED, LeadState.BLOCKED]
     for n in range(5):  # the bank learns to block this pattern
         bank.learn(
             Lesson(
