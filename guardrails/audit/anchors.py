@@ -10,11 +10,11 @@ note each other for ever.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, tuple_
 
 from guardrails.audit.log import AuditLog
 from guardrails.audit.records import AuditEntry, AuditHead, Record
@@ -58,11 +58,10 @@ class HeadNotes:
             log.warning("heads_not_noted", code=error.code, why=error.message[:300])
 
     def _moved(self, conn: Connection) -> dict[str, AuditHead]:
-        others = select(audit_heads).where(audit_heads.c.chain != self._chain)
         return {
-            row.chain: AuditHead(row.seq, row.hash)
-            for row in conn.execute(others.order_by(audit_heads.c.chain)).all()
-            if row.seq and self._says_something(conn, row.chain, row.seq)
+            chain: head
+            for chain, head in heads_of_others(conn, self._chain).items()
+            if self._says_something(conn, chain, head.seq)
         }
 
     def _says_something(self, conn: Connection, chain: str, head: int) -> bool:
@@ -73,6 +72,24 @@ class HeadNotes:
             audit_index.c.chain == chain, audit_index.c.seq > noted, audit_index.c.seq <= head
         )
         return any(not _is_note(line) for line in conn.execute(new).scalars())
+
+
+def heads_of_others(conn: Connection, own: str) -> dict[str, AuditHead]:
+    """Where the other chains of this database stand now."""
+    others = select(audit_heads).where(audit_heads.c.chain != own).order_by(audit_heads.c.chain)
+    return {row.chain: AuditHead(row.seq, row.hash) for row in conn.execute(others) if row.seq}
+
+
+def rewritten(conn: Connection, seen: Mapping[str, AuditHead]) -> str | None:
+    """The first of these chains in which the record that was its head is not there any more."""
+    key = tuple_(audit_index.c.chain, audit_index.c.seq)
+    wanted = [(chain, head.seq) for chain, head in seen.items()]
+    rows = select(audit_index.c.chain, audit_index.c.hash).where(key.in_(wanted))
+    there = {row.chain: row.hash for row in conn.execute(rows)}
+    for chain, head in sorted(seen.items()):
+        if there.get(chain) != head.hash:
+            return f"record {head.seq} of another machine's chain {chain} is not the one that was"
+    return None
 
 
 def noted_in(record: Record) -> Iterator[tuple[str, AuditHead]]:

@@ -22,7 +22,7 @@ from guardrails.heartbeats import Heartbeat, host_name, put
 from guardrails.hive import Hive
 from guardrails.kernel import process_state
 from guardrails.store import Store
-from orchestrator.health.chain import check_chain
+from orchestrator.health.chain import check_chain, check_others
 from orchestrator.health.database import Database
 from orchestrator.health.facts import Queue, Rates, WorkFacts
 from orchestrator.health.memory import Memory
@@ -129,6 +129,8 @@ class Look:
                 seen.now,
                 timedelta(hours=self._production.monitor.audit_full_hours),
             )
+            memory, elsewhere = check_others(store, self._hive.chain_id(), memory)
+            problem = problem or elsewhere
         except (StoreUnavailable, ConfigError) as error:
             return seen.with_(why={**seen.why, "audit": error.message}), memory
         return seen.with_(audit_checked=True, audit_problem=problem), memory

@@ -38,6 +38,7 @@ class Memory(Frozen):
         tail: the chain is followed from here; None: from what is sealed at the next round.
         walk: the walk over the whole chain has come so far; None: it is not under way.
         walked_at: when the last whole walk ended.
+        others: where the other machines' chains stood at the last round.
     """
 
     schema_version: int = SCHEMA
@@ -46,6 +47,7 @@ class Memory(Frozen):
     tail: ChainPlace | None = None
     walk: ChainPlace | None = None
     walked_at: datetime | None = None
+    others: dict[str, ChainPlace] = Field(default_factory=dict)
 
 
 class MemoryFile:
