@@ -19,11 +19,12 @@ import anyio
 import pytest
 from sqlalchemy import func, select
 
-from guardrails.audit import AuditLog
+from guardrails.audit import AuditEntry, AuditLog
 from guardrails.audit.anchors import HeadNotes
 from guardrails.audit.verify_fleet import verify_fleet
 from guardrails.clock import utc_now
 from guardrails.hive import Hive
+from guardrails.kernel import process_state
 from guardrails.store import Store, open_store
 from guardrails.store.engine import STILL_MS
 from guardrails.store.tables import audit_index
@@ -64,6 +65,39 @@ async def main():
     await asyncio.gather(*(lane(random.Random(f"{sys.argv[3]} {n}")) for n in range(3)))
 
 asyncio.run(main())
+"""
+
+
+# Stands still within an append, claimed and not yet in the file, and goes on when it is woken.
+_SLEEPER = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from sqlalchemy import Engine, event
+from guardrails.audit import AuditEntry, AuditLog
+from guardrails.clock import utc_now
+from guardrails.errors import StoreUnavailable
+from guardrails.hive import Hive
+from guardrails.store import open_store
+
+hive = Hive.open(Path(sys.argv[1]), sandbox=True)
+store = open_store(hive, sys.argv[2])
+log = AuditLog(hive, store, utc_now)
+slept = []
+
+@event.listens_for(Engine, "after_cursor_execute")
+def after(conn, cursor, statement, *_):
+    if statement.startswith("UPDATE audit_heads") and not slept:
+        slept.append(True)
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+entry = AuditEntry("review", "a", {"who": "sleeper"}, "d-1")
+try:
+    asyncio.run(log.record([entry]))
+    print("recorded")
+except StoreUnavailable:
+    print("no")
+[ref] = asyncio.run(log.record([entry]))
+print(ref.existing, ref.hash)
 """
 
 
@@ -120,6 +154,29 @@ def test_killed_and_stopped_at_seeded_moments_every_decision_has_one_record(
         where = f"seed {SEED}, round {number}"
         told = _judge(hives, migrated_postgres_url, known, where)
     sys.stderr.write(f"{len(known)} decisions told of; {told}\n")  # pytest -s
+
+
+def test_who_slept_over_their_claim_records_nothing_and_is_given_the_others_record(
+    hives: list[Hive], migrated_postgres_url: str
+) -> None:
+    a, b = hives
+    command = [sys.executable, "-P", "-c", _SLEEPER, str(a.path), migrated_postgres_url]
+    sleeper = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    while (process_state(sleeper.pid) or ("", 0))[0] != "T":
+        assert sleeper.poll() is None
+        time.sleep(0.01)
+    store = open_store(b, migrated_postgres_url)
+    log = AuditLog(b, store, utc_now)
+    # It waits until the database has let go of the silent one's locks.
+    [ref] = anyio.run(log.record, [AuditEntry("review", "b", {"who": "b"}, "d-1")])
+    assert not ref.existing
+    sleeper.send_signal(signal.SIGCONT)
+    told, _ = sleeper.communicate(timeout=60)
+    assert told.splitlines() == ["no", f"True {ref.hash}"]
+    log.close()
+    store.close()
+    told = _judge(hives, migrated_postgres_url, {1: ref.hash}, "asleep")
+    assert "1 left to nobody" in told  # it was in the file before the commit failed
 
 
 def _stand_still(one: Recorder, all_of_them: list[Recorder]) -> None:
