@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
-from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -13,8 +12,7 @@ from servers.common.contract import ResourceSpec, ToolSpec
 
 Tool = ToolSpec[Any, Any]
 MODULES = {name: f"servers.{name}.contract" for name in SERVERS}
-if find_spec("orchestrator.__main__") is not None:
-    MODULES["orchestrator"] = "orchestrator.mcp.contract"
+MODULES["orchestrator"] = "orchestrator.mcp.contract"
 
 
 def contracts() -> dict[str, ModuleType]:

@@ -14,9 +14,9 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
-from mcp.server.lowlevel import Server
 from sqlalchemy import text
 
 from guardrails.hive import Hive
@@ -25,11 +25,12 @@ from servers.common.contract import FAILURE_META
 from tests.mcp.contracts import Tool, named, tools
 from tests.mcp.fuzz import arguments, huge
 from tests.mcp.house import House, house
-from tests.mcp.wire import ROOT, Wire, in_memory
+from tests.mcp.wire import ROOT, Spawned, Wire, in_memory, spawned
 
 ALL = tools()
 SHARE = 60  # of a thousand: what the gate has time for
 LARGEST_FAILURE = 30_000
+LARGEST_MB = 250  # of a server's process, after all that: twice of what it has at the start
 POOLS = 24  # threads that a pool keeps for the next call, however many there were
 CONNECTIONS = 24  # to the twins, kept open for the next call: each has two ends here
 # Everything that somebody decides by; a tool that says it only reads changes none of it.
@@ -46,7 +47,6 @@ class Fuzzed:
         self._runner = asyncio.Runner()
         self._leave = asyncio.Event()
         self.house: House
-        self.servers: dict[str, Server[Any]] = {}
         self.wires: dict[str, Wire] = {}
         self._owner = self._runner.get_loop().create_task(self._own(folder))
         self._ready = asyncio.Event()
@@ -63,11 +63,13 @@ class Fuzzed:
         async with AsyncExitStack() as stack:
             self.house = await stack.enter_async_context(house(folder))
             for name in dict.fromkeys(server for server, _ in ALL):
-                server = await stack.enter_async_context(self.house.opened(name))
-                self.servers[name] = server
-                self.wires[name] = await stack.enter_async_context(in_memory(server))
+                self.wires[name] = await self._wire(stack, name)
             self._ready.set()
             await self._leave.wait()
+
+    async def _wire(self, stack: AsyncExitStack, name: str) -> Wire:
+        server = await stack.enter_async_context(self.house.opened(name))
+        return await stack.enter_async_context(in_memory(server))
 
     def run(self, work: Any) -> Any:
         """Wait for something in the servers' loop."""
@@ -130,6 +132,27 @@ class Fuzzed:
         self._runner.close()
 
 
+class Processes(Fuzzed):
+    """The same, each server in a process of its own."""
+
+    async def _wire(self, stack: AsyncExitStack, name: str) -> Wire:
+        return await stack.enter_async_context(spawned(name, self.house.env))
+
+    def largest_mb(self) -> float:
+        """Memory of the largest of them."""
+        pids = [wire.process.pid for wire in self.wires.values() if isinstance(wire, Spawned)]
+        return max(psutil.Process(pid).memory_info().rss for pid in pids) / 1e6
+
+
+@pytest.fixture(scope="module")
+def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
+    opened = Processes(tmp_path_factory.mktemp("fuzz"))
+    yield opened
+    assert opened.house.writes() == 0
+    assert opened.largest_mb() < LARGEST_MB
+    opened.close()
+
+
 @pytest.fixture(scope="module")
 def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzed]:
     opened = Fuzzed(tmp_path_factory.mktemp("fuzz"))
@@ -172,6 +195,15 @@ def test_a_thousand_fuzzed_calls_are_answered_in_the_contracts_form(
     pair: tuple[str, Tool], fuzzed: Fuzzed
 ) -> None:
     fuzz(fuzzed, *pair, calls=1000)
+
+
+@pytest.mark.long
+@pytest.mark.processes
+@pytest.mark.parametrize("pair", ALL, ids=named)
+def test_a_process_answers_in_the_contracts_form_and_does_not_grow(
+    pair: tuple[str, Tool], processes: Processes
+) -> None:
+    fuzz(processes, *pair, calls=100)
 
 
 @pytest.mark.parametrize("pair", ALL, ids=named)
