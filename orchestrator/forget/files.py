@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -34,8 +35,17 @@ def erase_files(hive: Hive, person: Person) -> int:
 
 
 def left_in(hive: Hive, person: Person) -> list[Path]:
-    """Every file of the hive that still holds the address, the database's own among them."""
-    return [path for path in _files(hive, everything=True) if any(_places(path, person))]
+    """Every file of the hive that still holds the address, or cannot be read for it; the
+    database's own among them.
+    """
+    return [path for path in _files(hive, everything=True) if _may_hold(path, person)]
+
+
+def _may_hold(path: Path, person: Person) -> bool:
+    try:
+        return any(_places(path, person))
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        return True  # damaged: nobody can tell
 
 
 def _files(hive: Hive, *, everything: bool = False) -> Iterator[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -247,6 +248,17 @@ async def test_another_hive_below_is_left_and_told(house: House) -> None:
     (below.logs_dir / "queen.log").write_text(ANA)
     told = await house.forgetting.forget(ANA, "She asked")
     assert told["left_in"] == ["chaos/logs/queen.log"]
+
+
+async def test_compressed_files_are_searched_and_a_damaged_one_is_told(house: House) -> None:
+    for folder, name, content in (
+        ("logs", "queen.log.2.gz", gzip.compress(f"{ANA} was here".encode())),
+        ("logs", "queen.log.3.gz", gzip.compress(b"nobody was here")),
+        ("audit", "2020-01-01.old.gz", gzip.compress(b"nobody was here")[:-6]),
+    ):
+        (house.hive.path / folder / name).write_bytes(content)
+    told = await house.forgetting.forget(ANA, "She asked")
+    assert sorted(told["left_in"]) == ["audit/2020-01-01.old.gz", "logs/queen.log.2.gz"]
 
 
 async def test_what_the_long_term_memory_was_to_learn_is_not_sent_and_the_rest_is_erased_there(
