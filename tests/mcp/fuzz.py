@@ -156,6 +156,24 @@ def spoilt(value: Any, dice: Any, wrong: Any) -> Any:
     return wrong
 
 
+def uris(known: Sequence[str]) -> Strategy:
+    """Addresses of documents: known ones with something odd in one segment, and anything."""
+    odd = st.sampled_from(
+        ("..", "%2e%2e", "..%2f..%2f..%2fetc%2fpasswd", "%00", "2026-03-10", "1", "0", "-1",
+         "9" * 40, "today", "\ud800", "%ff%fe", "é" * 300, "", "{id}", "a b", "?x=1", "#f", "//etc/passwd")
+    )  # fmt: skip
+
+    def bent(base: str, segment: str, place: int) -> str:
+        parts = base.split("/")
+        parts[place % len(parts)] = segment
+        return "/".join(parts)
+
+    return st.one_of(
+        st.builds(bent, st.sampled_from([*known, "file:///etc/passwd"]), odd, st.integers(0, 9)),
+        st.sampled_from(TEXTS),
+    )
+
+
 def huge(schema: dict[str, Any]) -> list[dict[str, Any]]:
     """Few and very large."""
     names = list(schema.get("properties", {})) or ["unknown"]

@@ -23,7 +23,7 @@ from guardrails.hive import Hive
 from guardrails.store import open_store
 from servers.common.contract import FAILURE_META
 from tests.mcp.contracts import Tool, named, tools
-from tests.mcp.fuzz import arguments, huge
+from tests.mcp.fuzz import arguments, huge, uris
 from tests.mcp.house import House, house
 from tests.mcp.wire import ROOT, Spawned, Wire, in_memory, spawned
 
@@ -84,8 +84,7 @@ class Fuzzed:
 
     def judge(self, spec: Tool, answer: dict[str, Any], line: str) -> None:
         """What holds for every answer."""
-        told = [str(ROOT), "Traceback", str(self.house.folder), *self.house.secrets]
-        assert not [one for one in told if one in line]
+        assert not self.told_too_much(line)
         if "error" in answer:  # what was sent was no message at all
             assert answer["error"]["code"] in {-32700, -32600, -32602}, answer
             assert len(line) < LARGEST_FAILURE
@@ -101,6 +100,11 @@ class Fuzzed:
             return
         spec.result.model_validate(result["structuredContent"])
         assert json.loads(result["content"][0]["text"]) == result["structuredContent"]
+
+    def told_too_much(self, line: str) -> list[str]:
+        """What no client may see, and is seen."""
+        never = [str(ROOT), "Traceback", "root:x:0", str(self.house.folder), *self.house.secrets]
+        return [one for one in never if one in line]
 
     def decided_by(self) -> dict[str, Any]:
         """Every record that somebody decides by, as it stands."""
@@ -204,6 +208,33 @@ def test_a_process_answers_in_the_contracts_form_and_does_not_grow(
     pair: tuple[str, Tool], processes: Processes
 ) -> None:
     fuzz(processes, *pair, calls=100)
+
+
+@pytest.mark.parametrize("server", dict.fromkeys(server for server, _ in ALL))
+def test_an_odd_address_of_a_document_gives_a_document_or_an_error(
+    server: str, fuzzed: Fuzzed
+) -> None:
+    wire = fuzzed.wires[server]
+    listed = fuzzed.run(wire.ask("resources/list", {}))["result"]["resources"]
+    more = fuzzed.run(wire.ask("resources/templates/list", {})).get("result", {})
+    known = [one["uri"] for one in listed]
+    known += [one["uriTemplate"] for one in more.get("resourceTemplates", [])]
+
+    @settings(
+        max_examples=SHARE, derandomize=True, database=None,
+        phases=[Phase.generate, Phase.shrink], suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(uris(known))
+    def ask(uri: str) -> None:
+        answer = fuzzed.run(wire.ask("resources/read", {"uri": uri}))
+        if uri in known and "error" not in answer:
+            return  # a document as it is served to everybody
+        line = wire.last_line.decode()
+        assert not fuzzed.told_too_much(line)
+        if "error" in answer:
+            assert answer["error"]["code"] in {-32700, -32600, -32602}, answer
+
+    ask()
 
 
 @pytest.mark.parametrize("pair", ALL, ids=named)
