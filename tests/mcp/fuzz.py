@@ -160,7 +160,8 @@ def uris(known: Sequence[str]) -> Strategy:
     """Addresses of documents: known ones with something odd in one segment, and anything."""
     odd = st.sampled_from(
         ("..", "%2e%2e", "..%2f..%2f..%2fetc%2fpasswd", "%00", "2026-03-10", "1", "0", "-1",
-         "9" * 40, "today", "\ud800", "%ff%fe", "é" * 300, "", "{id}", "a b", "?x=1", "#f", "//etc/passwd")
+         "9" * 40, "today", "\ud800", "%ff%fe", "é" * 300, "", "{id}", "a b", "?x=1", "#f",
+         "//etc/passwd")
     )  # fmt: skip
 
     def bent(base: str, segment: str, place: int) -> str:
