@@ -96,3 +96,18 @@ def test_a_hive_whose_salt_cannot_be_read_opens_nothing(
     (hive.keys_dir / "salt").write_text("torn")
     with pytest.raises(ConfigError, match="salt"):
         open_store(hive, store_url)
+
+
+def test_a_hive_that_was_given_the_salt_before_its_first_start_is_of_the_fleet(
+    tmp_path: Path, store_url: str | None
+) -> None:
+    """As docs/fleet.md has a further machine made."""
+    ours = Hive.open(tmp_path / "ours", sandbox=False)
+    open_store(ours, store_url).close()
+    keys = tmp_path / "other" / "keys"
+    keys.mkdir(parents=True)
+    (keys / "salt").write_bytes((ours.keys_dir / "salt").read_bytes())
+    other = Hive.open(tmp_path / "other", sandbox=False)
+    assert other.salt() == ours.salt()
+    assert other.chain_id() != ours.chain_id()
+    open_store(other, store_url).close()

@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from guardrails.config import load_config
 from guardrails.errors import NotFound
@@ -12,6 +12,7 @@ from guardrails.hive import Hive
 from guardrails.model import Decision, Lead, LeadState, Mode, Reason, Verdict
 from guardrails.store import Store
 from guardrails.store.tables import run_items
+from guardrails.store.write_tables import deliveries
 from orchestrator.run_records import Mark, Rejected, Run, Settled
 from orchestrator.runs import Runs
 from orchestrator.shadow_log import ShadowLog
@@ -124,3 +125,29 @@ async def test_the_shadow_log_is_whole_after_every_write_and_keeps_former_runs(
     kept = hive.shadow_dir / "R-1" / "emails.json"
     assert len(json.loads(kept.read_text())) == 2
     assert [path.name for path in hive.shadow_dir.glob(".*")] == []
+
+
+async def test_a_run_of_which_nothing_is_left_is_finished_whoever_ended_its_rows(
+    store: Store, clock: SteppableClock
+) -> None:
+    runs = Runs(store, clock, RULES)
+    run = await opened(runs)
+
+    await runs.add_page("R-1", [lead(1)], [])
+    await runs.close(Mode.SHADOW)
+    assert (await opened(runs)).resumed  # its file is not read to its end
+    await runs.imported(run, 1)
+    await runs.close(Mode.SHADOW)
+    assert (await opened(runs)).resumed  # a row is open
+    await runs.settle("R-1", Settled(1, decision(1, LeadState.READY), None, 0))
+    await runs.close(Mode.SHADOW)
+    assert (await opened(runs)).resumed  # an e-mail is on its way
+    gone = update(deliveries).values(state="sent")
+    await store.run(lambda conn: conn.execute(gone))
+    await runs.leave("R-1")
+    await runs.close(Mode.LIVE)
+    await runs.close(Mode.SHADOW)
+    assert (await opened(runs)).resumed  # a person left it: the same command tells of it
+    await runs.close(Mode.SHADOW)
+    clock.step(1)
+    assert not (await opened(runs, run_id="R-2")).resumed

@@ -39,6 +39,16 @@ class Engine:
     prepare: Callable[[str, int], Awaitable[None]] | None = None
     deliver: Callable[[str], Awaitable[None]] | None = None
     ran: list[tuple[str, ...]] = field(default_factory=list)
+    left: set[str] = field(default_factory=set)  # by somebody who died
+    gone_on_with: list[str] = field(default_factory=list)
+
+    async def go_on(self, about: str) -> dict[str, Any] | None:
+        if about not in self.left:
+            return None
+        self.gone_on_with.append(about)
+        assert self.deliver is not None
+        await self.deliver(about.removeprefix("deliver:"))
+        return {}
 
     def untried(self, workflow_id: str) -> str:
         return workflow_id
@@ -64,7 +74,7 @@ class Here:
     errands: list[Errand] = field(default_factory=list)
 
     async def service(self) -> Service:
-        queen = await Queen(self.store, self.clock, self.mode).lives()
+        queen = self.queen = await Queen(self.store, self.clock, self.mode).lives()
         self.deliveries = Deliveries(self.store, self.clock, lambda: queen.session)
         swarm: Any = SimpleNamespace(
             hive=self.hive, store=self.store, clock=self.clock, mode=self.mode,
@@ -328,3 +338,99 @@ async def test_what_is_in_hand_at_the_end_comes_to_its_own_end(here: Here) -> No
         await begun.wait()
         await running
     assert await here.ask("SELECT state FROM deliveries") == ["sent"]
+
+
+async def test_an_errand_for_all_is_done_by_who_holds_the_duty() -> None:
+    done: list[str] = []
+    held = {"for all": True}
+
+    async def work(name: str) -> None:
+        done.append(name)
+
+    async def holds(duty: str, seconds: float) -> bool:
+        assert seconds >= 30
+        return held[duty]
+
+    now = [0.0]
+    errands = Errands(
+        [
+            Errand("for all", 10, lambda: work("for all"), alone=True),
+            Errand("own", 10, lambda: work("own")),
+        ],
+        lambda: now[0],
+        holds,
+    )
+    await errands.run()
+    now[0], held["for all"] = 10.0, False  # another queen has it
+    await errands.run()
+    now[0], held["for all"] = 20.0, True  # and has fallen silent
+    await errands.run()
+    assert done == ["for all", "own", "own", "for all", "own"]
+
+
+async def test_a_duty_that_cannot_be_asked_for_is_nobodys(here: Here) -> None:
+    done: list[str] = []
+
+    async def work() -> None:
+        done.append("work")
+
+    async def holds(_duty: str, _seconds: float) -> bool:
+        raise StoreUnavailable("away")
+
+    errands = Errands([Errand("for all", 1, work, alone=True)], lambda: 0.0, holds)
+    with pytest.raises(StoreUnavailable):
+        await errands.run()
+    assert done == []
+
+
+async def test_a_queen_without_a_session_that_lives_takes_nothing_up(here: Here) -> None:
+    here.engine.deliver = here.sends
+    await here.queued("A-1")
+    service = await here.service()
+    here.queen.alive = False
+    rounds = [0]
+
+    async def looked() -> bool:
+        rounds[0] += 1
+        return rounds[0] > 60
+
+    await here.until(service, looked)
+    assert here.engine.ran == []
+    here.queen.alive = True
+
+    async def sent() -> bool:
+        return await here.ask("SELECT state FROM deliveries") == ["sent"]
+
+    await here.until(service, sent)
+
+
+async def test_what_a_dead_queen_has_begun_is_gone_on_with_and_not_begun_again(here: Here) -> None:
+    await here.queued("A-1", "A-2")
+    dead = await Queen(here.store, here.clock, here.mode, name="z").lives()
+    await dead.claims.deliveries(2, ())
+    await dead.dies()
+    here.engine.deliver = here.sends
+    here.engine.left = {"deliver:A-1"}
+
+    async def sent() -> bool:
+        return await here.ask("SELECT DISTINCT state FROM deliveries") == ["sent"]
+
+    await here.until(await here.service(), sent)
+    assert here.engine.gone_on_with == ["deliver:A-1"]
+    assert here.engine.ran == [(DELIVER, "A-2")]
+
+
+async def test_what_broke_is_given_back_for_the_others(here: Here) -> None:
+    async def fail(_received: Received) -> str:
+        raise StoreUnavailable("away")
+
+    here.handlers = {Source.EDIT: fail}
+    await here.arrives("e1", Source.EDIT)
+    service = await here.service()
+
+    async def given_back() -> bool:
+        rows = await here.ask("SELECT count(*) FROM inbox WHERE claimed_by IS NULL")
+        return rows == [1] and service.told()["waits_because"] is None
+
+    await here.until(service, given_back)
+    assert await here.ask("SELECT state FROM inbox") == ["new"]

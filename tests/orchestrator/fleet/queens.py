@@ -24,10 +24,11 @@ class Queen:
     mode: Mode = Mode.ASSISTED
     name: str = "a"
     alive: bool = True
+    number: int = 1  # of her sessions
 
     @property
     def session(self) -> str:
-        return f"{self.name}.1"
+        return f"{self.name}.{self.number}"
 
     @property
     def claims(self) -> Claims:
