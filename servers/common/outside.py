@@ -9,6 +9,7 @@ JSON. Failures are ours and carry no mark.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import mcp_types as types
@@ -32,7 +33,12 @@ def note(outside: str) -> str:
 
 def beside(outside: str) -> list[types.ContentBlock]:
     """The line after a result's JSON; none when nothing in it is from outside."""
-    return [types.TextContent(type="text", text=note(outside))] if outside else []
+    return [_block(outside)] if outside else []
+
+
+@cache  # a contract's few words, again at every call
+def _block(outside: str) -> types.ContentBlock:
+    return types.TextContent(type="text", text=note(outside))
 
 
 def meta(outside: str) -> dict[str, Any] | None:
