@@ -30,8 +30,8 @@ def _init(
         str | None,
         typer.Option(
             "--database-url",
-            envvar="SUPABASE_DATABASE_URL",
-            help="The project's own database (Project > Connect): run the SQL there.",
+            help="The project's own database: run the SQL there. Default: SUPABASE_DATABASE_URL, "
+            "which no list of processes shows.",
         ),
     ] = None,
     as_json: JsonOption = False,
@@ -39,7 +39,8 @@ def _init(
     """Print the SQL that makes the project's tables, or run it. It may be run again."""
     from orchestrator.memory.commands import init
 
-    guarded(as_json, lambda: init(database_url, as_json=as_json))
+    found = database_url or Environment.read(Path(".env")).values.get("SUPABASE_DATABASE_URL")
+    guarded(as_json, lambda: init(found, as_json=as_json))
 
 
 @memory_app.command("status")

@@ -212,6 +212,11 @@ VARIABLES: tuple[Variable, ...] = (
         "Refused without --sandbox.",
     ),
     Variable(
+        "SUPABASE_DATABASE_URL", "Supabase", "optional",
+        "`swarm memory init` makes the memory's tables there by itself.",
+        "Project > Connect: postgresql://... (session mode or direct). No process gets it.",
+    ),
+    Variable(
         "SWARM_SANDBOX_MEMORY", "Sandbox", "optional",
         "1: the sandbox has a long-term memory too, in its own twin of Supabase.",
         "Default 0. Without --sandbox there always is one.",

@@ -33,7 +33,7 @@ Json = dict[str, Any]
 _POLL_S = 0.5
 _HOW = (
     "-- Supabase's REST cannot make tables. Paste this into the project's SQL editor and run it,\n"
-    "-- or give --database-url postgresql://... (Project > Connect, session mode or direct).\n"
+    "-- or set SUPABASE_DATABASE_URL=postgresql://... (Project > Connect, session or direct).\n"
 )
 
 

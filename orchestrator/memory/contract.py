@@ -47,7 +47,9 @@ class StatusOfMemory(Result):
 
     waiting: int = Field(description="Facts in the outbox.")
     oldest: str | None = Field(description="Since when the oldest waits, UTC.")
-    set_aside: int = Field(description="Facts that the memory rejected; tried again, ever less often.")
+    set_aside: int = Field(
+        description="Facts that the memory rejected; tried again, ever less often."
+    )
     rejected: tuple[RejectedFact, ...] = Field(description="The first of those.")
     last_success: str | None = Field(
         description="When this process last sent, or found nothing to send, UTC."
@@ -80,3 +82,5 @@ MEMORY_STATUS = ToolSpec(
     args=MemoryStatus,
     result=StatusOfMemory,
 )
+
+TOOLS = (RECALL_LEAD, MEMORY_STATUS)

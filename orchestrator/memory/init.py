@@ -37,7 +37,7 @@ def apply_to(url: str) -> None:
     import psycopg  # noqa: PLC0415 - for this command alone
 
     if not url.startswith(("postgresql://", "postgres://")):
-        raise ConfigError("--database-url is not a postgresql:// address")
+        raise ConfigError("the project's database is given by no postgresql:// address")
     try:
         with psycopg.connect(url, connect_timeout=_CONNECT_S) as connection:
             apply_sql(connection, sql())

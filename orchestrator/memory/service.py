@@ -5,6 +5,7 @@ Owns: the translation between the contract and the parts.
 
 from __future__ import annotations
 
+from guardrails.errors import BadInput
 from guardrails.store import Store
 from orchestrator.memory.contract import (
     MemoryStatus,
@@ -29,7 +30,9 @@ class MemoryService:
         self._worker = worker
 
     async def recall_lead(self, args: RecallLead) -> Recalled:
-        """What is known of them; silence is an answer."""
+        """What is known of them; silence is an answer. Raises BadInput when nobody is named."""
+        if not (args.lead_id or args.email or args.domain):
+            raise BadInput("nobody is named", remedy="Give lead_id, email or domain.")
         return Recalled(recollection=await recall(self._memory, self._sender, args))
 
     async def memory_status(self, _args: MemoryStatus) -> StatusOfMemory:
