@@ -20,6 +20,7 @@ ALL = (
     "deliver",
     "gateway",
     "clicks",
+    "fleet",
     "growth",
 )
 
