@@ -19,7 +19,7 @@ import structlog
 from guardrails.errors import Failure, ServerUnavailable, SwarmError
 from guardrails.model import Lead, Recollection
 from orchestrator.children import Child
-from orchestrator.memory.contract import RECALL_LEAD, RecallLead
+from orchestrator.memory.contract import LOOK_UP_HISTORY, LookUpHistory
 from orchestrator.nursery import Nursery
 from orchestrator.processes import ServerSpec
 
@@ -87,10 +87,10 @@ class Aide:
             return Recollection(answered=False, why="its process is not running")
         if self._monotonic() < self._asked_again_at:
             return Recollection(answered=False, why="it has not answered for a while")
-        asked = RecallLead(lead_id=lead.lead_id, email=lead.email, domain=lead.domain)
+        asked = LookUpHistory(lead_id=lead.lead_id, email=lead.email, domain=lead.domain)
         try:
             async with asyncio.timeout(self._deadline_s):
-                found = await self._child.call(RECALL_LEAD, asked, _CALL_S)
+                found = await self._child.call(LOOK_UP_HISTORY, asked, _CALL_S)
         except TimeoutError:
             return self._silent(f"no answer within {self._deadline_s:g} s")
         except SwarmError as error:

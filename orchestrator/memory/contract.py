@@ -10,7 +10,7 @@ from servers.common.contract import Args, Result, ToolSpec
 SERVER = "memory"
 
 
-class RecallLead(Args):
+class LookUpHistory(Args):
     """Whom to look up: whatever is known of them."""
 
     lead_id: str | None = Field(
@@ -30,7 +30,7 @@ class Recalled(Result):
     recollection: Recollection = Field(description="What the memory knows, or why it is silent.")
 
 
-class MemoryStatus(Args):
+class GetMemoryStatus(Args):
     """Nothing is asked."""
 
 
@@ -63,24 +63,24 @@ class StatusOfMemory(Result):
     )
 
 
-RECALL_LEAD = ToolSpec(
-    name="recall_lead",
-    title="Recall a lead",
+LOOK_UP_HISTORY = ToolSpec(
+    name="look_up_history",
+    title="Look up a person in the long-term memory",
     description="What the long-term memory knows of a person across years and machines: "
     "suppressions, outcomes, e-mails, earlier decisions. Answers within a second and a half, if "
     "only that the memory is away. Give at least one of lead_id, email, domain.",
-    args=RecallLead,
+    args=LookUpHistory,
     result=Recalled,
     open_world=True,
     outside="what the long-term memory says",
 )
-MEMORY_STATUS = ToolSpec(
-    name="memory_status",
+GET_MEMORY_STATUS = ToolSpec(
+    name="get_memory_status",
     title="Status of the long-term memory",
     description="How many facts wait to be remembered, since when, what was rejected, and why "
     "nothing can be sent, if so. Asks the database only.",
-    args=MemoryStatus,
+    args=GetMemoryStatus,
     result=StatusOfMemory,
 )
 
-TOOLS = (RECALL_LEAD, MEMORY_STATUS)
+TOOLS = (LOOK_UP_HISTORY, GET_MEMORY_STATUS)

@@ -16,7 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from guardrails.errors import SwarmError
 from guardrails.gathering import hashes_of
 from guardrails.model import RecalledLead, RecalledOutcome, RecalledTouch, Recollection
-from orchestrator.memory.contract import RecallLead
+from orchestrator.memory.contract import LookUpHistory
 from orchestrator.memory.rows import Sender
 
 WITHIN_S = 1.2
@@ -49,7 +49,7 @@ class _Row(BaseModel):
     sandbox: bool
 
 
-async def recall(memory: History, sender: Sender, asked: RecallLead) -> Recollection:
+async def recall(memory: History, sender: Sender, asked: LookUpHistory) -> Recollection:
     """What the memory knows of them. Never raises for what the memory does."""
     names = [name for name in (asked.email, asked.domain) if name]
     who = sorted(hashes_of(names, sender.salt))

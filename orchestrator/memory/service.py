@@ -8,9 +8,9 @@ from __future__ import annotations
 from guardrails.errors import BadInput
 from guardrails.store import Store
 from orchestrator.memory.contract import (
-    MemoryStatus,
+    GetMemoryStatus,
+    LookUpHistory,
     Recalled,
-    RecallLead,
     RejectedFact,
     StatusOfMemory,
 )
@@ -29,13 +29,13 @@ class MemoryService:
         self._sender = sender
         self._worker = worker
 
-    async def recall_lead(self, args: RecallLead) -> Recalled:
+    async def look_up_history(self, args: LookUpHistory) -> Recalled:
         """What is known of them; silence is an answer. Raises BadInput when nobody is named."""
         if not (args.lead_id or args.email or args.domain):
             raise BadInput("nobody is named", remedy="Give lead_id, email or domain.")
         return Recalled(recollection=await recall(self._memory, self._sender, args))
 
-    async def memory_status(self, _args: MemoryStatus) -> StatusOfMemory:
+    async def get_memory_status(self, _args: GetMemoryStatus) -> StatusOfMemory:
         """How memory and outbox stand. Raises StoreUnavailable."""
         found = await self._store.query(backlog)
         said = self._worker.standing

@@ -6,7 +6,7 @@ from typing import Any
 
 from mcp.server.lowlevel import Server
 
-from orchestrator.memory.contract import MEMORY_STATUS, RECALL_LEAD, SERVER
+from orchestrator.memory.contract import GET_MEMORY_STATUS, LOOK_UP_HISTORY, SERVER
 from orchestrator.memory.service import MemoryService
 from servers.common.toolserver import Binding, build
 
@@ -20,7 +20,7 @@ INSTRUCTIONS = (
 def build_server(service: MemoryService) -> Server[Any]:
     """The MCP server over `service`."""
     tools = [
-        Binding(RECALL_LEAD, service.recall_lead),
-        Binding(MEMORY_STATUS, service.memory_status),
+        Binding(LOOK_UP_HISTORY, service.look_up_history),
+        Binding(GET_MEMORY_STATUS, service.get_memory_status),
     ]
     return build(SERVER, INSTRUCTIONS, tools)

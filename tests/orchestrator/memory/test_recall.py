@@ -12,14 +12,14 @@ import pytest
 from guardrails.clock import iso
 from guardrails.gathering import hashes_of
 from guardrails.model import Recollection
-from orchestrator.memory.contract import RecallLead
+from orchestrator.memory.contract import LookUpHistory
 from orchestrator.memory.recall import recall
 from orchestrator.memory.rows import Sender
 from servers.sandbox.twin_supabase import PUBLISHABLE_KEY
 from tests.orchestrator.memory.conftest import SALT, Project
 
 ME = Sender("a" * 16, True, SALT)
-ASKED = RecallLead(lead_id="L-1", email="ana@elm.example", domain="elm.example")
+ASKED = LookUpHistory(lead_id="L-1", email="ana@elm.example", domain="elm.example")
 
 
 def put(project: Project, table: str, key: str, at: Any, **told: Any) -> None:
@@ -32,7 +32,7 @@ def outcome(project: Project, key: str, at: Any, **told: Any) -> None:
         **({"lead_id": "L-1", "kind": "complaint", "vendor": "instantly"} | told))  # fmt: skip
 
 
-def asked(project: Project, sender: Sender = ME, who: RecallLead = ASKED) -> Recollection:
+def asked(project: Project, sender: Sender = ME, who: LookUpHistory = ASKED) -> Recollection:
     return project.run(lambda wire: recall(wire, sender, who))
 
 
@@ -60,7 +60,7 @@ def test_a_suppression_is_found_by_address_and_by_domain(
     (hashed, *_) = sorted(hashes_of([name], SALT))
     put(project, "swarm_suppressions", hashed, clock(), kind="email", reason="opt_out", source="x")
     assert asked(project).suppressed == "opt_out"
-    other = RecallLead(email="bob@oak.example", domain="oak.example", lead_id="L-2")
+    other = LookUpHistory(email="bob@oak.example", domain="oak.example", lead_id="L-2")
     assert asked(project, who=other) == Recollection(answered=True)
 
 
@@ -158,5 +158,5 @@ def test_only_hashes_leave_the_process(project: Project) -> None:
 
 
 def test_nobody_is_asked_about_nobody(project: Project) -> None:
-    assert asked(project, who=RecallLead()) == Recollection(answered=True)
+    assert asked(project, who=LookUpHistory()) == Recollection(answered=True)
     assert project.requests() == 0

@@ -39,19 +39,19 @@ async def test_both_tools_are_marked_as_changing_nothing(
 ) -> None:
     async with asked(sqlite_store, project, clock) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-    assert set(tools) == {"recall_lead", "memory_status"}
+    assert set(tools) == {"look_up_history", "get_memory_status"}
     assert all(tool.annotations.read_only_hint for tool in tools.values())
-    assert tools["recall_lead"].annotations.open_world_hint
-    assert not tools["memory_status"].annotations.open_world_hint
+    assert tools["look_up_history"].annotations.open_world_hint
+    assert not tools["get_memory_status"].annotations.open_world_hint
 
 
 async def test_a_look_up_needs_somebody_and_silence_is_an_answer(
     sqlite_store: Store, project: Project, clock: Any
 ) -> None:
     async with asked(sqlite_store, project, clock) as client:
-        assert (await client.call_tool("recall_lead", {})).is_error
+        assert (await client.call_tool("look_up_history", {})).is_error
         project.behave(outage={"supabase": 503})
-        found = await client.call_tool("recall_lead", {"email": "ana@elm.example"})
+        found = await client.call_tool("look_up_history", {"email": "ana@elm.example"})
     assert not found.is_error
     assert found.structured_content["recollection"]["answered"] is False
 
@@ -61,5 +61,5 @@ async def test_the_status_tells_what_waits(
 ) -> None:
     async with asked(sqlite_store, project, clock) as client:
         touch(sqlite_store, "A-1", utc_now())
-        found = (await client.call_tool("memory_status", {})).structured_content
+        found = (await client.call_tool("get_memory_status", {})).structured_content
     assert (found["waiting"], found["drains"], found["trouble"]) == (1, False, None)
