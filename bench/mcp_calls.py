@@ -25,7 +25,7 @@ from guardrails.mcp_token_model import Scope
 from guardrails.mcp_tokens import Tokens
 from orchestrator.twins import running_twins
 
-ROUNDS, ALONE, MANY = 3, 200, 1000
+ROUNDS, ALONE, MANY = 3, 100, 500
 WIDTH_STDIO, WIDTH_HTTP = 64, 8
 HERE = Path(__file__).parent
 CSV = "Email,First Name,Last Name,Company\nana.voss@firm.example,Ana,Voss,Firm Studio\n"
@@ -96,37 +96,38 @@ def _port() -> str:
         return str(free.getsockname()[1])
 
 
-async def _round(place: Place, name: str) -> tuple[float, ...]:
-    """One server against the floor, right before and after it."""
-    asked, arguments, _ = CALLS[name]
-    echo = {"text": "x"}
+async def _round(place: Place) -> dict[str, tuple[float, ...]]:
+    """The floor, then each server against it."""
+    echo, port = {"text": "x"}, _port()
     cat, bare = await _cat(), await _stdio(_bare(), {}, "echo", echo)
-    ours = await _stdio(_ours(name), place.env, asked, arguments)
-    port = _port()
     bare_http = await _http(_bare(port), {}, "echo", echo, "", int(port))
-    port = _port()
-    command = _ours(name, "--http", "--port", port)
-    http = await _http(command, place.env, asked, arguments, place.token, int(port))
-    return (
-        ours.alone / cat.alone,
-        ours.alone / bare.alone,
-        ours.rate / bare.rate,
-        http.alone / bare_http.alone,
-        http.rate / bare_http.rate,
-    )
+    found = {}
+    for name, (asked, arguments, _) in CALLS.items():
+        ours = await _stdio(_ours(name), place.env, asked, arguments)
+        port = _port()
+        command = _ours(name, "--http", "--port", port)
+        http = await _http(command, place.env, asked, arguments, place.token, int(port))
+        found[name] = (
+            ours.alone / cat.alone,
+            ours.alone / bare.alone,
+            ours.rate / bare.rate,
+            http.alone / bare_http.alone,
+            http.rate / bare_http.rate,
+        )
+    return found
 
 
 async def _measure() -> None:
-    rows = []
     with scratch() as directory:
         async with running_twins() as twins:
             hive = Hive.open(directory / "hive", sandbox=True)
             token, _ = Tokens(hive, utc_now).create("bench", Scope.OPERATE, None)
             env = {"HIVE_MIND_DIR": str(hive.path), "SWARM_SANDBOX": "1", **twins.env}
-            for name, (_, _, what) in CALLS.items():
-                rounds = [await _round(Place(env, token), name) for _ in range(ROUNDS)]
-                middle = [f"{statistics.median(each):.2f} x" for each in zip(*rounds, strict=True)]
-                rows.append((name, what, *middle))
+            rounds = [await _round(Place(env, token)) for _ in range(ROUNDS)]
+    rows = []
+    for name, (_, _, what) in CALLS.items():
+        each = zip(*(one[name] for one in rounds), strict=True)
+        rows.append((name, what, *(f"{statistics.median(values):.2f} x" for values in each)))
     show(
         f"A call of each MCP server against the floor (median of {ROUNDS} rounds)",
         (
