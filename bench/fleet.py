@@ -11,33 +11,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import csv
-import io
 import json
-import os
-import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import httpx
 import psutil
 from sqlalchemy import create_engine, event, make_url, text
 
 from bench.common import leads_file, scratch, show, swarm
 from bench.deliver import twins
 from bench.growth import postgres
-from guardrails.clock import utc_now
+from bench.queens import Queens, count, queens_at_work, submit, until
 from guardrails.config import config_path
 from guardrails.hive import Hive
 from guardrails.store import Store, open_store
 from orchestrator.shadow import ShadowRun
-from orchestrator.submission_rows import Submission, hand_in, submission_id
 
 LATENCY_MS, IN_HAND, LEADS = 200.0, 3, 90
 BUSY_IN_HAND, BUSY_LEADS = 16, 200
@@ -45,44 +35,6 @@ WORKERS = (1, 2, 4)
 WAITING = 10_000
 IDLE_S = 20.0
 _LONG_S = 900.0
-
-
-@dataclass
-class Queens:
-    """Queens that work for one measurement."""
-
-    directory: Path
-    url: str
-    config: Path
-    port: int
-    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
-
-    def start(self, number: int, in_hand: int) -> None:
-        """So many, each on a hive of its own; back when all of them work."""
-        ready = []
-        for each in range(number):
-            out = self.directory / f"queen-{len(self.processes)}.out"
-            with out.open("wb") as said:
-                self.processes.append(subprocess.Popen(
-                    [
-                        sys.executable, "-P", "-m", "orchestrator.cli", "queen", "--sandbox",
-                        "--json", "--twins", str(self.port), "--concurrency", str(in_hand),
-                        "--hive", str(self.directory / f"hive-{each}"),
-                        "--config", str(self.config),
-                    ],
-                    env=dict(os.environ) | {"SWARM_DATABASE_URL": self.url},
-                    stdout=said, stderr=subprocess.DEVNULL,
-                ))  # fmt: skip
-            ready.append(out)
-        _until(lambda: all(out.stat().st_size for out in ready), 120)
-
-    def end(self) -> None:
-        """All of them, in order."""
-        for process in self.processes:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-        for process in self.processes:
-            process.wait(60)
 
 
 def main() -> None:
@@ -114,20 +66,20 @@ def takeover() -> None:
 
 
 def _takeover(lease_s: float) -> tuple[object, ...]:
-    with _queens(LATENCY_MS, lease_s) as (queens, store):
+    with queens_at_work(LATENCY_MS, lease_s) as (queens, store):
         queens.start(2, IN_HAND)
-        _submit(store, queens.directory, 40)
+        submit(store, queens.directory, 40)
         victim = Hive.existing(queens.directory / "hive-0").chain_id() + "%"
 
         def held() -> int:
-            return _count(store, f"{_OPEN} AND claimed_by LIKE :who", who=victim)
+            return count(store, f"{_OPEN} AND claimed_by LIKE :who", who=victim)
 
-        _until(lambda: held() >= IN_HAND - 1, 60)
+        until(lambda: held() >= IN_HAND - 1, 60)
         queens.processes[0].kill()
         died, had = time.monotonic(), held()
-        _until(lambda: held() == 0, _LONG_S)
+        until(lambda: held() == 0, _LONG_S)
         claimed = time.monotonic() - died
-        _until(lambda: _count(store, _OPEN) == 0, _LONG_S)
+        until(lambda: count(store, _OPEN) == 0, _LONG_S)
         return f"{lease_s:.0f} s", had, f"{claimed:.1f} s"
 
 
@@ -162,55 +114,14 @@ _OPEN = "SELECT count(*) FROM run_items WHERE state IS NULL"
 
 
 def _speed(number: int, latency: float, in_hand: int, leads: int) -> float:
-    with _queens(latency) as (queens, store):
+    with queens_at_work(latency) as (queens, store):
         queens.start(number, in_hand)
-        _submit(store, queens.directory, leads)
+        submit(store, queens.directory, leads)
         rows = "SELECT count(*) FROM run_items"
-        _until(lambda: _count(store, rows) > 0, 60)
+        until(lambda: count(store, rows) > 0, 60)
         began = time.monotonic()
-        _until(lambda: _count(store, _OPEN) == 0, _LONG_S)
+        until(lambda: count(store, _OPEN) == 0, _LONG_S)
         return leads / (time.monotonic() - began)
-
-
-@contextmanager
-def _queens(latency: float, lease_s: float = 30.0) -> Iterator[tuple[Queens, Store]]:
-    with scratch() as directory, postgres() as url, twins() as port:
-        store = open_store(Hive.open(directory / "look", sandbox=True), url)
-        vendors = dict.fromkeys(
-            ("ghl", "instantly", "clay", "rb2b", "gdelt", "google_news"), latency
-        )
-        httpx.post(
-            f"http://127.0.0.1:{port}/_twin/behaviour", json={"vendor_latency_ms": vendors},
-            trust_env=False, timeout=30,
-        ).raise_for_status()  # fmt: skip
-        queens = Queens(directory, url, _configured(directory, lease_s), port)
-        try:
-            yield queens, store
-        finally:
-            queens.end()
-            store.close()
-
-
-def _configured(directory: Path, lease_s: float) -> Path:
-    document: dict[str, Any] = json.loads(config_path("production.json").read_text())
-    document["work"] |= {"lease_seconds": lease_s, "lease_renew_seconds": min(5.0, lease_s / 3)}
-    document["spend"]["daily_cap_micros"] = 10**9
-    document["spend"]["vendor_daily_cap_micros"] = dict.fromkeys(("clay", "rb2b"), 10**9)
-    file = directory / "production.json"
-    file.write_text(json.dumps(document))
-    return file
-
-
-def _submit(store: Store, directory: Path, leads: int) -> None:
-    """Hand leads in, as an MCP client does: whichever queen takes them up makes them rows."""
-    rows = list(csv.reader(leads_file(directory, leads).open(newline="")))
-    sheet = io.StringIO()
-    csv.writer(sheet, lineterminator="\n").writerows(rows)
-    handed = Submission(
-        submission_id=submission_id(sheet.getvalue(), None), csv_text=sheet.getvalue()
-    )
-    with store.transaction() as conn:
-        hand_in(conn, handed, utc_now())
 
 
 def _trips(url: str | None) -> tuple[object, ...]:
@@ -220,7 +131,7 @@ def _trips(url: str | None) -> tuple[object, ...]:
 async def _counted(url: str | None, leads: int = 100) -> tuple[object, ...]:
     counts = {"store": 0, "engine": 0}
 
-    def count(name: str) -> Callable[..., None]:
+    def counter(name: str) -> Callable[..., None]:
         def one(*_: Any) -> None:
             counts[name] += 1
 
@@ -230,8 +141,8 @@ async def _counted(url: str | None, leads: int = 100) -> tuple[object, ...]:
         file = leads_file(directory, leads)
         values = {"SWARM_DATABASE_URL": url} if url else {}
         async with swarm(directory, 16, values) as running:
-            event.listen(running.store._engine, "before_cursor_execute", count("store"))
-            event.listen(_engine(), "before_cursor_execute", count("engine"))
+            event.listen(running.store._engine, "before_cursor_execute", counter("store"))
+            event.listen(_engine(), "before_cursor_execute", counter("engine"))
             before = _transactions(url)
             await ShadowRun(running, file, None, lambda *_: None).execute(fresh=True)
             all_of_them = (_transactions(url) - before) / leads if url else None
@@ -310,19 +221,6 @@ VALUES (:a, :a, :l, 'R-1', :row, 'waiting', 'pass', 's', :yes, 'h', :at, :far, :
 def _cpu(process: psutil.Process) -> float:
     times = process.cpu_times()
     return float(times.user + times.system)
-
-
-def _count(store: Store, statement: str, **values: str) -> int:
-    with store.read() as conn:
-        return int(conn.execute(text(statement), values).scalar_one())
-
-
-def _until(holds: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > deadline:
-            raise TimeoutError("the fleet did not get there")
-        time.sleep(0.05)
 
 
 if __name__ == "__main__":
