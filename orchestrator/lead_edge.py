@@ -20,7 +20,8 @@ from orchestrator.bootstrap import Swarm
 from orchestrator.deliver import WORKFLOW as DELIVER
 from orchestrator.deliveries import Delivery
 from orchestrator.engine import Json
-from orchestrator.fleet.claims import Claimed, Pending
+from orchestrator.fleet.claims import Claimed
+from orchestrator.fleet.free_rows import Pending
 from orchestrator.prepare import WORKFLOW, close_unprepared, workflow_id
 
 _TRIES = 2

@@ -25,7 +25,7 @@ from guardrails.store.tables import run_items, runs, shadow_emails, spent_permit
 from guardrails.store.write_tables import deliveries
 from orchestrator.deliveries import give_up, queue
 from orchestrator.delivery_rows import unfinished
-from orchestrator.fleet.claims import PEOPLE
+from orchestrator.fleet.free_rows import PEOPLE
 from orchestrator.run_records import (
     Mark,
     Rejected,

@@ -25,7 +25,8 @@ from guardrails.model import Mode
 from orchestrator.bootstrap import Swarm
 from orchestrator.deliveries import Delivery, DeliveryState
 from orchestrator.errands import Errands
-from orchestrator.fleet.claims import Claimed, Pending
+from orchestrator.fleet.claims import Claimed
+from orchestrator.fleet.free_rows import Pending
 from orchestrator.inbox import Inbox, Received, Source
 from orchestrator.lead_edge import LeadEdge
 from orchestrator.run import FOR_EVERYBODY

@@ -19,7 +19,8 @@ import structlog
 from guardrails.errors import BadInput, Failure, Stopped, StoreUnavailable
 from guardrails.model import Mode
 from orchestrator.bootstrap import Swarm
-from orchestrator.fleet.claims import Claimed, Pending
+from orchestrator.fleet.claims import Claimed
+from orchestrator.fleet.free_rows import Pending
 from orchestrator.intake import Intake, Progress
 from orchestrator.lead_edge import LeadEdge
 from orchestrator.run_records import Run

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from guardrails.clock import Clock
 from guardrails.model import Mode
 from guardrails.store import Store
-from orchestrator.fleet.claims import Pending, has_deliveries, has_received, has_rows
+from orchestrator.fleet.free_rows import Pending, has_deliveries, has_received, has_rows
 
 
 @dataclass(frozen=True)

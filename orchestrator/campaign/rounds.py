@@ -22,7 +22,8 @@ from guardrails.errors import StoreUnavailable, SwarmError
 from guardrails.store.brake_tables import quarantined_leads
 from guardrails.store.tables import audit_index, enrichment_cache, paid_runs, run_items
 from orchestrator.bootstrap import Swarm
-from orchestrator.fleet.claims import Claimed, Pending
+from orchestrator.fleet.claims import Claimed
+from orchestrator.fleet.free_rows import Pending
 from orchestrator.intake import Progress
 from orchestrator.shadow import Outcome, ShadowRun
 

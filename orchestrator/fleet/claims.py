@@ -8,33 +8,36 @@ begun twice. Refuses to claim for a session that does not live.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, tuple_, update
+from sqlalchemy import Connection, select
 
 from guardrails.clock import Clock, iso
-from guardrails.leases import alive, free_for, lives
+from guardrails.leases import alive, free_for
 from guardrails.model import Mode
 from guardrails.store import Store
 from guardrails.store.people_tables import inbox
-from guardrails.store.tables import run_items, runs
+from guardrails.store.tables import run_items
 from guardrails.store.write_tables import deliveries
-from orchestrator.delivery_rows import Delivery, due, read, unfinished, ways_to_be_due
-from orchestrator.inbox import InboxState, Received, Source, received
+from orchestrator.delivery_rows import Delivery, due, read, unfinished
+from orchestrator.fleet.free_rows import (
+    Pending,
+    claim,
+    free_delivery,
+    give_deliveries_back,
+    give_received_back,
+    give_rows_back,
+    locked,
+    new_at,
+    open_rows,
+    take_rows,
+    wanted,
+)
+from orchestrator.inbox import Received, Source, received
 
 T = TypeVar("T")
-PEOPLE = ("visitors:", "submission:")  # run keys of people who came in one by one: they go first
-
-
-@dataclass(frozen=True)
-class Pending:
-    """A row that is to be prepared."""
-
-    run_id: str
-    row: int
 
 
 @dataclass(frozen=True)
@@ -79,14 +82,14 @@ class Claims:
         session = self._members.session
 
         def work(conn: Connection) -> list[Claimed[Pending]]:
-            _give_rows_back(conn, session, given_back)
+            give_rows_back(conn, session, given_back)
             got: list[Any] = []
-            for where, order in _wanted(run_id):
+            for where, order in wanted(run_id):
                 if len(got) < limit:
-                    asked = _open_rows(self._mode, run_id, session, in_hand).where(where)
+                    asked = open_rows(self._mode, run_id, session, in_hand).where(where)
                     asked = asked.order_by(*order).limit(limit - len(got))
-                    got += conn.execute(_locked(asked, session, run_items)).all()
-            _take_rows(conn, session, got)
+                    got += conn.execute(locked(asked, session, run_items)).all()
+            take_rows(conn, session, got)
             return [
                 Claimed(Pending(row.run_id, row.row), session, _other(row.claimed_by, session))
                 for row in got
@@ -107,14 +110,14 @@ class Claims:
         mine = deliveries.c.run_id == run_id if run_id is not None else None
 
         def work(conn: Connection) -> list[Claimed[Delivery]]:
-            _give_deliveries_back(conn, session, given_back)
-            asked = select(deliveries).where(due(now), _free_delivery(session, in_hand))
+            give_deliveries_back(conn, session, given_back)
+            asked = select(deliveries).where(due(now), free_delivery(session, in_hand))
             if mine is not None:
                 asked = asked.where(mine).order_by(deliveries.c.row)
             else:
                 asked = asked.order_by(*order)
-            got = conn.execute(_locked(asked.limit(limit), session, deliveries)).all()
-            _claim(conn, deliveries.c.delivery_id, [row.delivery_id for row in got], session)
+            got = conn.execute(locked(asked.limit(limit), session, deliveries)).all()
+            claim(conn, deliveries.c.delivery_id, [row.delivery_id for row in got], session)
             return [Claimed(read(row), session, _other(row.claimed_by, session)) for row in got]
 
         return await self._store.run(work)
@@ -125,12 +128,12 @@ class Claims:
 
         def work(conn: Connection) -> Claimed[Delivery] | None:
             asked = select(deliveries).where(
-                deliveries.c.delivery_id == delivery_id, _free_delivery(session, ())
+                deliveries.c.delivery_id == delivery_id, free_delivery(session, ())
             )
-            row = conn.execute(_locked(asked, session, deliveries)).one_or_none()
+            row = conn.execute(locked(asked, session, deliveries)).one_or_none()
             if row is None:
                 return None
-            _claim(conn, deliveries.c.delivery_id, [delivery_id], session)
+            claim(conn, deliveries.c.delivery_id, [delivery_id], session)
             return Claimed(read(row), session, _other(row.claimed_by, session))
 
         return await self._store.run(work)
@@ -146,7 +149,7 @@ class Claims:
         session, now = self._members.session, self._clock()
 
         def work(conn: Connection) -> list[Received]:
-            _give_received_back(conn, session, given_back)
+            give_received_back(conn, session, given_back)
             asked = (
                 select(inbox)
                 .where(
@@ -157,8 +160,8 @@ class Claims:
                 .order_by(inbox.c.received_at)
                 .limit(limit)
             )
-            got = conn.execute(_locked(asked, session, inbox)).all()
-            _claim(conn, inbox.c.id, [row.id for row in got], session)
+            got = conn.execute(locked(asked, session, inbox)).all()
+            claim(conn, inbox.c.id, [row.id for row in got], session)
             return [received(row) for row in got]
 
         return await self._store.run(work)
@@ -173,9 +176,9 @@ class Claims:
         session = self._members.session
 
         def work(conn: Connection) -> None:
-            _give_rows_back(conn, session, rows)
-            _give_deliveries_back(conn, session, deliveries)
-            _give_received_back(conn, session, received)
+            give_rows_back(conn, session, rows)
+            give_deliveries_back(conn, session, deliveries)
+            give_received_back(conn, session, received)
 
         await self._store.run(work)
 
@@ -208,107 +211,6 @@ class Claims:
             .limit(1)
         )
         return await self._store.query(lambda conn: conn.execute(theirs).first() is not None)
-
-
-def has_rows(conn: Connection, mode: Mode, session: str, in_hand: Collection[Pending]) -> bool:
-    """Whether a row waits that `session` may take up."""
-    asked = _open_rows(mode, None, session, in_hand).limit(1)
-    return conn.execute(asked).first() is not None
-
-
-def has_deliveries(conn: Connection, now: datetime, session: str, in_hand: Collection[str]) -> bool:
-    """Whether a delivery is due that `session` may take up."""
-    free = _free_delivery(session, in_hand)
-    asked = (select(deliveries.c.row).where(way, free) for way in ways_to_be_due(iso(now)))
-    found: bool = conn.execute(select(or_(*(one.exists() for one in asked)))).scalar_one()
-    return bool(found)
-
-
-def has_received(conn: Connection, now: datetime, session: str, in_hand: Collection[str]) -> bool:
-    """Whether something came in that `session` may take up."""
-    free = free_for(session, inbox.c.claimed_by, inbox.c.id.in_(list(in_hand)))
-    return conn.execute(select(inbox.c.id).where(new_at(now), free).limit(1)).first() is not None
-
-
-def new_at(now: datetime) -> ColumnElement[bool]:
-    """Whether what came in can be worked on."""
-    ripe = or_(inbox.c.not_before.is_(None), inbox.c.not_before <= iso(now))
-    return and_(inbox.c.state == InboxState.NEW.value, ripe)
-
-
-def _wanted(run_id: str | None) -> list[tuple[ColumnElement[bool], tuple[Any, ...]]]:
-    """Which rows, in which order: one question after the other."""
-    place = (run_items.c.run_id, run_items.c.row)
-    if run_id is not None:
-        return [(run_items.c.run_id == run_id, place)]
-    people = or_(*(runs.c.run_key.startswith(key, autoescape=True) for key in PEOPLE))
-    return [(people, (run_items.c.updated_at, *place)), (~people, place)]
-
-
-def _open_rows(
-    mode: Mode, run_id: str | None, session: str, in_hand: Collection[Pending]
-) -> Select[Any]:
-    """Rows that are to be prepared: of a run whose file is read to its end, and that nobody left;
-    who drives a run himself names it.
-    """
-    here = tuple_(run_items.c.run_id, run_items.c.row)
-    known = here.in_([(one.run_id, one.row) for one in in_hand])
-    taken_up = (runs.c.total.is_not(None), runs.c.left_at.is_(None)) if run_id is None else ()
-    return (
-        select(run_items.c.run_id, run_items.c.row, run_items.c.claimed_by)
-        .join(runs, runs.c.run_id == run_items.c.run_id)
-        .where(
-            run_items.c.state.is_(None),
-            runs.c.status == "running",
-            runs.c.mode == mode.value,
-            *taken_up,
-            free_for(session, run_items.c.claimed_by, known),
-        )
-    )
-
-
-def _free_delivery(session: str, in_hand: Collection[str]) -> ColumnElement[bool]:
-    known = deliveries.c.delivery_id.in_(list(in_hand))
-    return free_for(session, deliveries.c.claimed_by, known)
-
-
-def _locked(asked: Select[Any], session: str, table: Any) -> Select[Any]:
-    """PostgreSQL: rows that another is just taking are passed over. SQLite has one writer."""
-    return asked.where(lives(session)).with_for_update(skip_locked=True, of=table)
-
-
-def _take_rows(conn: Connection, session: str, got: Sequence[Any]) -> None:
-    if got:
-        places = [(row.run_id, row.row) for row in got]
-        there = tuple_(run_items.c.run_id, run_items.c.row).in_(places)
-        conn.execute(update(run_items).where(there).values(claimed_by=session))
-
-
-def _claim(conn: Connection, key: Any, ids: Sequence[str], session: str) -> None:
-    if ids:
-        conn.execute(update(key.table).where(key.in_(ids)).values(claimed_by=session))
-
-
-def _give_rows_back(conn: Connection, session: str, rows: Collection[Pending]) -> None:
-    if rows:
-        places = [(one.run_id, one.row) for one in rows]
-        there = tuple_(run_items.c.run_id, run_items.c.row).in_(places)
-        mine = (there, run_items.c.claimed_by == session, run_items.c.state.is_(None))
-        conn.execute(update(run_items).where(*mine).values(claimed_by=None))
-
-
-def _give_deliveries_back(conn: Connection, session: str, ids: Collection[str]) -> None:
-    if ids:
-        here = deliveries.c.delivery_id.in_(list(ids))
-        mine = (here, deliveries.c.claimed_by == session, unfinished())
-        conn.execute(update(deliveries).where(*mine).values(claimed_by=None))
-
-
-def _give_received_back(conn: Connection, session: str, ids: Collection[str]) -> None:
-    if ids:
-        here = inbox.c.id.in_(list(ids))
-        mine = (here, inbox.c.claimed_by == session, inbox.c.state == InboxState.NEW.value)
-        conn.execute(update(inbox).where(*mine).values(claimed_by=None))
 
 
 def _other(claimed_by: str | None, session: str) -> str | None:

@@ -13,7 +13,7 @@ from guardrails.model import Mode
 from guardrails.store import Store
 from guardrails.store.tables import run_items, runs
 from orchestrator.deliveries import queue
-from orchestrator.fleet.claims import Pending, has_deliveries, has_received, has_rows
+from orchestrator.fleet.free_rows import Pending, has_deliveries, has_received, has_rows
 from orchestrator.inbox import Source
 from orchestrator.inbox import store as put
 from orchestrator.runs import Runs
