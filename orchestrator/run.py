@@ -91,8 +91,9 @@ class SendingRun(ShadowRun):
 
     async def _wait_for_deliverers(self, run: Run) -> bool:
         """As `_wait_for_others`, for what is on its way out."""
-        alive = await self._members.ready(idle=not self._in_hand)
-        if alive and not await self._claims.others_deliver(run.run_id):
+        await self._members.ready(idle=not self._in_hand)
+        known = self._in_hand | self._tried
+        if not await self._claims.left_to_deliver(run.run_id, known):
             return False
         await asyncio.sleep(NAP_S)
         await self._check_stop()

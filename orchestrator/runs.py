@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import orjson
-from sqlalchemy import Connection, func, or_, select, update
+from sqlalchemy import Connection, Select, func, or_, select, update
 
 from guardrails.approval_rows import count_waiting, request
 from guardrails.clock import Clock, iso
@@ -242,10 +242,10 @@ class Runs:
         await self._store.run(lambda conn: conn.execute(left))
 
     async def finish(self, run_id: str) -> None:
-        """All rows have ended."""
+        """All rows have ended; while one has not, it goes on running."""
         statement = (
             update(runs)
-            .where(runs.c.run_id == run_id, runs.c.status == "running")
+            .where(runs.c.run_id == run_id, runs.c.status == "running", ~_undecided().exists())
             .values(status="finished", finished_at=iso(self._clock()))
         )
         await self._store.run(lambda conn: conn.execute(statement))
@@ -254,9 +254,6 @@ class Runs:
         """Finish runs of files of which nothing is left to do, whoever did it, unless whoever
         started one has left it: the same command tells of that.
         """
-        undecided = select(run_items.c.row).where(
-            run_items.c.run_id == runs.c.run_id, run_items.c.state.is_(None)
-        )
         going_out = select(deliveries.c.row).where(
             deliveries.c.run_id == runs.c.run_id, unfinished()
         )
@@ -272,8 +269,15 @@ class Runs:
                 runs.c.total.is_not(None),
                 runs.c.left_at.is_(None),
                 ~of_people,
-                *(~rows.exists() for rows in (undecided, going_out, asked)),
+                *(~rows.exists() for rows in (_undecided(), going_out, asked)),
             )
             .values(status="finished", finished_at=iso(self._clock()))
         )
         await self._store.run(lambda conn: conn.execute(statement))
+
+
+def _undecided() -> Select[tuple[int]]:
+    """Open rows of the run that a statement over runs looks at."""
+    return select(run_items.c.row).where(
+        run_items.c.run_id == runs.c.run_id, run_items.c.state.is_(None)
+    )

@@ -165,11 +165,12 @@ class ShadowRun(LeadEdge):
         return batch
 
     async def _wait_for_others(self, run: Run) -> bool:
-        """Wait a moment when others have rows of the run, or our own session is over. False when
-        there is nothing to wait for, or the work is halted.
+        """Wait a moment when rows of the run are open that we do not have: others have them, or
+        our own session is over. False when there is nothing to wait for, or the work is halted.
         """
-        alive = await self._members.ready(idle=not self._rows)
-        if alive and not await self._claims.others_prepare(run.run_id):
+        await self._members.ready(idle=not self._rows)
+        known = self._rows | set(self._crashed)
+        if not await self._claims.left_to_prepare(run.run_id, known):
             return False
         await asyncio.sleep(NAP_S)
         await self._check_stop()

@@ -15,13 +15,13 @@ from typing import Any, Generic, Protocol, TypeVar
 from sqlalchemy import Connection, select
 
 from guardrails.clock import Clock, iso
-from guardrails.leases import alive, free_for
+from guardrails.leases import free_for
 from guardrails.model import Mode
 from guardrails.store import Store
 from guardrails.store.people_tables import inbox
 from guardrails.store.tables import run_items
 from guardrails.store.write_tables import deliveries
-from orchestrator.delivery_rows import Delivery, due, read, unfinished
+from orchestrator.delivery_rows import Delivery, due, read
 from orchestrator.fleet.free_rows import (
     Pending,
     claim,
@@ -182,35 +182,28 @@ class Claims:
 
         await self._store.run(work)
 
-    async def others_prepare(self, run_id: str) -> bool:
-        """Whether living sessions other than this one have rows of the run in hand."""
-        session = self._members.session
-        theirs = (
-            select(run_items.c.row)
-            .where(
-                run_items.c.run_id == run_id,
-                run_items.c.state.is_(None),
-                run_items.c.claimed_by != session,
-                run_items.c.claimed_by.in_(alive()),
-            )
-            .limit(1)
-        )
-        return await self._store.query(lambda conn: conn.execute(theirs).first() is not None)
+    async def left_to_prepare(self, run_id: str, known: Collection[Pending]) -> bool:
+        """Whether rows of the run are open beside those: in others' hands, or still to be claimed.
 
-    async def others_deliver(self, run_id: str) -> bool:
-        """The same of its deliveries."""
-        session = self._members.session
-        theirs = (
-            select(deliveries.c.delivery_id)
-            .where(
-                deliveries.c.run_id == run_id,
-                unfinished(),
-                deliveries.c.claimed_by != session,
-                deliveries.c.claimed_by.in_(alive()),
-            )
-            .limit(1)
+        A claim that gives nothing does not say so: the session may be over.
+        """
+        here = run_items.c.row.not_in([one.row for one in known if one.run_id == run_id])
+        left = select(run_items.c.row).where(
+            run_items.c.run_id == run_id, run_items.c.state.is_(None), here
         )
-        return await self._store.query(lambda conn: conn.execute(theirs).first() is not None)
+        asked = left.limit(1)
+        return await self._store.query(lambda conn: conn.execute(asked).first() is not None)
+
+    async def left_to_deliver(self, run_id: str, known: Collection[str]) -> bool:
+        """The same of deliveries that are due."""
+        now = iso(self._clock())
+        left = select(deliveries.c.row).where(
+            deliveries.c.run_id == run_id,
+            due(now),
+            deliveries.c.delivery_id.not_in(list(known)),
+        )
+        asked = left.limit(1)
+        return await self._store.query(lambda conn: conn.execute(asked).first() is not None)
 
 
 def _other(claimed_by: str | None, session: str) -> str | None:

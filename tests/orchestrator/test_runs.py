@@ -151,3 +151,15 @@ async def test_a_run_of_which_nothing_is_left_is_finished_whoever_ended_its_rows
     await runs.close(Mode.SHADOW)
     clock.step(1)
     assert not (await opened(runs, run_id="R-2")).resumed
+
+
+async def test_a_run_with_an_open_row_is_not_finished(store: Store, clock: SteppableClock) -> None:
+    runs = Runs(store, clock, RULES)
+    await opened(runs)
+    await runs.add_page("R-1", [lead(1)], [])
+    await runs.finish("R-1")
+    assert (await opened(runs)).resumed
+    await runs.settle("R-1", Settled(1, decision(1), None, 0))
+    await runs.finish("R-1")
+    clock.step(1)
+    assert not (await opened(runs, run_id="R-2")).resumed

@@ -175,21 +175,22 @@ async def test_deliveries_and_what_came_in_are_claimed_and_given_back_alike(
     assert (taken.what.delivery_id, taken.before) == ("A-1", two[0].session)
 
 
-async def test_she_knows_whether_others_are_at_work_on_a_run(
+async def test_she_knows_whether_anything_is_left_beside_what_she_has(
     store: Store, clock: SteppableClock, two: tuple[Queen, Queen]
 ) -> None:
     await opened(store, clock)
     await store.run(lambda conn: queue(conn, "A-1", "L-1", "R-1", 1, iso(clock())))
     one, other = two[0].claims, two[1].claims
-    await one.rows(2, ())
+    await one.rows(6, ())
     await one.deliveries(1, ())
-    assert not await one.others_prepare("R-1")
-    assert not await one.others_deliver("R-1")
-    assert await other.others_prepare("R-1")
-    assert await other.others_deliver("R-1")
-    await two[0].dies()  # now it is to be taken, not to be waited for
-    assert not await other.others_prepare("R-1")
-    assert not await other.others_deliver("R-1")
+    assert not await one.left_to_prepare("R-1", R1)
+    assert not await one.left_to_deliver("R-1", ["A-1"])
+    assert await other.left_to_prepare("R-1", ())
+    assert await other.left_to_deliver("R-1", ())
+    await two[0].dies()  # whose claims give nothing: something is left all the same
+    assert await one.rows(6, (), run_id="R-1") == []
+    assert await one.left_to_prepare("R-1", R1[:5])
+    assert not await one.left_to_prepare("R-2", ())
 
 
 async def test_one_look_sees_what_may_be_taken_up_and_nothing_else(
