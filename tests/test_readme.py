@@ -32,6 +32,8 @@ RUN_HERE = {
     ".venv/bin/swarm approvals": "test_day_three_from_preflight_to_the_red_button",
     ".venv/bin/swarm bank learned": "test_day_three_from_preflight_to_the_red_button",
     ".venv/bin/swarm bank precision": "test_day_three_from_preflight_to_the_red_button",
+    ".venv/bin/swarm memory status": "test_day_three_from_preflight_to_the_red_button",
+    ".venv/bin/swarm workers": "test_day_three_from_preflight_to_the_red_button",
     ".venv/bin/swarm status": "test_day_three_from_preflight_to_the_red_button",
     "python scripts/health_monitor.py": "test_day_three_from_preflight_to_the_red_button",
     "STOP_SWARM=1 python scripts/emergency_stop.py": (
@@ -148,8 +150,6 @@ def production(tmp_path_factory: pytest.TempPathFactory, twins: dict[str, str]) 
     folder = tmp_path_factory.mktemp("production")
     example = (ROOT / ".env.example").read_text()
     given = twins | {
-        "SUPABASE_URL": "https://memory.example",
-        "SUPABASE_KEY": "k",
         "SENDER_NAME": "Kim Sender",
         "SENDER_EMAIL": "kim@chiefaiofficer.example",
         "SENDER_COMPANY": "Sample Partners",
@@ -214,7 +214,10 @@ def test_day_three_from_preflight_to_the_red_button(production: Path) -> None:
         assert sorted("doors" in one for one in said) == [False, True]
         watched = given(lines["health_monitor"], production, "--once", "--json")
         assert watched.returncode == 0, watched.stdout + watched.stderr
-        for name in ("approvals list", "bank learned", "bank precision", "swarm status"):
+        for name in (
+            "approvals list", "bank learned", "bank precision", "swarm status", "memory status",
+            "swarm workers",
+        ):  # fmt: skip
             done = given(next(line for line in commands() if name in line), production)
             assert done.returncode == 0, done.stdout + done.stderr
             assert done.stdout.strip()
