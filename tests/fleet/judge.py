@@ -144,6 +144,8 @@ def report_of(verdict: Verdict) -> str:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, dict):
         return ", ".join(f"{name} {number:,}" for name, number in value.items())
     if isinstance(value, list):
