@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from guardrails.config.models import Icp
 from guardrails.model import (
@@ -123,11 +124,17 @@ def test_size_bands_hold_at_their_edges(count: int, expected: int) -> None:
     assert points("employee_count", dossier(employee_count=count)) == expected
 
 
-@pytest.mark.parametrize("value", ["51-200", "many", float("nan"), float("inf"), True, ("5",), -3])
+@pytest.mark.parametrize("value", ["51-200", "many", 2.5, True, ("5",), -3])
 def test_a_head_count_that_is_no_number_is_unknown(value: FactValue) -> None:
     found = qualify(dossier({"employee_count": fact(value)}), ICP)
     assert "employee_count" in found.unknown
     assert found.score == 0
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_what_is_no_number_at_all_never_becomes_a_fact(value: float) -> None:
+    with pytest.raises(ValidationError, match="finite"):
+        fact(value)
 
 
 def test_a_fact_fills_what_the_row_leaves_empty_and_says_so() -> None:
@@ -313,7 +320,7 @@ TECHNOLOGIES = st.lists(
 VALUES: st.SearchStrategy[Any] = st.one_of(
     st.text(max_size=20),
     st.integers(),
-    st.floats(),
+    st.floats(allow_nan=False, allow_infinity=False),
     st.booleans(),
     st.lists(st.text(max_size=8), max_size=3).map(tuple),
 )

@@ -10,6 +10,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
+from structlog.testing import capture_logs
 
 from guardrails.hive import Hive
 from servers.common.grants import GRANT
@@ -98,16 +99,16 @@ async def test_a_revoked_token_is_out_at_once(
 
 
 async def test_while_the_tokens_cannot_be_read_nobody_gets_in(
-    client: httpx.AsyncClient, inner: Inner, keys: Keys, hive: Hive,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+    client: httpx.AsyncClient, inner: Inner, keys: Keys, hive: Hive
+) -> None:
     (hive.keys_dir / "mcp_tokens.json").write_bytes(b"{")
-    for _ in range(3):
-        answer = await client.post("/mcp", headers=bearing(keys.read), content=b"{}")
-        assert answer.status_code == 503
+    with capture_logs() as logs:
+        for _ in range(3):
+            answer = await client.post("/mcp", headers=bearing(keys.read), content=b"{}")
+            assert answer.status_code == 503
     assert inner.reached == []
-    said = capsys.readouterr()
-    assert (said.out + said.err).count("is damaged") == 1  # once, and not once a request
+    (said,) = logs  # once, and not once a request
+    assert "is damaged" in said["why"]
 
 
 @pytest.mark.parametrize(
