@@ -124,7 +124,7 @@ def test_size_bands_hold_at_their_edges(count: int, expected: int) -> None:
     assert points("employee_count", dossier(employee_count=count)) == expected
 
 
-@pytest.mark.parametrize("value", ["51-200", "many", 2.5, True, ("5",), -3])
+@pytest.mark.parametrize("value", ["51-200", "many", True, ("5",), -3])
 def test_a_head_count_that_is_no_number_is_unknown(value: FactValue) -> None:
     found = qualify(dossier({"employee_count": fact(value)}), ICP)
     assert "employee_count" in found.unknown
