@@ -13,8 +13,9 @@ from mcp.client.stdio import StdioServerParameters
 from rich.console import Console
 from rich.table import Table
 
-from orchestrator.bootstrap import Options, Swarm, running_swarm
+from orchestrator.bootstrap import Swarm, running_swarm
 from orchestrator.environment import Environment
+from orchestrator.options import Options
 from servers.sandbox.leads import write_leads_csv
 
 BARE = StdioServerParameters(

@@ -27,8 +27,9 @@ from bench.common import bare_client, leads_file, scratch, show
 from guardrails.clock import parse
 from guardrails.config import config_path
 from guardrails.store.write_tables import writes
-from orchestrator.bootstrap import Options, running_swarm
+from orchestrator.bootstrap import running_swarm
 from orchestrator.environment import Environment
+from orchestrator.options import Options
 from orchestrator.run import SendingRun
 
 LEADS = 120

@@ -27,8 +27,9 @@ from bench.deliver import IN_FLIGHT, TUESDAY, ahead_to, twins, without_caps
 from guardrails.audit import AuditEntry, AuditLog
 from guardrails.audit.compress import compress_days
 from guardrails.clock import shifted
-from orchestrator.bootstrap import Options, Swarm, running_swarm
+from orchestrator.bootstrap import Swarm, running_swarm
 from orchestrator.environment import Environment
+from orchestrator.options import Options
 from orchestrator.retention import Retention
 from orchestrator.retention_engine import forget_ended
 from orchestrator.run import SendingRun

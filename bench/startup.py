@@ -24,11 +24,12 @@ from guardrails.config import load_config
 from guardrails.hive import Hive
 from guardrails.model import Mode
 from guardrails.store import open_store
-from orchestrator.bootstrap import SERVERS, Options, nursery_of, open_hive, server_spec
+from orchestrator.bootstrap import open_hive
 from orchestrator.children import Children
 from orchestrator.environment import Environment
 from orchestrator.incidents import Incidents
 from orchestrator.logs import logging_to
+from orchestrator.options import SERVERS, Options, nursery_of, server_spec
 from orchestrator.processes import ServerSpec
 from orchestrator.twins import running_twins
 

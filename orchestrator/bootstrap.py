@@ -8,9 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from guardrails import tracing
 from guardrails.approvals import Approvals
@@ -21,7 +20,7 @@ from guardrails.bootstrap_hive import ensure_hive
 from guardrails.brakes.failures import FailureTracker
 from guardrails.brakes.quarantine import Quarantine
 from guardrails.clock import Clock, shifted, utc_now
-from guardrails.config import Config, config_dir, config_path, load_config
+from guardrails.config import Config, config_path, load_config
 from guardrails.errors import AuditBroken, BankUnreadable
 from guardrails.heartbeats import host_name, tag_of
 from guardrails.hive import Hive
@@ -52,35 +51,12 @@ from orchestrator.memory.aide import Aide
 from orchestrator.memory.opening import MODULE as MEMORY_MODULE
 from orchestrator.memory.opening import NAME as MEMORY
 from orchestrator.memory.opening import aide_of, has_memory, started, switch
-from orchestrator.nursery import Nursery
+from orchestrator.options import LIMITED, SERVERS, Options, nursery_of, server_spec
 from orchestrator.prepare import WORKFLOW, PrepareLead
-from orchestrator.processes import ServerSpec
 from orchestrator.pulse import Sign, alive
 from orchestrator.runs import Runs
 from orchestrator.triage import Triage
 from orchestrator.twins import Twins, joined_twins, running_twins, sandbox_offset
-
-SERVERS = ("hunter", "enricher", "crafter", "guardrails", "ghl", "instantly")
-DEFAULT_HIVE = Path(".hive-mind")
-# Whose published limits the twins enforce when asked to. News sources are left out: at one request
-# in five seconds nothing else could be seen.
-LIMITED = ("ghl", "instantly", "clay", "rb2b")
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a command line says. `mode` can only lower the configured one."""
-
-    hive: Path
-    sandbox: bool
-    config_path: Path | None = None
-    mode: Mode | None = None
-    concurrency: int | None = None
-    hunter_roots: tuple[Path, ...] = ()
-    vendor_limits: bool = False  # sandbox: the twins enforce the vendors' limits, and we keep them
-    twins_port: int | None = None  # sandbox: join the twins that run there, instead of our own
-    must_earn: bool = False  # sandbox: modes have to be earned here as they have to for real
-    remembers: bool = True  # in the long-term memory, where there is one
 
 
 @dataclass(frozen=True)
@@ -211,22 +187,10 @@ async def running_swarm(options: Options, environment: Environment) -> AsyncIter
         audit = AuditLog(hive, store, clock)
         stack.callback(audit.close)
         stack.push_async_callback(HeadNotes(hive, store, audit).note_last)
-        letters = Letters(audit, store)
         ledger = Ledger.of(config.production, store, clock, hive.salt())
         await store.run(ledger.sweep)  # whose process died long ago: a person's, or the vendor's
-        delivery = config.production.delivery
-        writer = Writer(children, ledger, store, clock, permit_seconds=delivery.permit_seconds)
-        deliver = DeliverLead(
-            engine,
-            children,
-            deliveries,
-            letters,
-            Post(config, children, writer, clock),
-            FollowUp(delivery, children, writer, clock),
-            writer,
-            clock,
-            mode,
-        )
+        letters = Letters(audit, store)
+        deliver = _deliver_lead(config, engine, children, deliveries, letters, ledger, store, clock)
         engine.register(DELIVER, deliver.workflow)
         # The lock comes first, so that a second queen starts no servers; the launch comes last,
         # because workflows that are gone on with call the servers at once.
@@ -263,18 +227,33 @@ async def running_swarm(options: Options, environment: Environment) -> AsyncIter
         )
 
 
+def _deliver_lead(
+    config: Config,
+    engine: Engine,
+    children: Children,
+    deliveries: Deliveries,
+    letters: Letters,
+    ledger: Ledger,
+    store: Store,
+    clock: Clock,
+) -> DeliverLead:
+    rules = config.production.delivery
+    writer = Writer(children, ledger, store, clock, permit_seconds=rules.permit_seconds)
+    return DeliverLead(
+        engine,
+        children,
+        deliveries,
+        letters,
+        Post(config, children, writer, clock),
+        FollowUp(rules, children, writer, clock),
+        writer,
+        clock,
+        config.production.mode,
+    )
+
+
 def _holder(hive: Hive, mode: Mode) -> Holder:
     return Holder(hive.chain_id(), host_name(), os.getpid(), APPLICATION_VERSION, mode.value)
-
-
-def nursery_of(hive: Hive, more: Sequence[str] = ()) -> Nursery:
-    """It names its hive, so that whoever looks at processes sees whose they are.
-
-    Args:
-        more: modules beside the servers'.
-    """
-    modules = [*(ServerSpec(name, {}).module for name in SERVERS), *more]
-    return Nursery(modules, hive.logs_dir / "nursery.log", {"HIVE_MIND_DIR": str(hive.path)})
 
 
 async def _twins(
@@ -286,25 +265,3 @@ async def _twins(
         return await stack.enter_async_context(joined_twins(options.twins_port, offset_s))
     limits = LIMITED if options.vendor_limits else ()
     return await stack.enter_async_context(running_twins(rate_limits=limits, offset_s=offset_s))
-
-
-def server_spec(
-    name: str, options: Options, hive: Hive, mode: Mode, environment: Environment
-) -> ServerSpec:
-    """How one server is started: the common variables and its own, nothing else (P8)."""
-    env = {
-        "HIVE_MIND_DIR": str(hive.path),
-        "SWARM_CONFIG": str(options.config_path or config_dir()),
-        "SWARM_MODE": mode.value,
-        "SWARM_SANDBOX": "1" if options.sandbox else "0",
-        "SWARM_CHILD": "1",
-    }
-    if options.vendor_limits:
-        env["SWARM_SANDBOX_LIMITS"] = "1"
-    if options.must_earn:
-        env["SWARM_MUST_EARN"] = "1"
-    if offset_s := sandbox_offset(environment.values, sandbox=options.sandbox):
-        env["SWARM_SANDBOX_OFFSET_S"] = repr(offset_s)
-    if name == "hunter":
-        env["HUNTER_ROOTS"] = os.pathsep.join(str(root) for root in options.hunter_roots)
-    return ServerSpec(name, env | environment.for_server(name))

@@ -55,8 +55,8 @@ def _queen(
     as_json: JsonOption = False,
 ) -> None:
     """Work on what comes in and what is due, until Ctrl-C or SIGTERM. `swarm up` starts it."""
-    from orchestrator.bootstrap import Options
     from orchestrator.environment import Environment
+    from orchestrator.options import Options
     from orchestrator.serving import serve
 
     def work() -> int:

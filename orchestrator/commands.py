@@ -30,8 +30,9 @@ from guardrails.identity import dedupe_key, lead_id, normalise_email
 from guardrails.model import Mode
 from guardrails.replay import find_record, replay
 from guardrails.store import Store, open_store
-from orchestrator.bootstrap import Options, running_swarm
+from orchestrator.bootstrap import running_swarm
 from orchestrator.environment import Environment
+from orchestrator.options import Options
 from orchestrator.report import console, document, render
 from orchestrator.shadow import ShadowRun
 from orchestrator.standstill import require_not_stopped

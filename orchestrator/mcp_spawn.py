@@ -20,8 +20,9 @@ import orjson
 
 from guardrails.config import load_config
 from guardrails.errors import ServerUnavailable
-from orchestrator.bootstrap import SERVERS, Options, open_hive, server_spec
+from orchestrator.bootstrap import open_hive
 from orchestrator.environment import Environment
+from orchestrator.options import SERVERS, Options, server_spec
 from orchestrator.processes import clean_environment
 from orchestrator.twins import SEED, joined_twins, sandbox_offset
 from orchestrator.variables import VARIABLES

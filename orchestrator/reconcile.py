@@ -13,11 +13,12 @@ from pathlib import Path
 import structlog
 
 from guardrails.errors import ConfigError
-from orchestrator.bootstrap import Options, running_swarm
+from orchestrator.bootstrap import running_swarm
 from orchestrator.deliver import WORKFLOW
 from orchestrator.deliveries import DeliveryState
 from orchestrator.engine import Json
 from orchestrator.environment import Environment
+from orchestrator.options import Options
 from orchestrator.report import console
 from orchestrator.sends import open_deliveries
 

@@ -28,12 +28,13 @@ from orchestrator.approvals.case import Cases
 from orchestrator.approvals.edit import Edit
 from orchestrator.approvals.edits import Edits, Parts
 from orchestrator.approvals.learned import LearnedYes
-from orchestrator.bootstrap import Options, Swarm, running_swarm
+from orchestrator.bootstrap import Swarm, running_swarm
 from orchestrator.day_log import DayLog
 from orchestrator.deliver_writes import Writer
 from orchestrator.environment import Environment
 from orchestrator.errands import Errand, Errands, Holds
 from orchestrator.inbox import Inbox, Received, Source, settle
+from orchestrator.options import Options
 from orchestrator.outcomes.handler import Outcomes
 from orchestrator.outcomes.protect import Protector
 from orchestrator.retention_errands import housekeeping

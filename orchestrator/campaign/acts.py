@@ -21,7 +21,7 @@ from guardrails.brakes.chaos import ChaosEvent, insert
 from guardrails.clock import iso, utc_now
 from guardrails.errors import Stopped, StoreUnavailable
 from guardrails.model import Mode, digest
-from orchestrator.bootstrap import SERVERS, Options, Swarm, running_swarm
+from orchestrator.bootstrap import Swarm, running_swarm
 from orchestrator.campaign import outage as outages
 from orchestrator.campaign.derive import CONCURRENCY, Derived
 from orchestrator.campaign.findings import Arrival, Outage
@@ -34,6 +34,7 @@ from orchestrator.campaign.strikes import Strikes
 from orchestrator.campaign.verdicts import states
 from orchestrator.campaign.watch import Watch
 from orchestrator.environment import Environment
+from orchestrator.options import SERVERS, Options
 
 log = structlog.get_logger(__name__)
 _RECOVERY_ROUNDS = 15

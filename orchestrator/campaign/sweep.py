@@ -19,7 +19,7 @@ from guardrails.config import Config
 from guardrails.config.models.production import Fault, FaultTarget
 from guardrails.errors import BadInput
 from guardrails.store.brake_tables import chaos_events
-from orchestrator.bootstrap import SERVERS, Swarm
+from orchestrator.bootstrap import Swarm
 from orchestrator.campaign.acts import Acts
 from orchestrator.campaign.derive import derive
 from orchestrator.campaign.findings import Coverage
@@ -27,6 +27,7 @@ from orchestrator.campaign.monkey import Strike
 from orchestrator.campaign.pending import Pending
 from orchestrator.campaign.plan import Plan
 from orchestrator.campaign.rounds import Round
+from orchestrator.options import SERVERS
 
 LEADS = 300
 PASSES = 4

@@ -33,12 +33,13 @@ from guardrails.model import Mode, digest
 from guardrails.store import Store, open_store
 from guardrails.store.brake_tables import failures
 from guardrails.store.tables import run_items
-from orchestrator.bootstrap import Options, Swarm, running_swarm
+from orchestrator.bootstrap import Swarm, running_swarm
 from orchestrator.environment import Environment
 from orchestrator.fixes.conditions import Condition, condition_of
 from orchestrator.fixes.model import FixFiles, Measured, Proposal, Trial
 from orchestrator.fixes.patching import Json, patched, rendered
 from orchestrator.fixes.propose import read_setting
+from orchestrator.options import Options
 from orchestrator.shadow import ShadowRun
 
 _COLUMNS = {

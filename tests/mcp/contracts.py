@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
-from orchestrator.bootstrap import SERVERS
+from orchestrator.options import SERVERS
 from servers.common.contract import ResourceSpec, ToolSpec
 
 Tool = ToolSpec[Any, Any]

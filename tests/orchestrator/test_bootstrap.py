@@ -4,7 +4,8 @@ from pathlib import Path
 
 from guardrails.bank import Bank
 from guardrails.config import Config, load_config
-from orchestrator.bootstrap import Options, open_hive
+from orchestrator.bootstrap import open_hive
+from orchestrator.options import Options
 from tests.conftest import SteppableClock
 
 

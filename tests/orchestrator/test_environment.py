@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.bootstrap import SERVERS
 from orchestrator.environment import Environment, MissingVariables
+from orchestrator.options import SERVERS
 from orchestrator.variables import VARIABLES
 
 ROOT = Path(__file__).parents[2]

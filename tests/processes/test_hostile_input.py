@@ -16,8 +16,9 @@ from mcp import Client, StdioServerParameters
 
 from guardrails.audit import AuditHead
 from guardrails.errors import BadInput
-from orchestrator.bootstrap import SERVERS, Options, Swarm, running_swarm
+from orchestrator.bootstrap import Swarm, running_swarm
 from orchestrator.environment import Environment
+from orchestrator.options import SERVERS, Options
 from orchestrator.report import document
 from orchestrator.shadow import ShadowRun
 from servers.sandbox.host import environment as twins_environment

@@ -10,8 +10,9 @@ import pytest
 from guardrails.config import load_config
 from guardrails.heartbeats import read_heartbeats
 from guardrails.model import Mode
-from orchestrator.bootstrap import Options, running_swarm
+from orchestrator.bootstrap import running_swarm
 from orchestrator.environment import Environment
+from orchestrator.options import Options
 from orchestrator.preflight.model import SPECS
 from servers.guardrails.contract import GET_STATUS, GetStatus
 from tests.processes.swarm import SWARM, run

@@ -10,8 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from orchestrator.bootstrap import Options, running_swarm
+from orchestrator.bootstrap import running_swarm
 from orchestrator.environment import Environment
+from orchestrator.options import Options
 from orchestrator.variables import VARIABLES
 
 pytestmark = [pytest.mark.anyio, pytest.mark.processes, pytest.mark.timeout(180)]

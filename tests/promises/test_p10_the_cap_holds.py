@@ -12,8 +12,9 @@ import pytest
 from guardrails.brakes.spend import SpendBook
 from guardrails.clock import utc_now
 from guardrails.config import config_path
-from orchestrator.bootstrap import Options, Swarm, running_swarm
+from orchestrator.bootstrap import Swarm, running_swarm
 from orchestrator.environment import Environment
+from orchestrator.options import Options
 from orchestrator.shadow import ShadowRun
 from servers.sandbox.leads import write_leads_csv
 

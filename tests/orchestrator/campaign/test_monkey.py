@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from orchestrator.bootstrap import SERVERS
 from orchestrator.campaign.monkey import HANGABLE, Monkey, Strike
 from orchestrator.campaign.plan import PROCESS_FAULTS
+from orchestrator.options import SERVERS
 
 PLACES = [(number, row) for number in range(1, 51) for row in range(1, 41)]
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from orchestrator.bootstrap import SERVERS
 from orchestrator.campaign.plan import PROCESS_FAULTS
 from orchestrator.campaign.sweep import Pair, assign, process_strikes
+from orchestrator.options import SERVERS
 
 HTTP = ("timeout_before", "reset", "http_503", "slow")
 REACHED = {
