@@ -6,24 +6,21 @@ the first settlement wins, so a replayed step changes nothing.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 
-import orjson
 from sqlalchemy import Connection, Select, func, or_, select, update
 
-from guardrails.approval_rows import count_waiting, request
+from guardrails.approval_rows import count_waiting
 from guardrails.clock import Clock, iso
 from guardrails.config.models import ApprovalRules
 from guardrails.errors import NotFound
-from guardrails.model import Lead, LeadState, Mode
-from guardrails.remembering import Fact, remember
+from guardrails.model import Lead, Mode
 from guardrails.store import Store, insert_if_absent
 from guardrails.store.people_tables import approvals
-from guardrails.store.tables import run_items, runs, shadow_emails, spent_permits
+from guardrails.store.tables import run_items, runs, spent_permits
 from guardrails.store.write_tables import deliveries
-from orchestrator.deliveries import give_up, queue
+from orchestrator.deliveries import give_up
 from orchestrator.delivery_rows import unfinished
 from orchestrator.fleet.free_rows import PEOPLE
 from orchestrator.run_records import (
@@ -31,12 +28,11 @@ from orchestrator.run_records import (
     Rejected,
     Run,
     Settled,
-    asked_of,
     lead_row,
     rejected_row,
-    remembered,
     run_of,
 )
+from orchestrator.settlement import settle
 
 _OPENING = 0x52554E53  # any number, the same everywhere
 
@@ -163,50 +159,10 @@ class Runs:
         A decision `ready` is queued for delivery in the same transaction, and one that only a
         person can let go asks for that person in it.
         """
-        decision = settled.decision
-        result = {
-            "reasons": [reason.model_dump(mode="json") for reason in decision.reasons],
-            "score": decision.qualification.score if decision.qualification else None,
-            "tier": decision.qualification.tier if decision.qualification else None,
-            "cost_micros": settled.cost_micros,
-        }
-        ended = (
-            update(run_items)
-            .where(
-                run_items.c.run_id == run_id,
-                run_items.c.row == settled.row,
-                run_items.c.state.is_(None),
-            )
-            .values(
-                state=decision.state.value,
-                result=json.dumps(result),
-                audit_id=decision.audit_id,
-                updated_at=iso(self._clock()),
-            )
+        at = self._clock()
+        return await self._store.run(
+            lambda conn: settle(conn, run_id, settled, self._approvals, at)
         )
-
-        def work(conn: Connection) -> bool:
-            if conn.execute(ended).rowcount != 1:
-                return False
-            fact = remembered(run_id, settled)
-            remember(conn, Fact.LEAD, decision.audit_id, iso(self._clock()), fact, decision.lead_id)
-            if settled.email is not None:
-                values = {
-                    "run_id": run_id,
-                    "row": settled.row,
-                    "email_id": settled.email["email_id"],
-                    "lead_id": decision.lead_id,
-                    "document": orjson.dumps(settled.email, option=orjson.OPT_INDENT_2).decode(),
-                }
-                insert_if_absent(conn, shadow_emails, values)
-            if decision.state is LeadState.READY:
-                now = iso(self._clock())
-                queue(conn, decision.audit_id, decision.lead_id, run_id, settled.row, now)
-            elif (asked := asked_of(run_id, settled)) is not None:
-                request(conn, asked, self._approvals, self._clock())
-            return True
-
-        return await self._store.run(work)
 
     async def given_up(self, run_key: str) -> list[str]:
         """Runs of this key that --fresh gave up and of which something still waits for a person."""
