@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -115,13 +116,13 @@ def test_a_persons_word_is_on_the_record_and_then_counts(
     assert (found["before"], found["after"], found["changed"]) == ("unknown", status, True)
     assert till.statuses() == {"S-lost": status}
     assert till.held("2026-03-10")["*"] == (PRICE if status == "settled" else 0)
-    audit = AuditLog(hive, till.store, utc_now)
-    record = audit.find(found["audit_id"])
+    with closing(AuditLog(hive, till.store, utc_now)) as audit:
+        record = audit.find(found["audit_id"])
+        assert audit.verify().ok
     assert record is not None
     assert (record["kind"], record["actor"]) == ("spend_reconciled", "operator")
     assert record["body"]["reason"] == "usage page, mail of [address]"
     assert record["body"]["entry_id"] == "S-lost"
-    assert audit.verify().ok
 
 
 def test_saying_the_same_again_changes_and_records_nothing(hive: Hive, till: Till) -> None:
@@ -131,7 +132,8 @@ def test_saying_the_same_again_changes_and_records_nothing(hive: Hive, till: Til
     assert "unknown -> settled" in swarm(hive, *words).stdout
     again = swarm(hive, *words)
     assert (again.exit_code, "nothing changed" in again.stdout) == (0, True)
-    assert AuditLog(hive, till.store, utc_now).verify().records == 1
+    with closing(AuditLog(hive, till.store, utc_now)) as audit:
+        assert audit.verify().records == 1
 
 
 @pytest.mark.parametrize(

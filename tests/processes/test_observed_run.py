@@ -5,20 +5,17 @@ from __future__ import annotations
 import csv
 import json
 import re
-import threading
-from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from servers.enricher import twin_clay, twin_rb2b
 from servers.ghl import twin_door
 from servers.instantly import twin_lookups as twin_instantly
+from tests.collector import Collector, collecting
 from tests.processes.swarm import ROOT, emails, run, shadow_command, swarm
 
 pytestmark = pytest.mark.processes
@@ -26,29 +23,6 @@ LEADS = ROOT / "data" / "initial_batch.csv"
 DANA = "dana.whitlock@brightforge.example"
 KEYS = (twin_door.TOKEN, twin_instantly.KEY, twin_clay.KEY, twin_rb2b.KEY)
 ADDRESS = re.compile(rb"[\w.+-]+@[\w-]+\.[\w.-]+")
-
-
-@dataclass
-class Collector:
-    """A tiny OTLP receiver."""
-
-    raw: list[bytes] = field(default_factory=list)
-
-    def traces(self) -> dict[str, list[dict[str, Any]]]:
-        """Spans by trace: service, name, attributes, parent."""
-        found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for body in self.raw:
-            for group in ExportTraceServiceRequest.FromString(body).resource_spans:
-                named = {one.key: one.value.string_value for one in group.resource.attributes}
-                for scope in group.scope_spans:
-                    for span in scope.spans:
-                        found[span.trace_id.hex()].append({
-                            "service": named["service.name"],
-                            "name": span.name,
-                            "parent": span.parent_span_id.hex(),
-                            "ids": {one.key: one.value.string_value for one in span.attributes},
-                        })  # fmt: skip
-        return found
 
 
 @dataclass(frozen=True)
@@ -63,31 +37,15 @@ class Observed:
 @pytest.fixture(scope="module")
 def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
     """The ten sample leads, traced."""
-    collector = Collector()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            collector.raw.append(self.rfile.read(int(self.headers["content-length"])))
-            self.send_response(200)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, *_args: object) -> None:
-            """Silence."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
     hive = tmp_path_factory.mktemp("observed") / "hive"
-    endpoint = f"http://127.0.0.1:{server.server_port}"
-    try:
-        done = run(shadow_command(hive, LEADS), hive.parent, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint)
+    with collecting() as collector:
+        done = run(
+            shadow_command(hive, LEADS),
+            hive.parent,
+            OTEL_EXPORTER_OTLP_ENDPOINT=collector.endpoint,
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         yield Observed(hive, json.loads(done.stdout), collector)
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def test_one_lead_is_one_trace_over_queen_and_servers(observed: Observed) -> None:

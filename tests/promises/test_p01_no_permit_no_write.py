@@ -11,7 +11,7 @@ import json
 import shutil
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,10 +58,15 @@ def offices(
         yield office, other
 
 
-def elsewhere(directory: Path, clock: Any, **told: Any) -> Any:
+@contextmanager
+def elsewhere(directory: Path, clock: Any, **told: Any) -> Iterator[PermitOffice]:
     """The office of another hive, whose permits are good there."""
     hive = Hive.open(directory / "another", sandbox=True)
-    return permit_office(hive, open_store(hive), clock, **told)
+    with (
+        closing(open_store(hive)) as store,
+        permit_office(hive, store, clock, **told) as office,
+    ):
+        yield office
 
 
 def adapter(vendor: str, wire: ScriptedWire, office: PermitOffice) -> Any:
