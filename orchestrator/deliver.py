@@ -147,6 +147,8 @@ class DeliverLead:
     async def _send(self, delivery_id: str, seen: Json) -> Json:
         """Ask leave and send; once more when a server died before anything was sent."""
         delivery = await self._deliveries.get(delivery_id)
+        if delivery.state is DeliveryState.REFUSED:  # given up while it was looked up
+            return as_json(Fate(outcome=Outcome.REFUSED, reasons=delivery.reasons))
         with working_on(delivery):
             letter = await self._letters.of(delivery)
             fate = await self._sent(letter, seen)

@@ -25,7 +25,7 @@ from orchestrator.deliver import DeliverLead
 from orchestrator.deliver_crm import FollowUp
 from orchestrator.deliver_mail import Post
 from orchestrator.deliver_writes import Writer
-from orchestrator.deliveries import Deliveries, Delivery, DeliveryState, queue
+from orchestrator.deliveries import Deliveries, Delivery, DeliveryState, give_up, queue
 from orchestrator.letters import Letter
 from orchestrator.mcp_session import ToolFailed
 from servers.ghl.contract import CrmLookUp
@@ -293,6 +293,23 @@ async def test_a_look_up_that_fails_sends_nothing(
     here = await world(sqlite_store, clock, config)
     here.servers.answers["look_up_lead"] = [failed("vendor_unavailable")]
     assert (await here.go()).state is DeliveryState.DEFERRED
+    assert "authorize_send" not in here.servers.calls
+
+
+@pytest.mark.parametrize("then", [None, failed("vendor_unavailable")], ids=["found", "failed"])
+async def test_what_is_given_up_while_it_is_looked_up_is_not_sent_and_stays_given_up(
+    sqlite_store: Store, clock: SteppableClock, config: Config, then: Exception | None
+) -> None:
+    """Somebody cancels it, or they opt out, while a worker has it in hand."""
+    here = await world(sqlite_store, clock, config)
+
+    async def meanwhile(_args: Any) -> Exception | None:
+        await sqlite_store.run(lambda conn: give_up(conn, ["R-1"], iso(clock())))
+        return then
+
+    here.servers.answers["look_up_lead"] = [meanwhile]
+    ended = await here.go()
+    assert (ended.state, ended.reasons[0].code) == (DeliveryState.REFUSED, "given_up")
     assert "authorize_send" not in here.servers.calls
 
 
