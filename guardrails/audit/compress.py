@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from guardrails.audit.files import DayFiles
@@ -53,17 +53,15 @@ def compress_days(
             for draft in directory.glob(".*.packing"):
                 draft.unlink()  # of whoever was at it and died
             closed = files.days()[:-1]
-            due = [day for day in closed if day < oldest_kept and files.path(day).exists()]
+            due = [day for day in closed if day < oldest_kept and _holds_lines(files.path(day))]
             return [_compress(files, directory, day) for day in due[:limit]]
     except OSError as error:
         raise AuditUnwritable(f"audit: cannot be compressed: {error.strerror or error}") from error
 
 
-def compressible(hive: Hive, today: date, keep_days: int) -> int:
-    """How many days are due. Raises OSError."""
-    files = DayFiles(hive.audit_dir)
-    oldest_kept = (today - timedelta(days=keep_days)).isoformat()
-    return sum(day < oldest_kept and files.path(day).exists() for day in files.days()[:-1])
+def _holds_lines(plain: Path) -> bool:
+    """A day whose first record could not be written, and no later one, left an empty file."""
+    return plain.exists() and plain.stat().st_size > 0
 
 
 def _compress(files: DayFiles, directory: Path, day: str) -> Compressed:

@@ -25,6 +25,7 @@ _LARGEST = MEMBER + MAX_BYTES + 1
 _HEADER = struct.Struct("<4sIBBH2sHII")
 _START, _OURS = b"\x1f\x8b\x08\x04", b"CA"
 _TAIL = struct.Struct("<II")  # checksum and length of what was packed
+_SMALLEST = _HEADER.size + _TAIL.size
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def _members(file: BinaryIO) -> Iterator[_Member]:
         start, *_, letters, _size, whole, length = _HEADER.unpack(header)
         if (start, letters) != (_START, _OURS):
             raise _damaged(file, "it was not written here")
-        if not 0 < length <= _LARGEST or not _HEADER.size < whole <= 2 * _LARGEST:
+        if not 0 < length <= _LARGEST or not _SMALLEST < whole <= 2 * _LARGEST:
             raise _damaged(file, "a header makes no sense")
         yield _Member(place, whole, offset, length)
         place, offset = place + whole, offset + length
