@@ -18,22 +18,14 @@ from guardrails.approvals import Approvals
 from guardrails.audit import AuditEntry, AuditLog
 from guardrails.clock import Clock, iso
 from guardrails.decisions import intake_body
+from guardrails.ledger import Status
 from guardrails.model import LeadState, Reason, digest
 from guardrails.store import Store
 from guardrails.store.tables import run_items, runs
-from guardrails.store.write_tables import deliveries
+from guardrails.store.write_tables import deliveries, writes
 from orchestrator.deliveries import give_up
-from orchestrator.delivery_rows import DeliveryState
-from orchestrator.inbox import settle
-from orchestrator.submission_rows import (
-    Found,
-    Stage,
-    cancelled_note,
-    find,
-    forget_body,
-    inbox_id,
-    still_new,
-)
+from orchestrator.delivery_rows import WAITING, DeliveryState
+from orchestrator.submission_rows import Found, Stage, find, take_out
 
 _WHY = Reason(
     code="cancelled",
@@ -54,6 +46,15 @@ class Cancelled:
     unsent: int = 0
     sent: int = 0
     unknown: int = 0
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """How many rows and deliveries one step has ended, and how many of these may be going out."""
+
+    rows: int
+    given_up: int
+    under_way: int
 
 
 class Canceller:
@@ -93,26 +94,25 @@ class Canceller:
         return await self._run(found, found.run_id)
 
     def _before_it_was_taken(self, conn: Connection, submission: str) -> Found:
-        here, now = inbox_id(submission), self._clock()
-        if still_new(conn, here) and settle(conn, here, now, note=cancelled_note(now)):
-            forget_body(conn, submission)
+        take_out(conn, submission, self._clock())
         return find(conn, submission)
 
     async def _run(self, found: Found, run_id: str) -> Cancelled:
         rows = await self._store.query(partial(_undecided, run_id))
         recorded = await self._record(found, run_id, rows)
-        undecided, unsent = await self._store.run(partial(self._end, run_id, recorded))
+        first = await self._store.run(partial(self._end, run_id, recorded))
         withdrawn = await self._approvals.withdraw("cancelled", run_id=run_id)
         # An approver may have been quicker: what their yes has queued is given up as well.
-        _, late = await self._store.run(partial(self._end, run_id, {}))
+        late = await self._store.run(partial(self._end, run_id, {}))
         counts = await self._store.query(partial(_by_state, run_id))
+        under_way = first.under_way + late.under_way
         return Cancelled(
             Stage.CANCELLED,
-            undecided=undecided,
+            undecided=first.rows,
             approvals=len(withdrawn),
-            unsent=unsent + late,
+            unsent=first.given_up + late.given_up - under_way,
             sent=counts.get(DeliveryState.SENT.value, 0),
-            unknown=counts.get(DeliveryState.UNKNOWN.value, 0),
+            unknown=counts.get(DeliveryState.UNKNOWN.value, 0) + under_way,
         )
 
     async def _record(self, found: Found, run_id: str, rows: Sequence[_Row]) -> dict[int, str]:
@@ -141,8 +141,8 @@ class Canceller:
             recorded |= {row: ref.audit_id for (row, _), ref in zip(chunk, refs, strict=True)}
         return recorded
 
-    def _end(self, run_id: str, recorded: dict[int, str], conn: Connection) -> tuple[int, int]:
-        """End the rows, the run, and what is on its way; how many rows and deliveries it were."""
+    def _end(self, run_id: str, recorded: dict[int, str], conn: Connection) -> _Ended:
+        """End the rows, the run, and what is on its way; how many of each it were."""
         now, ended = iso(self._clock()), 0
         for row, audit_id in recorded.items():
             values = {"state": LeadState.DEFERRED.value, "result": _RESULT, "audit_id": audit_id}
@@ -155,10 +155,11 @@ class Canceller:
             ended += conn.execute(statement).rowcount
         running = (runs.c.run_id == run_id, runs.c.status != "abandoned")
         conn.execute(update(runs).where(*running).values(status="abandoned", finished_at=now))
-        before = _by_state(run_id, conn)
+        before, under_way = _by_state(run_id, conn), _under_way(run_id, conn)
         give_up(conn, [run_id], now, _WHY)
         refused = DeliveryState.REFUSED.value
-        return ended, _by_state(run_id, conn).get(refused, 0) - before.get(refused, 0)
+        given_up = _by_state(run_id, conn).get(refused, 0) - before.get(refused, 0)
+        return _Ended(ended, given_up, under_way)
 
 
 _RESULT = json.dumps(
@@ -173,6 +174,23 @@ def _undecided(run_id: str, conn: Connection) -> list[_Row]:
         .order_by(run_items.c.row)
     )
     return [(row.row, row.lead_id) for row in conn.execute(statement)]
+
+
+def _under_way(run_id: str, conn: Connection) -> int:
+    """E-mails that wait, as far as their deliveries say, and may be going out at this moment."""
+    waiting = (deliveries.c.run_id == run_id, deliveries.c.state.in_(WAITING))
+    begun = (Status.CLAIMED.value, Status.DISPATCHING.value)
+    statement = (
+        select(func.count())
+        .select_from(writes)
+        .where(
+            writes.c.decision_audit_id.in_(select(deliveries.c.delivery_id).where(*waiting)),
+            writes.c.counts,
+            writes.c.status.in_(begun),
+        )
+    )
+    number: int = conn.execute(statement).scalar_one()
+    return number
 
 
 def _by_state(run_id: str, conn: Connection) -> dict[str, int]:

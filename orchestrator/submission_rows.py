@@ -187,9 +187,18 @@ def still_new(conn: Connection, id: str) -> bool:
     return state == InboxState.NEW.value
 
 
-def cancelled_note(at: datetime) -> str:
-    """What the inbox says of one that was cancelled before anybody took it up."""
-    return f"{CANCELLED} at {iso(at)}"
+def take_out(conn: Connection, submission: str, at: datetime) -> None:
+    """End one that has no run yet, whether it waits for the queen or for a person, for good."""
+    unfinished = (InboxState.NEW.value, InboxState.FAILED.value)
+    here = (inbox.c.id == inbox_id(submission), inbox.c.state.in_(unfinished))
+    values = {
+        "state": InboxState.DONE.value,
+        "body": None,
+        "not_before": None,
+        "note": f"{CANCELLED} at {iso(at)}",
+        "updated_at": iso(at),
+    }
+    conn.execute(update(inbox).where(*here).values(values))
 
 
 def _before(state: str, note: str | None) -> Stage:

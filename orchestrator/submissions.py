@@ -103,6 +103,8 @@ class Submissions:
                 now=now,
             )
             more = await self._store.run(place)
+            if more is None:
+                return f"{run_id}: nothing is left to take up"
             if not more:
                 return f"{run_id}: {len(free)} leads, {len(recorded)} set aside"
             known |= more
@@ -154,23 +156,25 @@ class Submissions:
         leads: Sequence[Lead],
         recorded: Sequence[Rejected],
         now: datetime,
-    ) -> dict[int | None, str]:
+    ) -> dict[int | None, str] | None:
         """All rows into the run and the delivery out of the inbox, or who was taken in hand
-        meanwhile, and then nothing."""
+        meanwhile, and then nothing. None: it was cancelled, or is another queen's."""
         one_at_a_time(conn)
         if not still_new(conn, delivery):
-            return {}  # cancelled, or another queen's
+            return None
         if more := self._in_hand(conn, leads, now):
             return more
         run_id, at = run_id_of(submission, self._mode), iso(now)
         total = len(leads) + len(recorded)
+        # Before anything is placed: on PostgreSQL it may have been cancelled since we looked.
+        if not settle(conn, delivery, now, note=f"{run_id}: {total} rows"):
+            return None
         run = new_run(submission, self._mode, sandbox=self._sandbox, total=total, at=at)
         conn.execute(runs.insert().values(run))
         rows = [lead_row(run_id, lead, at) for lead in leads]
         rows += [rejected_row(run_id, each, at) for each in recorded]
         if rows:
             conn.execute(run_items.insert(), rows)
-        settle(conn, delivery, now, note=f"{run_id}: {total} rows")
         forget_body(conn, submission)
         return {}
 

@@ -133,7 +133,9 @@ class SubmissionCancelled(Result):
     approvals: int = Field(description="Approvals that waited for a person: withdrawn now.")
     unsent: int = Field(description="E-mails on their way that had not gone out: withdrawn.")
     sent: int = Field(description="E-mails that are out: they stay out.")
-    unknown: int = Field(description="E-mails that may be out; a person looks at the vendor.")
+    unknown: int = Field(
+        description="E-mails that may be out, or go out at this moment: follow_submission tells."
+    )
 
 
 SUBMIT_LEADS = ToolSpec(

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, event, text
 
 from guardrails.errors import NotFound
 from guardrails.hive import Hive
-from guardrails.model import LeadState, Mode
-from guardrails.store import Store
+from guardrails.ledger import Ledger
+from guardrails.model import LeadState, Mode, WriteAction, WriteIntent
+from guardrails.store import Store, open_store
 from orchestrator.delivery_rows import DeliveryState, queue
-from orchestrator.inbox import Source
+from orchestrator.inbox import MAX_ATTEMPTS, Source
 from orchestrator.run_records import Settled
 from orchestrator.runs import Runs
-from orchestrator.submission_cancel import Canceller
+from orchestrator.submission_cancel import Cancelled, Canceller
 from orchestrator.submission_rows import Stage, find
 from tests.conftest import SteppableClock
 from tests.guardrails.approval_samples import RULES, Assisted, Waiting
@@ -165,6 +167,69 @@ async def test_killed_at_any_moment_the_same_call_ends_it(
         assert found.stage is Stage.CANCELLED
     assert moment > 6
     queen.close()
+
+
+@pytest.mark.postgres
+async def test_cancelled_between_the_queens_look_and_her_hold_nothing_is_taken_up(
+    hive: Hive, migrated_postgres_url: str, clock: SteppableClock
+) -> None:
+    """On PostgreSQL both may be at it at once: whoever ends the delivery has it."""
+    store, other = (open_store(hive, migrated_postgres_url) for _ in range(2))
+    queen = Queen(hive, store, clock)
+    received = await queen.submitted(people("ana", "ben"))
+    assert received is not None
+    canceller, told = Taken(queen).canceller(other), list[Cancelled]()
+
+    def has_looked(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("SELECT inbox.state") and not told:
+            told.append(Cancelled(Stage.WAITING))
+            told[0] = asyncio.run(canceller.cancel(received.id.removeprefix("submission:")))
+
+    event.listen(Engine, "after_cursor_execute", has_looked)
+    try:
+        said = await queen.submissions().take(received)
+    finally:
+        event.remove(Engine, "after_cursor_execute", has_looked)
+    assert [one.stage for one in told] == [Stage.CANCELLED]
+    assert await queen.rows() == []
+    assert "nothing" in said
+    queen.close()
+    other.close()
+    store.close()
+
+
+async def test_what_failed_again_and_again_is_cancelled_for_good(
+    hive: Hive, sqlite_store: Store, clock: SteppableClock
+) -> None:
+    queen = Queen(hive, sqlite_store, clock)
+    received = await queen.submitted(people("ana"))
+    assert received is not None
+    for _ in range(MAX_ATTEMPTS):
+        await queen.inbox.fail(received.id, "the hunter is away")
+    done = await Taken(queen).canceller().cancel(received.id.removeprefix("submission:"))
+    assert done.stage is Stage.CANCELLED
+    assert not await queen.inbox.again(received.id)
+    assert (await queen.kept(received.id))[:2] == ("done", None)
+    queen.close()
+
+
+async def test_an_email_that_may_be_under_way_is_not_said_to_be_withdrawn(taken: Taken) -> None:
+    """Its permit is minted: it may go out in this moment, and follow_submission tells then."""
+    ledger = Ledger.of(taken.queen.config.production, taken.queen.store, taken.queen.clock, b"s")
+    for row, name in enumerate(("A-free", "A-held"), start=1):
+        await taken.queen.store.run(
+            lambda conn, name=name, row=row: queue(conn, name, "L-1", taken.run_id, row, "2026")  # type: ignore[misc]
+        )
+    mail = WriteIntent(
+        vendor="ghl", action=WriteAction.SEND_EMAIL, recipient="ana@ana.example", content={}
+    )
+    entry = ledger.entry(
+        "send:A-held", mail, decision_audit_id="A-held", mailbox="us@us.example",
+        to=mail.recipient, tier=1,
+    )  # fmt: skip
+    await taken.queen.store.run(lambda conn: ledger.claim(conn, entry))
+    done = await taken.canceller().cancel(taken.id)
+    assert (done.unsent, done.unknown) == (1, 1)
 
 
 async def test_cancelling_twice_changes_nothing_more(taken: Taken) -> None:
