@@ -85,29 +85,37 @@ class Drain:
         fit: dict[str, tuple[Waiting, dict[str, Any]]] = {}
         for one in part:
             try:
-                row = made(self._sender, one.fact, one.key, one.document, one.lead_id)
+                row = made(self._sender, Fact(one.kind), one.key, one.document, one.lead_id)
             except (ValueError, KeyError, TypeError) as error:
                 rejected[one.outbox_id] = f"unreadable here: {type(error).__name__}"
                 continue
             fit[row["key"]] = (one, row)  # the last statement of a fact; no key stands twice
         rejected |= await self._halved(list(fit.values()))
-        if part[0].fact is Fact.ERASURE:
+        if part[0].kind == Fact.ERASURE:
             for one in part:
                 if one.outbox_id not in rejected and one.lead_id is not None:
-                    for table in FORGOTTEN_IN:
-                        await self._memory.erase(table, one.lead_id)
+                    rejected |= await self._erased(one.outbox_id, one.lead_id)
         return rejected
+
+    async def _erased(self, outbox_id: str, lead_id: str) -> dict[str, str]:
+        try:
+            for table in FORGOTTEN_IN:
+                await self._memory.erase(table, lead_id)
+        except RowsRejected as error:
+            log.warning("fact_set_aside", kind=Fact.ERASURE, why=error.message)
+            return {outbox_id: error.message}
+        return {}
 
     async def _halved(self, rows: Sequence[tuple[Waiting, dict[str, Any]]]) -> dict[str, str]:
         if not rows:
             return {}
-        shelf = SHELVES[rows[0][0].fact]
+        shelf = SHELVES[Fact(rows[0][0].kind)]
         try:
             await self._memory.upsert(shelf.table, [row for _, row in rows], merge=shelf.merge)
         except RowsRejected as error:
             if len(rows) == 1:
                 (waiting, _) = rows[0]
-                log.warning("fact_set_aside", kind=waiting.fact, why=error.message)
+                log.warning("fact_set_aside", kind=waiting.kind, why=error.message)
                 return {waiting.outbox_id: error.message}
             half = len(rows) // 2
             return await self._halved(rows[:half]) | await self._halved(rows[half:])
@@ -116,11 +124,11 @@ class Drain:
 
 def _parts(waiting: Sequence[Waiting]) -> Iterator[list[Waiting]]:
     """Facts of one kind each, an erasure never overtaken nor overtaking."""
-    for border, stretch in groupby(waiting, lambda one: one.fact is Fact.ERASURE):
+    for border, stretch in groupby(waiting, lambda one: one.kind == Fact.ERASURE):
         if border:
             yield list(stretch)
             continue
-        kinds: dict[Fact, list[Waiting]] = {}
+        kinds: dict[str, list[Waiting]] = {}
         for one in stretch:
-            kinds.setdefault(one.fact, []).append(one)
+            kinds.setdefault(one.kind, []).append(one)
         yield from kinds.values()

@@ -14,7 +14,6 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, or_, select, update
 
 from guardrails.clock import iso
-from guardrails.remembering import Fact
 from guardrails.store.fleet_tables import memory_outbox as table
 
 _REST = timedelta(hours=1)  # of what was set aside, doubled each time
@@ -24,10 +23,10 @@ _SHOWN = 20
 
 @dataclass(frozen=True)
 class Waiting:
-    """One fact that waits."""
+    """One fact that waits. Its kind is a `Fact`, or what another version of us wrote."""
 
     outbox_id: str
-    fact: Fact
+    kind: str
     key: str
     lead_id: str | None
     document: str
@@ -91,4 +90,4 @@ def backlog(conn: Connection) -> Backlog:
 
 
 def _read(row: Any) -> Waiting:
-    return Waiting(row.outbox_id, Fact(row.kind), row.key, row.lead_id, row.document)
+    return Waiting(row.outbox_id, row.kind, row.key, row.lead_id, row.document)

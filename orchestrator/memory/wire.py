@@ -26,11 +26,10 @@ Row = dict[str, Any]
 WRITE_S = 15.0
 PAGE = 500
 AGENT = "chiefaiofficer-swarm/0.1"  # a browser's would be refused with a secret key
-# Of PostgREST and PostgreSQL: what no row can be blamed for.
-_FOR_ALL = frozenset(
-    {"PGRST204", "PGRST205", "PGRST106", "PGRST301", "PGRST302", "42P01", "42P10", "42703", "42501"}
-)
+# What PostgREST and PostgreSQL say of the tables, and of the rows themselves: classes of SQLSTATE.
 _MISSING = frozenset({"PGRST204", "PGRST205", "42P01", "42P10", "42703"})
+_OF_ROWS = ("21", "22", "23", "54", "P0")
+_LATER = frozenset({408, 425, 429})
 
 
 class MemoryAway(SwarmError):
@@ -169,13 +168,9 @@ class MemoryWire:
         return rows
 
     async def _done(self, asked: Awaitable[T], within_s: float) -> T:
-        from postgrest.exceptions import APIError  # noqa: PLC0415
-
         try:
             async with asyncio.timeout(within_s):
                 return await asked
-        except APIError as error:
-            raise _told(str(error.code or ""), error.message or "") from error
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
             # The words of a transport's error could name the key.
             raise MemoryAway(f"the memory does not answer ({type(error).__name__})") from None
@@ -204,29 +199,21 @@ def _minimal() -> Any:
 
 
 async def _judged(response: httpx.Response) -> None:
-    """Statuses that say more than the body does."""
-    status = response.status_code
-    if status == 429 or status >= 500:
-        await response.aread()
-        if b'"21000"' in response.content or b'"22' in response.content:
-            return  # PostgreSQL's word on the rows
-        after = response.headers.get("Retry-After", "")
-        wait = float(after) if after.isdigit() else None
-        raise MemoryAway(f"the memory answers HTTP {status}", retry_after_s=wait)
-    if status in (401, 403):
-        await response.aread()
-        if b"42501" not in response.content:
-            raise MemoryRefused(f"the memory refuses the key (HTTP {status})")
-    if response.request.method == "GET" and response.is_success:
-        await response.aread()
-        if not response.content.strip():  # the client would take it for no rows
-            raise MemoryAway("the memory's answer is empty")
-    if status == 413:
-        raise RowsRejected("too much at once (HTTP 413)")
+    """What an answer means; the client believes more than it should."""
+    await response.aread()
+    if not response.is_success:
+        raise _meant(response)
+    asked, empty = response.request.method == "GET", not response.content.strip()
+    if asked is empty:  # no rows are `[]`, and what was written is answered with nothing at all
+        raise MemoryAway("something else than the memory answers")
 
 
-def _told(code: str, message: str) -> SwarmError:
-    said = f"{code or 'no code'}: {' '.join(message.split())[:200]}"
+def _meant(response: httpx.Response) -> SwarmError:
+    """A failure, by its code where PostgREST gives one. Rows are blamed only by PostgreSQL's word:
+    a proxy, a restricted project or a full disk would have all of them set aside.
+    """
+    status, (code, message) = response.status_code, _words(response)
+    said = ": ".join(part for part in (f"HTTP {status}", code, message) if part)
     if code in _MISSING:
         return MemoryRefused(
             f"the memory's tables are missing or older ({said})",
@@ -237,6 +224,27 @@ def _told(code: str, message: str) -> SwarmError:
             f"row security keeps this key out ({said})",
             remedy="SUPABASE_KEY must be a secret key (sb_secret_...) or the service_role key.",
         )
-    if code in _FOR_ALL:
-        return MemoryRefused(f"the memory refuses ({said})")
-    return RowsRejected(said)
+    if status == 413 or code == "PGRST102" or (len(code) == 5 and code.startswith(_OF_ROWS)):
+        return RowsRejected(said)
+    if status >= 500 or status in _LATER:
+        after = response.headers.get("Retry-After", "")
+        wait = float(after) if after.isdigit() else None
+        return MemoryAway(f"the memory answers HTTP {status}", retry_after_s=wait)
+    if status in (401, 403):
+        return MemoryRefused(f"the memory refuses the key ({said})")
+    return MemoryRefused(
+        f"the memory refuses ({said})",
+        remedy="Is SUPABASE_URL the project's address, and the project neither restricted nor full?"
+        " `swarm preflight` asks it.",
+    )
+
+
+def _words(response: httpx.Response) -> tuple[str, str]:
+    """PostgREST's code and message; of whatever else answers, nothing."""
+    try:
+        told = response.json()
+    except ValueError:
+        return "", ""
+    if not isinstance(told, dict):
+        return "", ""
+    return str(told.get("code") or ""), " ".join(str(told.get("message") or "").split())[:200]

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from guardrails.clock import iso
-from guardrails.remembering import Fact, end, forget, remembers
+from guardrails.remembering import Fact, begin, end, forget, remembers
 from guardrails.store import Store
 from guardrails.store.fleet_tables import memory_outbox
 from orchestrator.memory.drain import BATCH, Drain, Drained
@@ -107,10 +107,8 @@ def test_an_outage_of_days_loses_nothing_and_what_was_rejected_holds_up_nobody(
 def test_a_batch_is_bounded_and_says_that_there_is_more(
     sqlite_store: Store, project: Project, clock: Any
 ) -> None:
-    from guardrails.remembering import begin
-
     with sqlite_store.transaction() as conn:
-        sender = Sender(begin(conn, iso(clock()), "a" * 16), True, b"s" * 32)
+        sender = Sender(begin(conn, iso(clock()), "a" * 16), True, SALT)
     for number in range(BATCH + 1):
         touch(sqlite_store, f"A-{number}", clock())
     assert drained(project, sqlite_store, sender, clock) == Drained(BATCH, 0, more=True)
@@ -222,13 +220,43 @@ def test_whatever_the_network_does_the_facts_wait(
     assert away.value.retry_after_s == (7.0 if getattr(answer, "status_code", 0) == 429 else None)
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(200, text="<html>Log in to this network</html>"),
+        httpx.Response(201, json={"ok": True}),
+        httpx.Response(302, headers={"Location": "https://login.example"}),
+        httpx.Response(400, text="<html>plain HTTP was sent to an HTTPS port</html>"),
+        httpx.Response(402, json={"message": "exceeded quota"}),
+        httpx.Response(404, text="<html>nobody here</html>"),
+        httpx.Response(405, json={"code": "25006", "message": "read-only: the disk is full"}),
+        httpx.Response(408, text="late"),
+        httpx.Response(502, text='<td width="220">Bad gateway</td>'),
+    ],
+    ids=lambda answer: str(answer.status_code),
+)
+def test_a_fact_is_neither_done_with_nor_blamed_by_the_word_of_somebody_else(
+    sqlite_store: Store, project: Project, clock: Any, answer: httpx.Response
+) -> None:
+    with sqlite_store.transaction() as conn:
+        sender = Sender(begin(conn, iso(clock()), "a" * 16), True, SALT)
+    project.transport = Torn(answer)
+    touch(sqlite_store, "A-1", clock())
+    with pytest.raises((MemoryAway, MemoryRefused)):
+        drained(project, sqlite_store, sender, clock)
+    with sqlite_store.read() as conn:
+        found = backlog(conn)
+    assert (found.waiting, found.set_aside) == (1, 0)
+
+
+@pytest.mark.parametrize("change", [{"document": "{"}, {"kind": "newer"}])
 def test_a_row_of_the_outbox_that_cannot_be_read_is_set_aside(
-    store: Store, project: Project, sender: Sender, clock: Any
+    store: Store, project: Project, sender: Sender, clock: Any, change: dict[str, str]
 ) -> None:
     touch(store, "A-1", clock())
     clock.step(seconds=1)
     touch(store, "A-2", clock())
-    broken = update(memory_outbox).where(memory_outbox.c.key == "A-1").values(document="{")
+    broken = update(memory_outbox).where(memory_outbox.c.key == "A-1").values(change)
     with store.transaction() as conn:
         conn.execute(broken)
     assert drained(project, store, sender, clock) == Drained(1, 1, more=False)
