@@ -69,8 +69,7 @@ class Engine:
         self._tries = itertools.count(1)
         self._executor = executor or new_session(hive.chain_id())
         self._version = version
-        self._queue: str | None = None  # there once there was something to go on with
-        self._making_queue = asyncio.Lock()
+        self._has_queue = False  # until there is something to go on with
 
     def register(self, name: str, workflow: WorkflowFn) -> None:
         """Make `workflow` startable as `name`. Call before `open`."""
@@ -104,9 +103,9 @@ class Engine:
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
-        if self._queue is not None:
+        if self._has_queue:
             with contextlib.suppress(Exception):  # whoever tidies up finds it
-                await DBOS.delete_queue_async(self._queue)
+                await DBOS.delete_queue_async(self._queue_name)
         # Not drained: whoever claims its rows goes on with what is in flight.
         await asyncio.to_thread(DBOS.destroy)
         # The engine made its own threads the loop's and has just ended them: the next engine on
@@ -184,17 +183,14 @@ class Engine:
 
     async def _own_queue(self) -> str:
         """The queue that nobody but this process listens to. A person's queue of leads is not in
-        it, only what is gone on with: it is made when that is first needed.
+        it, only what is gone on with: it is made when that is needed, and made again if somebody
+        tidied it away while we were silent.
         """
-        async with self._making_queue:
-            if self._queue is None:
-                await DBOS.register_queue_async(
-                    self._queue_name,
-                    polling_interval_sec=_QUEUE_POLL_S,
-                    on_conflict="always_update",
-                )
-                self._queue = self._queue_name
-        return self._queue
+        self._has_queue = True
+        await DBOS.register_queue_async(
+            self._queue_name, polling_interval_sec=_QUEUE_POLL_S, on_conflict="always_update"
+        )
+        return self._queue_name
 
     @property
     def _queue_name(self) -> str:

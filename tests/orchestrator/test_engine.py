@@ -1,18 +1,22 @@
 """The engine port over the real engine: once per id, replayed after a crash, one queen a hive."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from dbos import DBOS
 
 from guardrails.errors import ConfigError
 from guardrails.hive import Hive
-from orchestrator.engine import Engine, Json
+from orchestrator.engine import Engine, Json, WorkflowFn
 from tests.processes.swarm import ROOT, environment
 
 pytestmark = [pytest.mark.anyio, pytest.mark.processes]
@@ -149,3 +153,42 @@ async def test_the_loop_has_living_threads_after_an_engine_has_closed(hive: Hive
         pass
     engine.unlock()
     assert await asyncio.to_thread(lambda: "done") == "done"
+
+
+async def test_a_queen_who_was_silent_so_long_that_her_queue_was_tidied_away_still_goes_on(
+    hive: Hive,
+) -> None:
+    begun: list[str] = []
+
+    async def note(what: str) -> Json:
+        begun.append(what)
+        return {"noted": what}
+
+    async def workflow(lead: str) -> Json:
+        await engine.step("first", note, f"first {lead}")
+        if engine is dead:
+            await asyncio.Event().wait()
+        return await engine.step("second", note, f"second {lead}")
+
+    engine = dead = Engine(hive, None, "dead")
+    async with opened(engine, workflow):
+        hung = [asyncio.create_task(engine.run("two", f"{lead}:1", lead)) for lead in "ab"]
+        while len(begun) < len(hung):  # noqa: ASYNC110 - the engine's own tasks
+            await asyncio.sleep(0.01)
+    engine = Engine(hive, None, "silent")
+    async with opened(engine, workflow):
+        assert await engine.go_on("a") == {"noted": "second a"}
+        await DBOS.delete_queue_async("left-to:silent")
+        while any("left-to" in one.name for one in threading.enumerate()):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)  # nobody looks into it any more
+        assert await engine.go_on("b") == {"noted": "second b"}
+    assert sorted(begun) == ["first a", "first b", "second a", "second b"]
+
+
+@contextlib.asynccontextmanager
+async def opened(engine: Engine, workflow: WorkflowFn) -> AsyncIterator[None]:
+    engine.register("two", workflow)
+    engine.lock()
+    async with engine:
+        yield
+    engine.unlock()
