@@ -138,8 +138,9 @@ def forget(conn: Connection, lead_id: str, at: str) -> int:
     """A person is forgotten: nothing about them is sent any more, and what was sent goes.
 
     Gives how many facts had not been sent. What was sent is erased there by the outbox, in order.
+    Who is forgotten again later is a fact of its own: what they left in between goes as well.
     """
-    theirs = delete(memory_outbox).where(memory_outbox.c.lead_id == lead_id)
-    unsent = conn.execute(theirs).rowcount
-    remember(conn, Fact.ERASURE, lead_id, at, {"lead_id": lead_id, "at": at}, lead_id)
+    theirs = memory_outbox.c.lead_id == lead_id, memory_outbox.c.kind != Fact.ERASURE.value
+    unsent = conn.execute(delete(memory_outbox).where(*theirs)).rowcount
+    remember(conn, Fact.ERASURE, f"{lead_id}:{at}", at, {"lead_id": lead_id, "at": at}, lead_id)
     return unsent

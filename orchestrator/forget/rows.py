@@ -108,17 +108,20 @@ def _approvals(conn: Connection, person: Person, _now: str) -> int:
 
 
 def _lessons(conn: Connection, person: Person, now: str) -> int:
-    """The reviewer's words about them; what it counts for stays."""
+    """The reviewer's words about them; what it counts for stays.
+
+    Each is told to the long-term memory again, whether it ever had words or lost them by a former
+    erasure: what waited to be told of it has just been let go.
+    """
     emptied = 0
     for row in conn.execute(select(lessons).where(lessons.c.lead_id == person.lead_id)).all():
         document = json.loads(row.document)
-        if not document.get("text"):
-            continue
-        silent = json.dumps(document | {"text": ""}, ensure_ascii=False)
-        here = lessons.c.event_id == row.event_id
-        emptied += conn.execute(update(lessons).where(here).values(document=silent)).rowcount
-        fact = {"event": json.loads(silent)}
-        remember(conn, Fact.LESSON, row.event_id, now, fact, person.lead_id)
+        silent = document | {"text": ""}
+        if document != silent:
+            here = lessons.c.event_id == row.event_id
+            text = json.dumps(silent, ensure_ascii=False)
+            emptied += conn.execute(update(lessons).where(here).values(document=text)).rowcount
+        remember(conn, Fact.LESSON, row.event_id, now, {"event": silent}, person.lead_id)
     return emptied
 
 

@@ -22,6 +22,7 @@ from guardrails.documents import Document, keep
 from guardrails.errors import BadInput, Refused
 from guardrails.hive import Hive
 from guardrails.identity import dedupe_key, lead_id
+from guardrails.lessons import record_lesson
 from guardrails.model import Frozen, Scope
 from guardrails.remembering import Fact, begin, remember
 from guardrails.store import Store
@@ -283,3 +284,22 @@ async def test_what_the_long_term_memory_was_to_learn_is_not_sent_and_the_rest_i
     lesson = next(row for row in rows if row.kind == "lesson")
     assert json.loads(lesson.document)["event"]["text"] == ""
     assert not [row for row in rows if "ana.lind" in row.document.lower()]
+
+
+async def test_no_lesson_is_lost_to_other_banks_and_no_words_stay_there_however_often_one_forgets(
+    house: House,
+) -> None:
+    at, who = iso(house.clock()), house.id_of(ANA)
+    wordless = Lesson(
+        event_id="unsubscribe:1", at=house.clock(), outcome="unsubscribe", actor="ghl",
+        trust="system", lead_id=who, scope=Scope(segment="s", angle="a", persona="p"),
+    )  # fmt: skip
+    await house.store.run(lambda conn: begin(conn, at, "a" * 16))
+    await house.store.run(lambda conn: record_lesson(conn, wordless, at))
+    for _ in range(2):  # the memory is away meanwhile
+        house.clock.step(seconds=1)
+        await house.forgetting.forget(ANA, "She asked")
+        rows = [row for row in await house.rows(memory_outbox) if row.lead_id == who]
+        events = [json.loads(row.document)["event"] for row in rows if row.kind == "lesson"]
+        told = sorted((event["event_id"], event["text"]) for event in events)
+        assert told == [("reject:1", ""), ("unsubscribe:1", "")]

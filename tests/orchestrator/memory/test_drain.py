@@ -144,6 +144,25 @@ def test_who_was_forgotten_is_erased_there_and_nothing_of_them_comes_in_any_more
     assert [row["lead_id"] for row in project.rows("swarm_touches")] == ["L-2"]
 
 
+def test_who_is_forgotten_a_second_time_is_kept_out_from_then_on(
+    store: Store, project: Project, sender: Sender, clock: Any
+) -> None:
+    def forgotten() -> None:
+        clock.step(seconds=1)
+        with store.transaction() as conn:
+            forget(conn, "L-1", iso(clock()))
+        drained(project, store, sender, clock)
+
+    forgotten()
+    clock.step(days=90)  # they came in anew
+    touch(store, "A-1", clock(), "L-1")
+    drained(project, store, sender, clock)
+    (late,) = project.rows("swarm_touches")
+    forgotten()
+    project.run(lambda wire: _again(wire, late))
+    assert project.rows("swarm_touches") == []
+
+
 async def _again(wire: MemoryWire, row: dict[str, Any]) -> None:
     whole = {name: value for name, value in row.items() if name != "recorded_at"}
     await wire.upsert("swarm_touches", [whole], merge=False)
