@@ -49,21 +49,23 @@ class SpendLine(Result):
 
 
 class SwarmStatus(Result):
-    """How the swarm stands."""
+    """How the swarm stands. Null is what cannot be read: `unread` says why."""
 
     at: datetime
     sandbox: bool
     mode: ModeNow
     queen: str = Field(description="running, or what is wrong and what to do.")
     stop: StopNow
-    brakes: tuple[Brake, ...] = Field(description="None: no vendor is cut off, nothing is paused.")
-    approvals_waiting: int
-    approvals_overdue: int
+    brakes: tuple[Brake, ...] | None = Field(
+        description="Empty: no vendor is cut off, nothing is paused."
+    )
+    approvals_waiting: int | None
+    approvals_overdue: int | None
     next_approval_due: datetime | None
-    inbox_waiting: int = Field(description="Deliveries that the queen has not taken up.")
-    sent_today: int
-    sends_of_unknown_fate: int
-    spend: tuple[SpendLine, ...]
+    inbox_waiting: int | None = Field(description="Deliveries that the queen has not taken up.")
+    sent_today: int | None
+    sends_of_unknown_fate: int | None
+    spend: tuple[SpendLine, ...] | None
     needs_a_person: tuple[str, ...] = Field(description="What somebody should look at.")
     unread: dict[str, str] = Field(description="What could not be read, and why.")
 

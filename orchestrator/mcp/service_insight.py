@@ -119,7 +119,7 @@ class InsightService:
 
 
 def _status_of(told: Json) -> SwarmStatus:
-    mode, approvals = told["mode"], told.get("approvals", {})
+    mode = told["mode"]
     return SwarmStatus(
         at=told["at"],
         sandbox=told["sandbox"],
@@ -128,21 +128,32 @@ def _status_of(told: Json) -> SwarmStatus:
         ),
         queen=_queen(told),
         stop=StopNow(**told["stop"]),
-        brakes=tuple(_brakes(told)),
-        approvals_waiting=approvals.get("waiting", 0),
-        approvals_overdue=approvals.get("overdue", 0),
-        next_approval_due=approvals.get("next_due"),
-        inbox_waiting=told.get("inbox", {}).get("count", 0),
-        sent_today=told.get("sends", {}).get("day", {}).get("held", 0),
-        sends_of_unknown_fate=told.get("unknown_sends", {}).get("count", 0),
-        spend=tuple(_spend(told)),
+        brakes=tuple(_brakes(told)) if _is_read(told, "breakers") else None,
+        approvals_waiting=_number(told, "approvals", "waiting"),
+        approvals_overdue=_number(told, "approvals", "overdue"),
+        next_approval_due=told.get("approvals", {}).get("next_due"),
+        inbox_waiting=_number(told, "inbox", "count"),
+        sent_today=_number(told | told.get("sends", {}), "day", "held"),
+        sends_of_unknown_fate=_number(told, "unknown_sends", "count"),
+        spend=tuple(_spend(told)) if _is_read(told, "spend") else None,
         needs_a_person=tuple(_needs(told)),
         unread=told["unread"],
     )
 
 
+def _is_read(told: Json, part: str) -> bool:
+    """Whether a part was read; where nothing has ever run there is nothing to read."""
+    return part in told or told.get("started") is False
+
+
+def _number(told: Json, part: str, name: str) -> int | None:
+    return told.get(part, {}).get(name, 0) if _is_read(told, part) else None
+
+
 def _queen(told: Json) -> str:
     """As the status sees the processes."""
+    if not _is_read(told, "processes"):
+        return "nobody can tell: the heartbeats cannot be read (`unread` says why)"
     queens = [one for one in told.get("processes", ()) if one["name"].startswith("queen@")]
     for one in queens:
         if one["state"] == "running":

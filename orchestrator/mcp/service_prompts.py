@@ -79,7 +79,10 @@ class PromptService:
         lines += list(status.mode.notes)
         if status.stop.stopped is not False:
             lines.append(f"STOPPED: {status.stop.reason or 'its state cannot be read'}.")
-        lines.append(f"{status.approvals_waiting} approvals wait; {len(status.brakes)} brakes on.")
+        lines += [f"NOT READ: {part}: {why}." for part, why in status.unread.items()]
+        if status.approvals_waiting is not None and status.brakes is not None:
+            brakes = len(status.brakes)
+            lines.append(f"{status.approvals_waiting} approvals wait; {brakes} brakes on.")
         lines += list(status.needs_a_person)
         return texts.GO_LIVE.format(record="\n".join(lines))
 

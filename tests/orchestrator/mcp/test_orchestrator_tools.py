@@ -348,4 +348,9 @@ async def test_while_the_database_is_away_everything_says_so(
     told = await failure(client, "submit_leads", csv_text=people("ana"))
     assert told["code"] == "store_unavailable"
     assert told["retryable"]
-    assert "work" in (await call(client, "get_status"))["unread"]
+    status = await call(client, "get_status")
+    assert "work" in status["unread"]
+    assert "nobody can tell" in status["queen"]  # a second one is not to be started
+    unread = ("brakes", "approvals_waiting", "inbox_waiting", "sends_of_unknown_fate")
+    assert [status[name] for name in unread] == [None] * 4
+    assert (status["sent_today"], status["spend"] is not None) == (0, True)
