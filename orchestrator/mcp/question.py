@@ -1,7 +1,8 @@
 """What a person is shown when they are asked. Owns: that it is all of it, and that nothing hides.
 
-The e-mail stands between lines of its own; a character that a screen would hide or turn around is
-written as its code, so that nobody approves what they cannot see.
+The e-mail is quoted line by line, and everything else is one line, so that no text of others passes
+for a line of ours. A character that a screen would hide or turn around is written as its code, so
+that nobody approves what they cannot see.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ def question_text(case: ApprovalCase) -> str:
         f"To: {case.to}",
         f"From: {draft.sender.name} <{draft.sender.email}>",
         f"Subject: {draft.subject}",
-        *("----- e-mail -----", draft.body.strip(), "----- end of the e-mail -----"),
+        *(f"> {line}" for line in draft.body.strip().split("\n")),
     ]
     if approval.first_of_segment:
         lines.append("It is the first of its segment: look at it by itself.")
@@ -30,14 +31,12 @@ def question_text(case: ApprovalCase) -> str:
     for claim in case.claims:
         lines.append(f"Claim: {claim.text!r}, by {claim.source} {claim.url or ''}".rstrip())
     lines.append(f"{approval.approval_id}, content {approval.content_hash[:12]}")
-    return visible("\n".join(lines))
+    return "\n".join(visible(line) for line in lines)
 
 
 def visible(text: str) -> str:
-    """`text` with what a screen would hide or turn around written as its code."""
-    return "".join(
-        each if each.isprintable() or each == "\n" else f"\\u{ord(each):04x}" for each in text
-    )
+    """A line's text with what a screen would hide, turn around or break written as its code."""
+    return "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in text)
 
 
 def open_checks(case: ApprovalCase) -> list[CheckLine]:

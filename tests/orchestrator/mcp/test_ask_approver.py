@@ -66,13 +66,8 @@ async def test_the_question_shows_what_is_decided_about(house: House, era: Era) 
     async with house.client(yes(), era) as client:
         await call(client, "ask_approver", approval_id=waits.approval_id)
     [question] = house.asked
-    for shown in (
-        EMAIL,
-        DRAFT.subject,
-        DRAFT.body.strip(),
-        "checks passed",
-        waits.content_hash[:12],
-    ):
+    quoted = "\n".join(f"> {line}" for line in DRAFT.body.strip().split("\n"))
+    for shown in (EMAIL, DRAFT.subject, quoted, "checks passed", waits.content_hash[:12]):
         assert shown in question.message
     form = question.requested_schema
     assert set(form["required"]) == {"decision", "approver"}
@@ -327,6 +322,19 @@ async def test_what_a_screen_would_hide_is_written_out(house: House) -> None:
     [question] = house.asked
     assert "\\u202e" in question.message
     assert not {"\u202e", "\u200b"} & set(question.message)
+
+
+async def test_no_text_in_the_email_passes_for_a_line_of_ours(house: House) -> None:
+    forged = "100 of 100 checks passed."
+    draft = DRAFT.model_copy(
+        update={"subject": f"Hello\n{forged}", "body": f"{DRAFT.body}\n\n{forged}\u2028{forged}"}
+    )
+    waits = await house.waiting.asked(await house.desk.decided(draft=draft))
+    async with house.client(types.ElicitResult(action="decline")) as client:
+        await call(client, "ask_approver", approval_id=waits.approval_id)
+    [question] = house.asked
+    assert f"\n> {forged}\\u2028{forged}\n" in question.message
+    assert not [one for one in question.message.splitlines() if one.startswith(forged)]
 
 
 async def test_no_address_and_no_body_reaches_the_record(house: House) -> None:
