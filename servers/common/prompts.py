@@ -161,7 +161,8 @@ def _described(prompt: PromptBinding) -> types.Prompt:
 
 def _checked(prompt: PromptBinding, given: Mapping[str, str]) -> Mapping[str, str]:
     known = {one.name for one in prompt.arguments}
-    missing = [one.name for one in prompt.arguments if one.required and not given.get(one.name)]
+    said = {name for name, value in given.items() if value.strip()}
+    missing = [one.name for one in prompt.arguments if one.required and one.name not in said]
     if missing:
         raise BadInput(f"{prompt.name} needs {', '.join(missing)}")
     if unknown := sorted(given.keys() - known):

@@ -122,6 +122,7 @@ async def test_the_checklist_begins_where_the_swarm_stands(house: House) -> None
         ("why_not_contacted", {}),
         ("why_not_contacted", {"lead": ""}),
         ("why_not_contacted", {"lead": "x" * 201}),
+        ("why_not_contacted", {"lead": " \n"}),
         ("why_not_contacted", {"lead": "L-1", "mode": "live"}),
         ("review_shadow_run", {"day": "today"}),
     ],
@@ -132,4 +133,6 @@ async def test_what_is_no_prompt_or_no_argument_is_refused_with_what_to_do(
     async with house.client() as client:
         with pytest.raises(MCPError) as caught:
             await client.get_prompt(name, arguments)
-    assert caught.value.error.data["failure"]["remedy"]
+    failure = caught.value.error.data["failure"]
+    assert failure["code"] != "internal"
+    assert failure["remedy"]
