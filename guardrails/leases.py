@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -95,43 +95,45 @@ def take(
     session: str,
     seconds: float,
     says: Mapping[str, Any] | None = None,
+    *,
+    after: Collection[str] | None = None,
 ) -> None:
     """Begin a session, in a write transaction. The worker's former one is over.
 
     Args:
-        says: as for `renew`.
+        says: what it tells of itself; no secrets, no addresses.
+        after: the sessions that it may follow while their leases run; None for any.
+
+    Raises:
+        LeaseLost: another one lives: a later queen has this hive.
     """
+    if after is not None:
+        mine = (workers.c.worker == holder.worker, _runs())
+        living = conn.execute(select(workers.c.session).where(*mine)).scalar_one_or_none()
+        if living is not None and living not in after:
+            raise LeaseLost(f"the session {living} has this hive")
     now = database_now(conn)
     begun = {
         "worker": holder.worker, "session": session, "host": holder.host, "pid": holder.pid,
         "version": holder.version, "mode": holder.mode, "started_at": now, "beat_at": now,
-        "lease_until": now, "ended_at": None, "document": _written(says),
+        "lease_until": now, "ended_at": None,
+        "document": json.dumps(dict(says or {}), ensure_ascii=False),
     }  # fmt: skip
     upsert(conn, workers, begun, ("worker",))
-    mine = workers.c.session == session
-    conn.execute(update(workers).where(mine).values(lease_until=db_moment(seconds)))
+    begun_now = workers.c.session == session
+    conn.execute(update(workers).where(begun_now).values(lease_until=db_moment(seconds)))
 
 
-def renew(
-    conn: Connection,
-    worker: str,
-    session: str,
-    seconds: float,
-    says: Mapping[str, Any] | None = None,
-) -> None:
+def renew(conn: Connection, worker: str, session: str, seconds: float) -> None:
     """Keep the lease until `seconds` from now, in a write transaction.
-
-    Args:
-        says: what it tells of itself; no secrets, no addresses.
 
     Raises:
         LeaseLost: it has run out, or is another's.
     """
-    told = {} if says is None else {"document": _written(says)}
     kept = (
         update(workers)
         .where(workers.c.worker == worker, workers.c.session == session, _runs())
-        .values(beat_at=db_moment(), lease_until=db_moment(seconds), **told)
+        .values(beat_at=db_moment(), lease_until=db_moment(seconds))
     )
     if conn.execute(kept.returning(workers.c.worker)).first() is None:
         raise LeaseLost(f"the session {session} is over")
@@ -174,10 +176,6 @@ def read_workers(conn: Connection) -> tuple[Worker, ...]:
     now = database_now(conn)
     rows = conn.execute(select(workers).order_by(workers.c.worker)).mappings()
     return tuple(_worker(row, now) for row in rows)
-
-
-def _written(says: Mapping[str, Any] | None) -> str | None:
-    return None if says is None else json.dumps(dict(says), ensure_ascii=False)
 
 
 def _runs() -> ColumnElement[bool]:

@@ -3,7 +3,7 @@
 The lease is renewed from her own event loop: a queen that hangs loses it, and others go on with
 what she had. Lost is lost: she takes nothing up any more, what is in hand ends fenced, and only
 then does she begin a new session. Refuses to believe in a lease that could not be renewed for as
-long as it runs, whatever the database would say.
+long as it runs, whatever the database would say; and to take the hive from a later queen who lives.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Collection
 
 import structlog
 
@@ -30,7 +29,6 @@ class Membership:
     Args:
         seconds: how long a lease runs.
         every_s: how often it is renewed.
-        tell: what the worker says of itself, as JSON values.
         monotonic: what really passes, also while the process stands still.
     """
 
@@ -51,9 +49,10 @@ class Membership:
         self._runs_until = 0.0
         self._lost = False
         self._task: asyncio.Task[None] | None = None
+        self._waits_until = 0.0  # for a later queen of this hive
         self.session = new_session(holder.worker)
+        self._next = new_session(holder.worker)
         self.executor = self.session  # at the engine: for this process's life
-        self.tell: Callable[[], Mapping[str, Any]] = dict  # may be set later
 
     @property
     def worker(self) -> str:
@@ -66,8 +65,8 @@ class Membership:
         return not self._lost and self._monotonic() < self._runs_until
 
     async def __aenter__(self) -> Membership:
-        """Begin the session. Raises StoreUnavailable."""
-        await self._take()
+        """Begin the session; a former queen's is over. Raises StoreUnavailable."""
+        await self._take(self.session, after=None)
         self._task = asyncio.create_task(self._go_on(), name="lease")
         return self
 
@@ -91,20 +90,26 @@ class Membership:
 
     async def _anew(self) -> None:
         former = self.session
+        if self._monotonic() < self._waits_until:
+            return
         try:
             async with asyncio.timeout(self._seconds):
-                self.session = new_session(self._holder.worker)
-                await self._take()
+                # Either may be what the database holds: an answer can be lost.
+                await self._take(self._next, after=(former, self._next))
         except (StoreUnavailable, TimeoutError) as error:
             log.warning("session_not_begun", error=type(error).__name__)
             return
+        except LeaseLost as error:
+            self._waits_until = self._monotonic() + self._seconds
+            log.error("another_queen_has_this_hive", why=error.message)
+            return
+        self.session, self._next = self._next, new_session(self._holder.worker)
         log.warning("session_begun_anew", former=former, session=self.session)
 
-    async def _take(self) -> None:
-        asked = self._monotonic()
-        session, seconds = self.session, self._seconds
-        says = self._says()
-        await self._store.run(lambda conn: take(conn, self._holder, session, seconds, says))
+    async def _take(self, session: str, *, after: Collection[str] | None) -> None:
+        asked, holder, seconds = self._monotonic(), self._holder, self._seconds
+        says = {"executor": self.executor}
+        await self._store.run(lambda conn: take(conn, holder, session, seconds, says, after=after))
         self._runs_until, self._lost = asked + seconds, False
 
     async def _go_on(self) -> None:
@@ -114,18 +119,18 @@ class Membership:
                 try:
                     async with asyncio.timeout(self._seconds):
                         await self._renew()
-                except LeaseLost as error:
-                    self._lost = True
-                    log.warning("lease_lost", why=error.message)
                 except (StoreUnavailable, TimeoutError) as error:
                     log.warning("lease_not_renewed", error=type(error).__name__)
 
     async def _renew(self) -> None:
         asked, session = self._monotonic(), self.session
-        worker, seconds, says = self._holder.worker, self._seconds, self._says()
-        await self._store.run(lambda conn: renew(conn, worker, session, seconds, says))
+        worker, seconds = self._holder.worker, self._seconds
+        try:
+            await self._store.run(lambda conn: renew(conn, worker, session, seconds))
+        except LeaseLost as error:
+            if session == self.session:  # else she has begun anew meanwhile
+                self._lost = True
+                log.warning("lease_lost", why=error.message)
+            return
         if session == self.session:
             self._runs_until = asked + seconds
-
-    def _says(self) -> dict[str, Any]:
-        return dict(self.tell()) | {"executor": self.executor}

@@ -50,16 +50,16 @@ def test_a_session_is_named_after_its_worker_and_never_twice() -> None:
 
 def test_who_takes_a_lease_lives_until_it_ends_in_order(store: Store) -> None:
     with store.transaction() as conn:
-        take(conn, HERE, "s1", 60)
+        take(conn, HERE, "s1", 60, {"executor": "s0"})
         take(conn, THERE, "s2", 60)
     assert living(store) == ["s1", "s2"]
     with store.transaction() as conn:
-        renew(conn, HERE.worker, "s1", 60, {"in_hand": 3})
+        renew(conn, HERE.worker, "s1", 60)
         end(conn, THERE.worker, "s2")
     assert living(store) == ["s1"]
     with store.read() as conn:
         ours, theirs = read_workers(conn)
-    assert (ours.state, ours.document, ours.version) == (WorkerState.ALIVE, {"in_hand": 3}, "1")
+    assert (ours.state, ours.document, ours.version) == (WorkerState.ALIVE, {"executor": "s0"}, "1")
     assert (theirs.state, theirs.ended_at is not None) == (WorkerState.ENDED, True)
 
 

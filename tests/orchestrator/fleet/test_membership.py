@@ -127,3 +127,25 @@ async def test_another_queen_of_the_same_hive_ends_her_session(store: Store) -> 
         assert second.alive
         assert not await first.ready(idle=False)
     assert await state(store) is WorkerState.ENDED
+
+
+async def test_of_two_queens_with_one_hive_the_earlier_waits_until_the_later_is_gone(
+    store: Store,
+) -> None:
+    time = Time()
+    async with member(store, time) as first:
+        async with member(store, time, every_s=3600) as second:
+
+            async def lost() -> bool:
+                return not first.alive
+
+            await eventually(lost)
+            assert not await first.ready(
+                idle=True
+            )  # or they would take it from each other for ever
+            (one,) = await store.query(read_workers)
+            assert one.session == second.session
+            assert second.alive
+        assert not await first.ready(idle=True)  # she does not ask all the time
+        time.now += 60
+        assert await first.ready(idle=True)
