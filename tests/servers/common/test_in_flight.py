@@ -13,11 +13,11 @@ from servers.common.in_flight import InFlight
 pytestmark = pytest.mark.anyio
 
 
-def request(number: int) -> types.JSONRPCRequest:
+def request(number: int | str) -> types.JSONRPCRequest:
     return types.JSONRPCRequest(jsonrpc="2.0", id=number, method="tools/call")
 
 
-def answered(number: int) -> types.JSONRPCResponse:
+def answered(number: int | str) -> types.JSONRPCResponse:
     return types.JSONRPCResponse(jsonrpc="2.0", id=number, result={})
 
 
@@ -59,7 +59,27 @@ async def test_a_cancelled_request_counts_no_more_whether_it_is_answered_or_not(
     assert not await is_full(in_flight)
 
 
-@pytest.mark.parametrize("number", [None, [1], {"x": 1}, 7])
+async def test_requests_under_one_id_count_one_by_one() -> None:
+    """The SDK works on all of them, and cancels the newest alone."""
+    in_flight = InFlight(most=2)
+    in_flight.read(request(1))
+    in_flight.read(request("1"))
+    assert await is_full(in_flight)
+    in_flight.read(cancelled(1))
+    in_flight.read(cancelled(1))
+    assert await is_full(in_flight)
+    in_flight.written(answered("1"))
+    assert not await is_full(in_flight)
+
+
+async def test_an_id_that_the_client_writes_as_text_is_the_same() -> None:
+    in_flight = InFlight(most=1)
+    in_flight.read(request(1))
+    in_flight.read(cancelled("1"))
+    assert not await is_full(in_flight)
+
+
+@pytest.mark.parametrize("number", [None, [1], {"x": 1}, 7, True])
 async def test_a_cancellation_of_nothing_changes_nothing(number: Any) -> None:
     in_flight = InFlight(most=1)
     in_flight.read(request(1))
