@@ -41,6 +41,9 @@ WorkflowFn = Callable[..., Awaitable[Json]]
 APPLICATION_VERSION = "1"
 _QUEUE = "left-to:"
 _QUEUE_POLL_S = 0.5
+# On SQLite the engine's end waits for its thread that looks for messages between workflows. We send
+# none: it looks into an empty dictionary.
+_MESSAGES_POLL_S = 0.05
 _LONG_LEFT = timedelta(days=1)
 _LEFT = ["PENDING", "ENQUEUED", "DELAYED"]
 _PICKED_UP_S = 30.0  # so long a workflow may lie in our own queue before it is begun anew
@@ -212,6 +215,7 @@ class Engine:
             "serializer": DBOSPortableJSONSerializer(),
             "sys_db_pool_size": 5,
             "run_migrations": True,
+            "notification_listener_polling_interval_sec": _MESSAGES_POLL_S,
             "console_log_level": "WARNING",
             "log_level": "WARNING",
         }
