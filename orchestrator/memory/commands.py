@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from guardrails.clock import iso, utc_now
-from guardrails.errors import BadInput, ConfigError
+from guardrails.errors import BadInput, ConfigError, ServerUnavailable
 from guardrails.hive import Hive
 from guardrails.remembering import remembers
 from guardrails.store import Store
 from orchestrator.commands import opened
 from orchestrator.environment import Environment
+from orchestrator.logs import logging_to
 from orchestrator.memory.init import apply_to, sql
 from orchestrator.memory.opening import NAME, aide_of
 from orchestrator.memory.outbox import Backlog, backlog, try_again
@@ -71,7 +72,8 @@ def sync(
         env = asyncio.run(_env(hive, environment, twins))
         with store.transaction() as conn:
             try_again(conn)
-        left = asyncio.run(_until_empty(hive, store, env, wait_s, silent=as_json))
+        with logging_to(hive.logs_dir / "sync.log"):
+            left = asyncio.run(_until_empty(hive, store, env, wait_s, silent=as_json))
         told = _told(store)
     if as_json:
         sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
@@ -115,17 +117,26 @@ async def _env(hive: Hive, environment: Environment, twins: int | None) -> dict[
 async def _until_empty(
     hive: Hive, store: Store, env: Mapping[str, str], wait_s: float, *, silent: bool
 ) -> int:
-    """Drain beside whoever drains, until nothing waits that can go, or for so long."""
-    out, until = console(stderr=True), time.monotonic() + wait_s
+    """Drain beside whoever drains, until nothing waits that can go, or for so long.
+
+    Raises:
+        ServerUnavailable: its process does not start.
+    """
+    out, until, before = console(stderr=True), time.monotonic() + wait_s, ""
     async with aide_of(hive, env, None) as aide:
-        await aide.ready(wait_s)
+        if not await aide.ready(wait_s):
+            log = hive.logs_dir / f"{NAME}.log"
+            raise ServerUnavailable("the memory's process did not start", remedy=f"See {log}.")
         while True:
             found = await store.query(backlog)
+            standing, _ = await store.query(read_standing)
             going = found.waiting - found.set_aside
             if not going or time.monotonic() >= until:
                 return found.waiting
-            if not silent:
-                out.print(f"{going} to go", markup=False)
+            said = f"{going} to go" + (f": {standing.trouble}" if standing.trouble else "")
+            if not silent and said != before:
+                out.print(said, markup=False)
+            before = said
             await asyncio.sleep(_POLL_S)
 
 

@@ -1,8 +1,9 @@
 """Everything that is remembered, as JSON lines. Owns: a process of its own, with the key (P8).
 
 `python -P -m orchestrator.memory.export`, started by `swarm memory export`. One object a line:
-`{"table": ..., "row": {...}}`, page by page, nothing kept. Exit code 1 when it could not go to the
-end: what was written before is whole lines.
+`{"table": ..., "row": {...}}`, page by page, nothing kept. A page begins after the last key of the
+one before: what is erased or written anew meanwhile moves no other row out of sight. Exit code 1
+when it could not go to the end: what was written before is whole lines.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ async def export(wire: MemoryWire, write: Any, *, sandbox: bool) -> int:
     wanted = {"sandbox": ("eq", "true" if sandbox else "false")}
     number = 0
     for table in TABLES:
-        offset = 0
-        while rows := await wire.page(table, wanted, ("recorded_at", "key"), offset):
+        after = ""
+        while rows := await wire.page(table, wanted | {"key": ("gt", after)}, ("key",), 0):
             write(b"".join(orjson.dumps({"table": table, "row": row}) + b"\n" for row in rows))
-            offset += len(rows)
-        number += offset
+            after = str(rows[-1]["key"])
+            number += len(rows)
     return number
 
 

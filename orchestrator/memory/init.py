@@ -28,6 +28,24 @@ def apply_sql(connection: Any, statements: str) -> None:
         cursor.execute(statements)
 
 
+def _require_readable(url: str) -> None:
+    """What the driver cannot take apart it would quote, and the password with it."""
+    from psycopg import ProgrammingError  # noqa: PLC0415 - as below
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
+
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise ConfigError("the project's database is given by no postgresql:// address")
+    try:
+        host = str(conninfo_to_dict(url).get("host") or "")
+    except ProgrammingError:
+        host = "@"
+    if "@" in host:
+        raise ConfigError(
+            "the address of the project's database cannot be read",
+            remedy="Signs such as @ : / # % in the password are written as %40 %3A %2F %23 %25.",
+        )
+
+
 def apply_to(url: str) -> None:
     """Make the tables in the database at `url`, all or none.
 
@@ -36,8 +54,7 @@ def apply_to(url: str) -> None:
     """
     import psycopg  # noqa: PLC0415 - for this command alone
 
-    if not url.startswith(("postgresql://", "postgres://")):
-        raise ConfigError("the project's database is given by no postgresql:// address")
+    _require_readable(url)
     try:
         with psycopg.connect(url, connect_timeout=_CONNECT_S) as connection:
             apply_sql(connection, sql())

@@ -73,9 +73,9 @@ def set_aside(conn: Connection, outbox_id: str, why: str, now: datetime) -> None
 
 
 def try_again(conn: Connection) -> int:
-    """What was set aside may be sent at once. Gives how many they are."""
-    aside = table.c.not_before.is_not(None)
-    return conn.execute(update(table).where(aside).values(not_before=None)).rowcount
+    """What was set aside waits like the others, as if it had not been. Gives how many they are."""
+    aside = update(table).where(table.c.not_before.is_not(None))
+    return conn.execute(aside.values(not_before=None, note=None)).rowcount
 
 
 def backlog(conn: Connection) -> Backlog:

@@ -57,9 +57,11 @@ def test_init_makes_the_tables_where_the_databases_address_is_given(postgres_url
 
 
 def test_init_with_an_address_where_nobody_is_names_no_password() -> None:
-    code, said = run("init", "--database-url", "postgresql://u:s3cret@127.0.0.1:1/x", "--json")
-    assert code == 1
-    assert "s3cret" not in said
+    for password, expected in (("s3cret", 1), ("s@cret", 2), ("s%cret", 2), ("s/cret", 1)):
+        address = f"postgresql://u:{password}@127.0.0.1:1/x"
+        done = swarm.invoke(app, ["memory", "init", "--database-url", address])
+        assert done.exit_code == expected
+        assert "cret" not in done.output
     assert run("init", "--database-url", "mysql://x")[0] == 2
 
 
@@ -99,3 +101,16 @@ def test_an_export_overwrites_nothing(opened: tuple[Path, Store], tmp_path: Path
     there.write_text("mine")
     assert run("export", "--hive", str(opened[0]), "--output", str(there))[0] == 2
     assert there.read_text() == "mine"
+
+
+def test_sync_says_at_once_and_in_one_document_that_the_process_does_not_start(
+    tmp_path: Path,
+) -> None:
+    hive = Hive.open(tmp_path / "real", sandbox=False)
+    code, said = run(
+        "sync", "--hive", str(hive.path), "--json",
+        SUPABASE_URL="http://project.example", SUPABASE_KEY="sb_secret_x",
+    )  # fmt: skip
+    error = json.loads(said)["error"]
+    assert (code, error["code"]) == (1, "server_unavailable")
+    assert "memory.log" in error["remedy"]

@@ -24,7 +24,7 @@ from guardrails.store import Store, open_store
 from orchestrator.memory.aide import Aide
 from orchestrator.memory.export import export
 from orchestrator.memory.opening import MODULE, aide_of
-from orchestrator.memory.outbox import backlog
+from orchestrator.memory.outbox import backlog, next_rows, set_aside
 from orchestrator.memory.standing import read_standing
 from orchestrator.memory.wire import MemoryWire
 from orchestrator.nursery import Nursery
@@ -199,7 +199,9 @@ def test_a_shadow_run_is_remembered_and_writes_nothing_at_any_vendor(tmp_path: P
     assert "@" not in log
 
 
-async def test_sync_sends_what_waits_and_export_gives_it_back(tmp_path: Path, twins: Twins) -> None:
+async def test_sync_sends_what_was_set_aside_and_export_gives_it_back(
+    tmp_path: Path, twins: Twins
+) -> None:
     hive = Hive.open(tmp_path / "hive", sandbox=True)
     store = open_store(hive)
     with store.transaction() as conn:
@@ -208,6 +210,8 @@ async def test_sync_sends_what_waits_and_export_gives_it_back(tmp_path: Path, tw
             at = iso(utc_now())
             told = {"run_id": "R", "audit_id": "A", "channel": "ghl", "at": at}
             remember(conn, Fact.TOUCH, f"S-{number}", at, told, "L-9")
+        for row in next_rows(conn, utc_now(), 3):  # rejected once, and mended there since
+            set_aside(conn, row.outbox_id, "23502: null value", utc_now())
     store.close()
     port = ("--twins", str(twins.port))
     done = await asyncio.to_thread(
