@@ -9,6 +9,7 @@ when it could not go to the end: what was written before is whole lines.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from typing import Any
 
@@ -49,6 +50,10 @@ async def _main() -> int:
             out.flush()
     except SwarmError as error:
         sys.stderr.write(f"{error.code}: {error.message}\n{error.remedy}\n")
+        return 1
+    except OSError as error:  # whoever read went away, or the disk is full
+        sys.stderr.write(f"It could not be written to the end: {error.strerror}\n")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is left over
         return 1
     sys.stderr.write(f"{number} rows\n")
     return 0
