@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlalchemy import Connection, Select, func, or_, select, update
+from sqlalchemy import Connection, Select, func, select, update
 
 from guardrails.approval_rows import count_waiting
 from guardrails.clock import Clock, iso
@@ -22,7 +22,7 @@ from guardrails.store.tables import run_items, runs, spent_permits
 from guardrails.store.write_tables import deliveries
 from orchestrator.deliveries import give_up
 from orchestrator.delivery_rows import unfinished
-from orchestrator.fleet.free_rows import PEOPLE
+from orchestrator.fleet.free_rows import of_people
 from orchestrator.run_records import (
     Mark,
     Rejected,
@@ -87,8 +87,9 @@ class Runs:
         mine = (runs.c.run_key == run_key, runs.c.status == "running")
         given_up = list(conn.execute(select(runs.c.run_id).where(*mine)).scalars())
         if given_up:
-            give_up(conn, given_up, now)
+            # First: whoever settles one of their rows at this moment has queued it, or sees this.
             conn.execute(update(runs).where(*mine).values(status="abandoned", finished_at=now))
+            give_up(conn, given_up, now)
 
     async def add_page(
         self, run_id: str, leads: Sequence[Lead], rejected: Sequence[Rejected]
@@ -110,7 +111,9 @@ class Runs:
         def work(conn: Connection) -> None:
             for mark in marks:
                 place = (run_items.c.run_id == run_id, run_items.c.row == mark.row)
-                text = conn.execute(select(run_items.c.lead).where(*place)).scalar_one_or_none()
+                # Held: another machine that was given the same file marks the same rows.
+                asked = select(run_items.c.lead).where(*place).with_for_update()
+                text = conn.execute(asked).scalar_one_or_none()
                 if text is None:
                     continue
                 lead = Lead.model_validate_json(text).model_copy(update={mark.field: True})
@@ -216,7 +219,6 @@ class Runs:
         asked = select(approvals.c.row).where(
             approvals.c.run_id == runs.c.run_id, approvals.c.state == "waiting"
         )
-        of_people = or_(*(runs.c.run_key.startswith(key, autoescape=True) for key in PEOPLE))
         statement = (
             update(runs)
             .where(
@@ -224,7 +226,7 @@ class Runs:
                 runs.c.mode == mode.value,
                 runs.c.total.is_not(None),
                 runs.c.left_at.is_(None),
-                ~of_people,
+                ~of_people(),
                 *(~rows.exists() for rows in (_undecided(), going_out, asked)),
             )
             .values(status="finished", finished_at=iso(self._clock()))

@@ -9,7 +9,7 @@ import json
 from datetime import datetime
 
 import orjson
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
 
 from guardrails.approval_rows import request
 from guardrails.clock import iso
@@ -17,8 +17,9 @@ from guardrails.config.models import ApprovalRules
 from guardrails.model import LeadState
 from guardrails.remembering import Fact, remember
 from guardrails.store import insert_if_absent
-from guardrails.store.tables import run_items, shadow_emails
+from guardrails.store.tables import run_items, runs, shadow_emails
 from orchestrator.deliveries import queue
+from orchestrator.fleet.free_rows import of_people
 from orchestrator.run_records import Settled, asked_of, remembered
 
 
@@ -28,11 +29,14 @@ def settle(
     """End a row, once, inside the caller's transaction. False when it had ended before.
 
     A decision `ready` is queued for delivery here, and one that only a person can let go asks for
-    that person.
+    that person. Of a run that --fresh gave up nothing goes out any more: such a row stays as it is.
     """
+    decision, asked = settled.decision, asked_of(run_id, settled)
+    goes_out = decision.state is LeadState.READY or asked is not None
+    if goes_out and _given_up(conn, run_id):
+        return False
     if not _ended(conn, run_id, settled, iso(at)):
         return False
-    decision = settled.decision
     fact = remembered(run_id, settled)
     remember(conn, Fact.LEAD, decision.audit_id, iso(at), fact, decision.lead_id)
     if settled.email is not None:
@@ -46,9 +50,18 @@ def settle(
         insert_if_absent(conn, shadow_emails, values)
     if decision.state is LeadState.READY:
         queue(conn, decision.audit_id, decision.lead_id, run_id, settled.row, iso(at))
-    elif (asked := asked_of(run_id, settled)) is not None:
+    elif asked is not None:
         request(conn, asked, approvals, at)
     return True
+
+
+def _given_up(conn: Connection, run_id: str) -> bool:
+    """Whether that file's run was given up, which another machine can do while we decide. Until the
+    commit it is not: whoever gives it up then finds what we have queued.
+    """
+    run = select(runs.c.status).where(runs.c.run_id == run_id, ~of_people())
+    found = conn.execute(run.with_for_update(read=True)).scalar_one_or_none()
+    return found == "abandoned"
 
 
 def _ended(conn: Connection, run_id: str, settled: Settled, at: str) -> bool:

@@ -63,8 +63,12 @@ def wanted(run_id: str | None) -> list[tuple[ColumnElement[bool], tuple[Any, ...
     place = (run_items.c.run_id, run_items.c.row)
     if run_id is not None:
         return [(run_items.c.run_id == run_id, place)]
-    people = or_(*(runs.c.run_key.startswith(key, autoescape=True) for key in PEOPLE))
-    return [(people, (run_items.c.updated_at, *place)), (~people, place)]
+    return [(of_people(), (run_items.c.updated_at, *place)), (~of_people(), place)]
+
+
+def of_people() -> ColumnElement[bool]:
+    """Whether a run is of people who came in one by one; else it is of a file."""
+    return or_(*(runs.c.run_key.startswith(key, autoescape=True) for key in PEOPLE))
 
 
 def open_rows(

@@ -1,20 +1,24 @@
 """Runs and rows: each row ends once, and the same command finds its unfinished run."""
 
+import asyncio
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from guardrails.config import load_config
 from guardrails.errors import NotFound
 from guardrails.hive import Hive
 from guardrails.model import Decision, Lead, LeadState, Mode, Reason, Verdict
-from guardrails.store import Store
+from guardrails.store import Store, open_store
 from guardrails.store.tables import run_items
 from guardrails.store.write_tables import deliveries
+from orchestrator.deliveries import DeliveryState, rows_of
 from orchestrator.run_records import Mark, Rejected, Run, Settled
 from orchestrator.runs import Runs
+from orchestrator.settlement import settle
 from orchestrator.shadow_log import ShadowLog
 from tests.conftest import SteppableClock
 
@@ -64,6 +68,19 @@ async def test_fresh_gives_the_unfinished_run_up(store: Store, clock: SteppableC
     await opened(runs)
     assert (await opened(runs, run_id="R-2", fresh=True)).run_id == "R-2"
     assert (await opened(runs, run_id="R-9")).run_id == "R-2"
+
+
+async def test_of_a_run_that_was_given_up_nothing_goes_out_any_more(
+    store: Store, clock: SteppableClock
+) -> None:
+    runs = Runs(store, clock, RULES)
+    await opened(runs)
+    await runs.add_page("R-1", [lead(1), lead(2)], [])
+    await opened(runs, run_id="R-2", fresh=True)  # while another machine decides about them
+    assert not await runs.settle("R-1", Settled(1, decision(1, LeadState.READY), None, 0))
+    assert await open_rows(store) == [1, 2]
+    assert await store.query(lambda conn: rows_of(conn, "R-1")) == []
+    assert await runs.settle("R-1", Settled(2, decision(2, LeadState.BLOCKED), None, 0))
 
 
 async def test_a_row_is_written_once_and_settled_once(store: Store, clock: SteppableClock) -> None:
@@ -163,3 +180,59 @@ async def test_a_run_with_an_open_row_is_not_finished(store: Store, clock: Stepp
     await runs.finish("R-1")
     clock.step(1)
     assert not (await opened(runs, run_id="R-2")).resumed
+
+
+@pytest.fixture
+def two_machines(hive: Hive, migrated_postgres_url: str) -> Iterator[tuple[Store, Store]]:
+    stores = open_store(hive, migrated_postgres_url), open_store(hive, migrated_postgres_url)
+    yield stores
+    for one in stores:
+        one.close()
+
+
+async def until_it_waits(store: Store, task: asyncio.Task[object]) -> None:
+    """Until somebody waits for a lock, or the task has ended without."""
+    waits = text(
+        "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        " AND datname = current_database()"
+    )
+    async with asyncio.timeout(20):
+        while not (  # noqa: ASYNC110 - a database's lock is waited for
+            task.done() or await store.query(lambda conn: conn.execute(waits).first())
+        ):
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.postgres
+async def test_a_run_given_up_at_the_moment_of_a_decision_gives_up_what_that_queued(
+    two_machines: tuple[Store, Store], clock: SteppableClock
+) -> None:
+    here, there = two_machines
+    runs = Runs(here, clock, RULES)
+    await opened(runs)
+    await runs.add_page("R-1", [lead(1)], [])
+    with there.transaction() as conn:
+        assert settle(conn, "R-1", Settled(1, decision(1, LeadState.READY), None, 0), RULES, AT)
+        fresh = asyncio.create_task(opened(runs, run_id="R-2", fresh=True))
+        await until_it_waits(here, fresh)
+    await fresh
+    [delivery] = await here.query(lambda conn: rows_of(conn, "R-1"))
+    assert delivery.state is DeliveryState.REFUSED
+
+
+@pytest.mark.postgres
+async def test_two_machines_that_read_one_file_lose_nothing_that_it_says_of_a_person(
+    two_machines: tuple[Store, Store], clock: SteppableClock
+) -> None:
+    here, there = two_machines
+    runs = Runs(here, clock, RULES)
+    await opened(runs)
+    await runs.add_page("R-1", [lead(1)], [])
+    said = lead(1).model_copy(update={"customer": True}).model_dump_json(exclude_defaults=True)
+    with there.transaction() as conn:
+        conn.execute(update(run_items).values(lead=said))
+        marking = asyncio.create_task(runs.mark("R-1", [Mark(1, "opted_out")]))
+        await until_it_waits(here, marking)
+    await marking
+    marked = await runs.lead("R-1", 1)
+    assert (marked.customer, marked.opted_out) == (True, True)
