@@ -24,7 +24,7 @@ from guardrails import tracing
 from guardrails.config.loader import describe
 from guardrails.correlation import Correlation, correlated
 from guardrails.errors import BadInput, Failure, NotFound, SwarmError
-from servers.common import grants, limits, outside, progress, prompts
+from servers.common import grants, limits, outside, progress, prompts, schemas
 from servers.common.contract import FAILURE_META, ResourceSpec, ToolSpec
 
 if TYPE_CHECKING:
@@ -147,8 +147,8 @@ def describe_tool(spec: ToolSpec[Any, Any]) -> types.Tool:
         name=spec.name,
         title=spec.title,
         description=outside.described(spec.description, spec.outside),
-        input_schema=spec.args.model_json_schema(),
-        output_schema=spec.result.model_json_schema(mode="serialization"),
+        input_schema=schemas.arguments_of(spec.args),
+        output_schema=schemas.result_of(spec.result),
         annotations=types.ToolAnnotations(
             title=spec.title,
             read_only_hint=spec.read_only,

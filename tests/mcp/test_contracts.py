@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
@@ -61,6 +62,7 @@ WHOLE = {
     ("orchestrator", "stop_swarm", "*"): "one for each step",
     ("instantly", "pause_all", "paused"): "as many as were given: 2,000 at most",
 }
+MOST_TOLD = 42_000  # characters of a server's tool list
 CONSENT = {"approve", "approved", "confirm", "confirmed", "force", "mode", "override", "yes"}
 HELD_BY_PEOPLE = {"approve", "release", "resume", "raise", "lift", "unblock"}
 
@@ -114,6 +116,25 @@ def test_every_argument_is_described_however_deep(pair: tuple[str, Tool]) -> Non
     for owner, found in objects(pair[1].args.model_json_schema()):
         for name, told in found["properties"].items():
             assert len(told.get("description", "")) >= 4, f"{owner}.{name}"
+
+
+@EACH
+def test_what_a_client_is_told_checks_all_that_the_model_checks(pair: tuple[str, Tool]) -> None:
+    _, spec = pair
+    told = describe_tool(spec)
+    assert checks(told.input_schema) == checks(spec.args.model_json_schema())
+    for owner, found in objects(told.input_schema):
+        assert all("description" in one for one in found["properties"].values()), owner
+    assert told.output_schema is not None
+    assert checks(told.output_schema) == checks(spec.result.model_json_schema(mode="serialization"))
+    assert told.output_schema["description"]
+
+
+@pytest.mark.parametrize("server", contracts())
+def test_a_list_of_tools_costs_a_model_little(server: str) -> None:
+    listed = [describe_tool(spec) for name, spec in ALL if name == server]
+    told = [one.model_dump_json(by_alias=True, exclude_none=True) for one in listed]
+    assert sum(map(len, told)) < MOST_TOLD
 
 
 @EACH
@@ -192,6 +213,20 @@ def lists(model: type[BaseModel]) -> list[str]:
     """The result's own fields that are lists."""
     told = model.model_json_schema(mode="serialization")["properties"]
     return [name for name, schema in told.items() if schema.get("type") == "array"]
+
+
+def checks(schema: Any, *, named: bool = False) -> Any:
+    """A schema without what is only said beside it. `named`: its keys are names."""
+    if isinstance(schema, list):
+        return [checks(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    said = () if named else ("title", "description", "default")
+    return {
+        key: checks(value, named=key in ("properties", "$defs") and not named)
+        for key, value in schema.items()
+        if key not in said
+    }
 
 
 def enums(schema: object) -> list[object]:
