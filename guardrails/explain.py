@@ -31,15 +31,26 @@ _STATED = frozenset({"kind", "mode", "by", "reason", "versions", "checks"})
 _ORDER = ("disqualify", "block", "defer", "review", "pass")
 
 
-def explain(record: Mapping[str, Any]) -> str:
-    """The record as a person would want it told: outcome, who, known, checks, bank, remedy."""
+def explain(record: Mapping[str, Any], newest: Mapping[str, Any] | None = None) -> str:
+    """The record as a person would want it told: outcome, who, known, checks, bank, remedy.
+
+    `newest`: what came last about the same lead, when that is another record.
+    """
     body = record["body"]
     tellers = {
         "review": _review, "intake": _intake, "authorize": _authorize, "readiness": _readiness,
         "approval": _approval,
     }  # fmt: skip
     lines = tellers.get(record["kind"], _other)(body)
-    return "\n".join([_headline(record), *lines, "", *_where(record)])
+    return "\n".join([_headline(record), *lines, "", *_since(newest), *_where(record)])
+
+
+def _since(newest: Mapping[str, Any] | None) -> Iterator[str]:
+    if newest is not None:
+        name, kind = newest["audit_id"], newest["kind"].replace("_", " ")
+        yield f"Last on record about this lead: {kind}, {newest['at'][:19]}Z"
+        yield f"  `swarm explain {name}` tells it."
+        yield ""
 
 
 def _headline(record: Mapping[str, Any]) -> str:

@@ -47,7 +47,7 @@ def replay(audit: AuditLog, store: Store, name: str) -> Replayed:
             whose inputs this one cannot read.
         AuditBroken: the stored inputs are not those that were recorded.
     """
-    record = find_record(audit, name)
+    record, _ = find_decision(audit, name)
     if record["kind"] == "authorize" and record["body"]["decision_audit_id"]:
         record = find_record(audit, record["body"]["decision_audit_id"])
     if record["kind"] != "review":
@@ -74,6 +74,23 @@ def find_record(audit: AuditLog, name: str) -> dict[str, Any]:
     if record is None:
         raise NotFound(f"nothing is on record under {name!r}")
     return record
+
+
+def find_decision(audit: AuditLog, name: str) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """What somebody wants told who asks by `name`, and the newest record if that is another one.
+
+    By audit or decision id: that record. Of a lead: the decision about it, though leaves to
+    write, people's words and outcomes have come after it.
+
+    Raises:
+        NotFound: there is none.
+    """
+    newest = find_record(audit, name)
+    body = newest["body"]
+    about = body.get("decision_audit_id") or body.get("label_of")
+    if newest["lead_id"] != name or not about:
+        return newest, None
+    return find_record(audit, about), newest
 
 
 def _derive(inputs: GateInputs, policy: CompiledPolicy, inputs_digest: str) -> dict[str, Any]:

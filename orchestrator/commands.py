@@ -28,7 +28,7 @@ from guardrails.explain import explain
 from guardrails.hive import Hive
 from guardrails.identity import dedupe_key, lead_id, normalise_email
 from guardrails.model import Mode
-from guardrails.replay import find_record, replay
+from guardrails.replay import find_decision, replay
 from guardrails.store import Store, open_store
 from orchestrator.bootstrap import running_swarm
 from orchestrator.environment import Environment
@@ -129,9 +129,10 @@ def shown_progress(quiet: bool) -> Iterator[Bar]:
 
 def explain_decision(id: str, hive: Path, *, as_json: bool) -> int:
     """Tell one decision."""
-    with opened(hive) as (found, store):
-        record = find_record(AuditLog(found, store, utc_now), _resolve(found, id))
-    text = explain(record)
+    with opened(hive) as (found, store), _asked_by(id):
+        audit = AuditLog(found, store, utc_now)
+        record, newest = find_decision(audit, _resolve(found, id))
+    text = explain(record, newest)
     told = {name: record[name] for name in ("audit_id", "at", "kind", "lead_id", "run_id")}
     body = record["body"]
     told |= {"state": body.get("state"), "verdict": body.get("verdict"), "text": text}
@@ -141,7 +142,7 @@ def explain_decision(id: str, hive: Path, *, as_json: bool) -> int:
 
 def replay_decision(id: str, hive: Path, *, as_json: bool) -> int:
     """Derive one verdict again. 1 when it differs."""
-    with opened(hive) as (found, store):
+    with opened(hive) as (found, store), _asked_by(id):
         result = replay(AuditLog(found, store, utc_now), store, _resolve(found, id))
     same = "the same" if result.same else "DIFFERENT"
     text = f"{result.audit_id}: recorded {result.recorded}, replayed {result.replayed}: {same}"
@@ -200,6 +201,20 @@ def _resolve(hive: Hive, id: str) -> str:
         return lead_id(hive.salt(), dedupe_key(normalise_email(id)))
     except BadInput as error:
         raise NotFound(f"{id}: neither an id nor an e-mail address") from error
+
+
+@contextmanager
+def _asked_by(id: str) -> Iterator[None]:
+    """Whoever gave an address is not answered with the id that was made of it."""
+    try:
+        yield
+    except NotFound as error:
+        if "@" not in id:
+            raise
+        raise NotFound(
+            "nothing is on record about that e-mail address",
+            remedy="Check its spelling, and the hive directory (--hive).",
+        ) from error
 
 
 def _show(found: dict[str, Any], text: str, *, as_json: bool) -> None:

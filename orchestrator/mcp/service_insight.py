@@ -14,7 +14,7 @@ from guardrails.brakes.failure_clusters import Cluster, clusters
 from guardrails.clock import iso, parse
 from guardrails.explain import explain
 from guardrails.identity import dedupe_key, lead_id, normalise_email
-from guardrails.replay import find_record
+from guardrails.replay import find_decision
 from orchestrator.fixes.model import FixFiles, Proposal
 from orchestrator.fixes.show import diff
 from orchestrator.mcp import pages
@@ -69,7 +69,9 @@ class InsightService:
 
     async def explain(self, args: ExplainDecision) -> DecisionExplained:
         """One record, told. Raises NotFound, AuditBroken, StoreUnavailable."""
-        record = await asyncio.to_thread(find_record, self._parts.audit, self._named(args.id))
+        record, newest = await asyncio.to_thread(
+            find_decision, self._parts.audit, self._named(args.id)
+        )
         body = record["body"]
         return DecisionExplained(
             audit_id=record["audit_id"],
@@ -79,7 +81,7 @@ class InsightService:
             run_id=record["run_id"],
             state=body.get("state"),
             verdict=body.get("verdict"),
-            text=explain(record),
+            text=explain(record, newest),
         )
 
     async def consult(self, args: ConsultPattern) -> PatternKnown:

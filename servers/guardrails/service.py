@@ -25,7 +25,7 @@ from guardrails.gate import Gate
 from guardrails.hive import Hive
 from guardrails.model import Decision, LeadState
 from guardrails.policy import PolicyDocument
-from guardrails.replay import find_record, replay
+from guardrails.replay import find_decision, replay
 from guardrails.store import Store
 from servers.guardrails.contract import (
     Authorization,
@@ -112,7 +112,7 @@ class GuardrailsService:
 
     async def explain_decision(self, args: ExplainDecision) -> Explanation:
         """Tell a record. Raises NotFound, AuditBroken."""
-        record = await asyncio.to_thread(find_record, self._audit, args.id)
+        record, newest = await asyncio.to_thread(find_decision, self._audit, args.id)
         body = record["body"]
         return Explanation(
             audit_id=record["audit_id"],
@@ -122,7 +122,7 @@ class GuardrailsService:
             run_id=record["run_id"],
             state=LeadState(body["state"]) if "state" in body else None,
             verdict=body.get("verdict"),
-            text=explain(record),
+            text=explain(record, newest),
             record=record,
         )
 

@@ -11,8 +11,10 @@ from sqlalchemy import text
 
 from guardrails.approvers import ApproverList
 from guardrails.audit import AuditLog
+from guardrails.explain import explain
 from guardrails.hive import Hive
 from guardrails.model import CrmView, Decision, Mode
+from guardrails.replay import find_decision, replay
 from guardrails.store import Store
 from tests.conftest import SteppableClock
 from tests.decision_samples import NOW, dossier, new_bank
@@ -68,6 +70,25 @@ async def test_a_yes_gets_a_permit_that_names_the_approver(desk: Desk) -> None:
     assert minted["approver"] == ada.id
     (record,) = desk.records()
     assert record["body"]["approver"] == ada.id
+
+
+async def test_who_asks_about_a_lead_is_told_its_decision_whatever_came_after(
+    desk: Assisted, sqlite_store: Store
+) -> None:
+    decision = await desk.decided()
+    assert find_decision(desk.audit, decision.lead_id)[1] is None
+    await approved(desk, decision)
+    (word,) = desk.records("approval")
+    told, newest = find_decision(desk.audit, decision.lead_id)
+    assert (told["audit_id"], newest) == (decision.audit_id, word)
+    assert replay(desk.audit, sqlite_store, decision.lead_id).same
+    await desk.send(decision)
+    (leave,) = desk.records()
+    told, newest = find_decision(desk.audit, decision.lead_id)
+    assert (told["audit_id"], newest) == (decision.audit_id, leave)
+    assert f"swarm explain {leave['audit_id']}" in explain(told, newest)
+    # By its own id each record tells itself.
+    assert find_decision(desk.audit, leave["audit_id"]) == (leave, None)
 
 
 async def test_a_no_an_expiry_and_an_edit_let_nothing_go(desk: Desk) -> None:
