@@ -19,7 +19,7 @@ from guardrails.leases import free_for
 from guardrails.model import Mode
 from guardrails.store import Store
 from guardrails.store.people_tables import inbox
-from guardrails.store.tables import run_items
+from guardrails.store.tables import run_items, runs
 from guardrails.store.write_tables import deliveries
 from orchestrator.delivery_rows import Delivery, due, read
 from orchestrator.fleet.free_rows import (
@@ -185,11 +185,13 @@ class Claims:
     async def left_to_prepare(self, run_id: str, known: Collection[Pending]) -> bool:
         """Whether rows of the run are open beside those: in others' hands, or still to be claimed.
 
-        A claim that gives nothing does not say so: the session may be over.
+        A claim that gives nothing does not say so: the session may be over. Nothing is left of a
+        run that was given up elsewhere.
         """
         here = run_items.c.row.not_in([one.row for one in known if one.run_id == run_id])
+        running = select(runs.c.run_id).where(runs.c.run_id == run_id, runs.c.status == "running")
         left = select(run_items.c.row).where(
-            run_items.c.run_id == run_id, run_items.c.state.is_(None), here
+            run_items.c.run_id == run_id, run_items.c.state.is_(None), here, running.exists()
         )
         asked = left.limit(1)
         return await self._store.query(lambda conn: conn.execute(asked).first() is not None)

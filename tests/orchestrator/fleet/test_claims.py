@@ -178,7 +178,7 @@ async def test_deliveries_and_what_came_in_are_claimed_and_given_back_alike(
 async def test_she_knows_whether_anything_is_left_beside_what_she_has(
     store: Store, clock: SteppableClock, two: tuple[Queen, Queen]
 ) -> None:
-    await opened(store, clock)
+    book = await opened(store, clock)
     await store.run(lambda conn: queue(conn, "A-1", "L-1", "R-1", 1, iso(clock())))
     one, other = two[0].claims, two[1].claims
     await one.rows(6, ())
@@ -191,6 +191,9 @@ async def test_she_knows_whether_anything_is_left_beside_what_she_has(
     assert await one.rows(6, (), run_id="R-1") == []
     assert await one.left_to_prepare("R-1", R1[:5])
     assert not await one.left_to_prepare("R-2", ())
+    await book.open("file", "R-3", Mode.ASSISTED, True, "leads.csv", fresh=True)
+    assert not await other.left_to_prepare("R-1", ())  # or she would wait for ever
+    assert not await other.left_to_deliver("R-1", ())
 
 
 async def test_one_look_sees_what_may_be_taken_up_and_nothing_else(
