@@ -10,6 +10,7 @@ told.
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ BATCH = 500
 # machines' clocks may differ.
 _OVERLAP = timedelta(minutes=15)
 _SWEEP_S = 300.0  # between two looks at everything
+_LONGEST_ID, _LONGEST_LEAD = 200, 80  # as the table has them
 _EVENT: TypeAdapter[Event] = TypeAdapter(Lesson | ItemAction | GoldenEvent)
 _PENDING = (
     select(table.c.event_id, table.c.document)
@@ -122,6 +124,25 @@ def record_lesson(conn: Connection, lesson: Event, at: str, *, from_memory: bool
         document = {"event": lesson.model_dump(mode="json")}
         remember(conn, Fact.LESSON, lesson.event_id, at, document, values["lead_id"])
     return new
+
+
+def keep_unread(conn: Connection, event: Mapping[str, Any], at: str) -> bool:
+    """Queue a lesson of ours that a newer version wrote, as it is: it waits for a hive that can
+    read it, and `unreadable` names it meanwhile. `at` is UTC text.
+
+    Returns:
+        Whether it is new. What has no fit name is left: no version of ours writes such.
+    """
+    event_id, lead_id = event.get("event_id"), event.get("lead_id")
+    if not isinstance(event_id, str) or not 0 < len(event_id) <= _LONGEST_ID:
+        return False
+    values = {
+        "event_id": event_id,
+        "lead_id": lead_id if isinstance(lead_id, str) and len(lead_id) <= _LONGEST_LEAD else None,
+        "document": json.dumps(event, ensure_ascii=False),
+        "created_at": at,
+    }
+    return insert_if_absent(conn, table, values)
 
 
 def not_folded(chain: str) -> ColumnElement[bool]:

@@ -56,7 +56,9 @@ class StatusOfMemory(Result):
     )
     trouble: str | None = Field(description="Why nothing can be sent now, if so, and what to do.")
     drains: bool = Field(description="Whether this process is the one that sends now.")
-    lessons_refused: int = Field(description="Lessons in the memory without our hives' seal.")
+    lessons_refused: int = Field(
+        description="Lessons without our hives' seal among the latest in the memory."
+    )
     strangers: int = Field(
         description="Databases in the same project whose salt is another: their people cannot be "
         "matched, and their lessons are refused."

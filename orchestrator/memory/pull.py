@@ -1,14 +1,17 @@
 """Lessons of other databases. Owns: how far they were read, and which are believed.
 
-Read by the memory's own time with an overlap, since what is committed late bears an earlier time.
+Read by the memory's own time with an overlap, since what is committed late bears an earlier time;
+when nothing new has come for as long as the overlap, that was all, and it is not read again.
 A lesson counts only with the seal of a hive that has our salt; whoever else writes into the table,
 or alters what stands there, teaches nobody. What a lead's side said stays quarantined by the bank.
+One that a newer version sealed is kept until this hive can read it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -20,7 +23,7 @@ from sqlalchemy import Connection, select
 
 from guardrails.bank.models import Event, GoldenEvent, ItemAction, Lesson
 from guardrails.clock import Clock, iso
-from guardrails.lessons import record_lesson
+from guardrails.lessons import keep_unread, record_lesson
 from guardrails.store import Store
 from guardrails.store.fleet_tables import memory_cursors
 from guardrails.store.rows import upsert
@@ -51,7 +54,7 @@ class Pulled:
 
     Args:
         new: lessons that this database did not have.
-        refused: rows without our hives' seal, or unreadable.
+        refused: rows without our hives' seal.
     """
 
     new: int
@@ -61,11 +64,23 @@ class Pulled:
 class Pull:
     """Brings other databases' lessons into the table from which every hive folds."""
 
-    def __init__(self, store: Store, pages: Pages, sender: Sender, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        pages: Pages,
+        sender: Sender,
+        clock: Clock,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._store = store
         self._pages = pages
         self._sender = sender
         self._clock = clock
+        self._monotonic = monotonic
+        self._reached: datetime | None = None
+        self._reached_at = 0.0
+        self._whole: datetime | None = None  # nothing can be missing up to then
+        self._refused = 0
 
     async def look(self) -> Pulled:
         """Read what is new.
@@ -73,7 +88,7 @@ class Pull:
         Raises:
             MemoryAway, MemoryRefused: it is read the next time. StoreUnavailable.
         """
-        since = await self._store.query(_position)
+        began, since = self._monotonic(), await self._store.query(_position)
         latest, found, pages = await self._pass(since)
         new, passes = found.new, 1
         # A row that was written anew between two pages moves to the end, and another one slips
@@ -82,10 +97,15 @@ class Pull:
             latest, found, pages = await self._pass(since)
             new, passes = new + found.new, passes + 1
         # Whoever lies about the time must not make us overlook what comes afterwards.
-        latest = min(latest, self._clock())
-        if latest > since:
-            await self._store.run(lambda conn: self._move(conn, latest))
-        if found.refused:
+        reached = max(since, min(latest, self._clock()))
+        if reached > since:
+            await self._store.run(lambda conn: self._move(conn, reached))
+        if reached != self._reached:
+            self._reached, self._reached_at = reached, self._monotonic()
+        elif began - self._reached_at >= _OVERLAP.total_seconds():
+            self._whole = reached
+        if found.refused != self._refused:
+            self._refused = found.refused
             log.warning("lessons_refused", number=found.refused)
         return Pulled(new, found.refused)
 
@@ -99,36 +119,38 @@ class Pull:
             )
             if not rows:
                 break
-            events = [event for row in rows if (event := self._believed(row)) is not None]
+            events = [row["event"] for row in rows if self._believed(row)]
             refused += len(rows) - len(events)
             latest = max((latest, *_times(rows)))
-            new += await self._store.run(partial(self._taken, tuple(events)))
+            new += await self._store.run(partial(self._taken, events))
             offset, pages = offset + len(rows), pages + 1
         return latest, Pulled(new, refused), pages
 
     def _wanted(self, since: datetime) -> dict[str, tuple[str, str]]:
         sandbox = "true" if self._sender.sandbox else "false"
+        begin = max(since - _OVERLAP, self._whole or since - _OVERLAP)
         return {
-            "recorded_at": ("gte", (since - _OVERLAP).isoformat()),
+            "recorded_at": ("gte", begin.isoformat()),
             "sandbox": ("eq", sandbox),
             "origin": ("neq", self._sender.origin),
         }
 
-    def _believed(self, row: Mapping[str, Any]) -> Event | None:
-        event = row.get("event")
-        if not sealed(self._sender.salt, event, row.get("mac")):
-            return None
-        try:
-            return _EVENT.validate_json(json.dumps(event))
-        except ValidationError:
-            return None
+    def _believed(self, row: Mapping[str, Any]) -> bool:
+        return sealed(self._sender.salt, row.get("event"), row.get("mac"))
 
-    def _taken(self, events: Sequence[Event], conn: Connection) -> int:
-        at = iso(self._clock())
-        return sum(record_lesson(conn, event, at, from_memory=True) for event in events)
+    def _taken(self, events: Sequence[Mapping[str, Any]], conn: Connection) -> int:
+        at, new = iso(self._clock()), 0
+        for event in events:
+            try:
+                known = _EVENT.validate_json(json.dumps(event))
+            except ValidationError:
+                new += keep_unread(conn, event, at)
+            else:
+                new += record_lesson(conn, known, at, from_memory=True)
+        return new
 
-    def _move(self, conn: Connection, latest: datetime) -> None:
-        row = {"name": _CURSOR, "position": latest.isoformat(), "updated_at": iso(self._clock())}
+    def _move(self, conn: Connection, reached: datetime) -> None:
+        row = {"name": _CURSOR, "position": reached.isoformat(), "updated_at": iso(self._clock())}
         upsert(conn, memory_cursors, row, ("name",))
 
 

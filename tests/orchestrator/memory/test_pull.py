@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from sqlalchemy import func, select
 from guardrails.bank import Bank, Lesson
 from guardrails.clock import iso
 from guardrails.hive import Hive
-from guardrails.lessons import fold_pending, record_lesson
+from guardrails.lessons import fold_pending, record_lesson, unreadable
 from guardrails.model import Scope
 from guardrails.remembering import begin
 from guardrails.store import Store, open_store
@@ -168,10 +169,59 @@ def test_what_bears_no_seal_of_ours_teaches_nobody(
         project, event | {"event_id": "e-2", "trust": "human", "outcome": "positive_reply"}, good
     )
     forged(project, event | {"event_id": "e-3", "text": "another word"}, good)
-    forged(project, {"event_id": "e-4"}, seal(SALT, {"event_id": "e-4"}))
-    forged(project, event | {"event_id": "e-5"}, "")
-    assert ben.meets() == Pulled(0, 5)
+    forged(project, event | {"event_id": "e-4"}, "")
+    forged(project, {}, seal(SALT, {}))  # by whoever knows the salt: no lesson all the same
+    assert ben.meets() == Pulled(0, 4)
     assert (ben.lessons(), ben.bank.items()) == (0, before)
+
+
+def test_a_lesson_of_a_newer_version_waits_until_it_can_be_read(
+    machine: Any, project: Project, clock: Any
+) -> None:
+    ben = machine("b")
+    before = ben.bank.items()
+    event = lesson(1, clock()).model_dump(mode="json")
+    newer = event | {"confidence": "high"}
+    forged(project, newer, seal(SALT, newer))
+    assert ben.meets() == Pulled(1, 0)
+    assert ben.bank.items() == before
+    chain = ben.hive.chain_id()
+    with ben.store.read() as conn:
+        assert unreadable(conn, chain) == [event["event_id"]]
+        (row,) = conn.execute(select(lessons)).all()
+    assert (row.lead_id, json.loads(row.document)) == (event["lead_id"], newer)
+
+
+def test_what_came_in_is_not_read_again_for_ever(
+    machine: Any, project: Project, clock: Any
+) -> None:
+    ben, now = machine("b"), [0.0]
+    for number in range(3):
+        event = lesson(number, clock()).model_dump(mode="json")
+        forged(project, event, seal(SALT, event))
+        clock.step(seconds=1)
+    asked: list[int] = []
+
+    async def looks(wire: MemoryWire) -> None:
+        class Counted:
+            async def page(self, *args: Any) -> list[dict[str, Any]]:
+                rows = await wire.page(*args)
+                asked.append(len(rows))
+                return rows
+
+        pull = Pull(ben.store, Counted(), ben.sender, clock, monotonic=lambda: now[0])
+        for at in (0.0, 60.0, 121.0, 130.0):
+            now[0] = at
+            asked.clear()
+            await pull.look()
+            yielded.append(sum(asked))
+        event = lesson(9, clock()).model_dump(mode="json")
+        forged(project, event, seal(SALT, event))
+        assert await pull.look() == Pulled(1, 0)
+
+    yielded: list[int] = []
+    project.run(looks)
+    assert yielded == [3, 3, 3, 1]  # the last one's moment is the border
 
 
 def test_an_act_that_the_memory_made_up_releases_retires_and_promotes_nothing(
