@@ -106,7 +106,12 @@ def tag_of(hive: Hive, *, shared: bool) -> str | None:
     Raises:
         ConfigError: the hive's chain cannot be read.
     """
-    return hive.chain_id()[-8:] if shared else None
+    return chain_tag(hive.chain_id()) if shared else None
+
+
+def chain_tag(chain: str) -> str:
+    """What tells a hive from others in names: the end of its chain."""
+    return chain[-8:]
 
 
 def read_heartbeats(conn: Connection) -> tuple[Heartbeat, ...]:

@@ -30,6 +30,7 @@ from sqlalchemy import (
 
 from guardrails.clock import parse
 from guardrails.errors import SwarmError
+from guardrails.heartbeats import chain_tag, name_of
 from guardrails.store import upsert
 from guardrails.store.fleet_tables import workers
 from guardrails.store.moments import database_now, db_moment
@@ -144,6 +145,21 @@ def end(conn: Connection, worker: str, session: str) -> None:
     mine = (workers.c.worker == worker, workers.c.session == session)
     over = {"ended_at": db_moment(), "lease_until": db_moment()}
     conn.execute(update(workers).where(*mine).values(over))
+
+
+def end_silent(conn: Connection, name: str) -> int:
+    """A person says that the queen of this name, as heartbeats give it, is gone for good. One that
+    lives is left alone. In a write transaction; gives how many it were.
+    """
+    gone = [
+        one
+        for one in read_workers(conn)
+        if one.state is WorkerState.SILENT
+        and name in (name_of("queen", one.host), name_of("queen", one.host, chain_tag(one.worker)))
+    ]
+    for one in gone:
+        end(conn, one.worker, one.session)
+    return len(gone)
 
 
 def alive() -> Select[tuple[str]]:

@@ -18,6 +18,7 @@ from guardrails.config import Config, load_config
 from guardrails.errors import ConfigError, NotFound, StoreUnavailable
 from guardrails.heartbeats import Beating, ended_word, host_name, put, retire, tag_of
 from guardrails.hive import Hive
+from guardrails.leases import end_silent
 from guardrails.store import Store
 from orchestrator.environment import Environment
 from orchestrator.health.bounded import Bounded
@@ -77,12 +78,12 @@ def run_monitor(asked: MonitorArguments, environment: Environment) -> int:
 
 
 def retire_process(name: str, hive: Path, environment: Environment, *, as_json: bool) -> int:
-    """Expect a process no more."""
+    """Expect a process no more; a queen's session is over, too."""
     opened = Hive.existing(hive)
     database = Database(opened, environment.values.get("SWARM_DATABASE_URL"))
     try:
         with database.store().transaction() as conn:
-            if not retire(conn, name):
+            if not retire(conn, name) + end_silent(conn, name):
                 raise NotFound(f"no process {name!r}", remedy="`swarm status` names them.")
     finally:
         database.close()

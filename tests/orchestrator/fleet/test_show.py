@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from guardrails.clock import iso
+from guardrails.errors import NotFound
 from guardrails.fleet import hold
+from guardrails.hive import Hive
 from guardrails.store import Store
 from orchestrator.deliveries import queue
+from orchestrator.environment import Environment
 from orchestrator.fleet.show import fleet_document
+from orchestrator.health.commands import retire_process
 from tests.conftest import SteppableClock
 from tests.orchestrator.fleet.queens import Queen
 from tests.orchestrator.fleet.test_claims import opened
@@ -52,6 +58,21 @@ async def test_what_a_former_session_of_a_worker_left_is_hers_too(
     await Queen(store, clock, number=2).lives()  # she was started again
     [worker] = (await store.query(fleet_document))["workers"]
     assert (worker["state"], worker["left"]["rows"]) == ("alive", 2)
+
+
+async def test_a_machine_that_a_person_says_is_gone_for_good_is_told_of_no_more(
+    hive: Hive, store: Store, store_url: str | None, clock: SteppableClock
+) -> None:
+    gone = await Queen(store, clock, name="chain-of-one").lives()
+    await Queen(store, clock, name="chain-of-two").lives()
+    await gone.dies()
+    environment = Environment({"SWARM_DATABASE_URL": store_url} if store_url else {})
+    for name in ("queen@here/n-of-one", "queen@here/n-of-two"):
+        with contextlib.suppress(NotFound):  # the second lives
+            retire_process(name, hive.path, environment, as_json=True)
+    told = await store.query(fleet_document)
+    assert [one["state"] for one in told["workers"]] == ["ended", "alive"]
+    assert told["silent"] == 0
 
 
 async def test_on_a_new_database_there_is_nobody(store: Store) -> None:
