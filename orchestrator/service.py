@@ -53,6 +53,13 @@ class _Hands(Generic[T]):
         return frozenset(self.done - self.held)
 
 
+def rest_after(times: int) -> timedelta:
+    """How long a delivery rests that was asked about so many times in vain, 1 or more. It may be
+    for months: until a person says what became of it.
+    """
+    return timedelta(seconds=min(_REST_S * 2.0 ** min(times - 1, 10), _LONGEST_REST_S))
+
+
 class Service(LeadEdge):
     """The loop, over a running swarm.
 
@@ -196,8 +203,7 @@ class Service(LeadEdge):
         if now.state is DeliveryState.UNKNOWN or (nothing_ended and self._halted is None):
             # The vendor is asked again, but not all the time.
             self._asked[now.delivery_id] += 1
-            wait = min(_REST_S * 2 ** (self._asked[now.delivery_id] - 1), _LONGEST_REST_S)
-            until = self._swarm.clock() + timedelta(seconds=wait)
+            until = self._swarm.clock() + rest_after(self._asked[now.delivery_id])
             await self._swarm.deliveries.rest(now.delivery_id, until)
         else:
             self._asked.pop(now.delivery_id, None)

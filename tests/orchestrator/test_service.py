@@ -23,7 +23,7 @@ from orchestrator.deliveries import Deliveries, DeliveryState, Ended, queue
 from orchestrator.errands import Errand, Errands
 from orchestrator.inbox import Inbox, Received, Source
 from orchestrator.inbox import store as put
-from orchestrator.service import Service
+from orchestrator.service import Service, rest_after
 from orchestrator.visitors import Visitors
 from tests.conftest import SteppableClock
 from tests.orchestrator.fleet.queens import Queen
@@ -210,6 +210,11 @@ async def test_what_nobody_can_tell_is_asked_about_again_but_not_all_the_time(he
     here.clock.step(seconds=61)
     await here.until(service, lambda: asked(2))
     assert await waits_until() == [iso(here.clock() + timedelta(seconds=120))]
+
+
+def test_what_is_asked_about_for_months_is_still_asked_about_every_hour() -> None:
+    pauses = [rest_after(times).total_seconds() for times in (1, 2, 7, 8, 24 * 365)]
+    assert pauses == [60, 120, 3600, 3600, 3600]
 
 
 async def test_a_delivery_that_breaks_rests_and_stops_nobody_else(here: Here) -> None:
