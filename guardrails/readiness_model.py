@@ -87,6 +87,7 @@ class Standing:
         rests_on: the statement that carries the mode; None in shadow and where none is needed.
         overrides: every override that this hive has ever seen, oldest first, of whatever versions.
         free: modes need not be earned here: the sandbox.
+        asked: a higher mode that a command line asked for in vain.
     """
 
     configured: Mode
@@ -95,6 +96,7 @@ class Standing:
     rests_on: Held | None = None
     overrides: tuple[Held, ...] = ()
     free: bool = False
+    asked: Mode | None = None
 
     @property
     def lowered(self) -> bool:
@@ -104,6 +106,11 @@ class Standing:
     def notes(self) -> tuple[str, ...]:
         """What has to be told wherever the mode is shown; empty when all is as it looks."""
         notes = []
+        if self.asked is not None:
+            notes.append(
+                f"NOT {self.asked}: a command line can only lower the mode that production.json "
+                f"says ({self.configured})"
+            )
         if self.lowered:
             notes.append(
                 f"MODE LOWERED to {self.mode} (configured: {self.configured}): "

@@ -7,6 +7,7 @@ they will let through. A mode that was not earned is lowered, never an error: sh
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -29,14 +30,15 @@ def mode_in_force(
     """How the mode stands in this hive; never raises.
 
     Args:
-        wanted: of the command line; can only lower what `config` says.
+        wanted: of the command line; can only lower what `config` says. A higher one is told of.
         must_earn: False in the sandbox, whose vendors are twins.
     """
+    in_vain = wanted if wanted and wanted.rank > config.production.mode.rank else None
     if not must_earn:
-        return freely(lower_of(config.production.mode, wanted))
+        return replace(freely(lower_of(config.production.mode, wanted)), asked=in_vain)
     audit = AuditLog(hive, store, clock)
     try:
-        return standing_of(hive, audit, config, wanted, clock)
+        return replace(standing_of(hive, audit, config, wanted, clock), asked=in_vain)
     finally:
         audit.close()
 

@@ -15,6 +15,7 @@ from guardrails.config import load_config
 from guardrails.errors import BadInput, Refused
 from guardrails.hive import Hive
 from guardrails.model import Mode
+from guardrails.readiness_model import Standing
 from guardrails.store import Store
 from guardrails.versions import versions_of, with_mode
 from orchestrator.cli_status import needs_somebody
@@ -79,6 +80,21 @@ async def test_what_holds_is_earned_and_no_more(ground: Ground) -> None:
 async def test_looking_records_nothing(ground: Ground) -> None:
     assert await record(looked(ground), Wanted(), SURE) == ("", None)
     assert ground.audit.head().seq == 0
+
+
+@pytest.mark.parametrize("must_earn", [True, False])
+def test_a_higher_mode_on_the_command_line_is_told_to_be_in_vain(
+    ground: Ground, *, must_earn: bool
+) -> None:
+    def standing(wanted: Mode | None) -> Standing:
+        config = load_config()  # shadow
+        return mode_in_force(
+            ground.hive, ground.store, config, wanted, ground.clock, must_earn=must_earn
+        )
+
+    assert standing(Mode.LIVE).mode is Mode.SHADOW
+    assert "NOT live" in standing(Mode.LIVE).notes()[0]
+    assert standing(Mode.SHADOW).notes() == standing(None).notes() == ()
 
 
 async def test_in_the_sandbox_nothing_is_recorded(ground: Ground) -> None:
