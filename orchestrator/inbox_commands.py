@@ -11,10 +11,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, RowMapping, select
 
 from guardrails.clock import utc_now
 from guardrails.errors import NotFound
+from guardrails.store import Store
 from guardrails.store.people_tables import inbox as table
 from orchestrator.commands import opened
 from orchestrator.inbox import Inbox, InboxState
@@ -37,10 +38,8 @@ def show_inbox(path: Path, state: InboxState | None, limit: int, *, as_json: boo
 
 def show_delivery(path: Path, id: str, *, as_json: bool) -> int:
     """One delivery with its body. Raises NotFound."""
-    with opened(path) as (_, store), store.read() as conn:
-        row = conn.execute(select(table).where(table.c.id == id)).mappings().one_or_none()
-    if row is None:
-        raise NotFound(f"nothing came in under {id!r}", remedy="`swarm inbox list` shows the ids.")
+    with opened(path) as (_, store):
+        row = _require(store, id)
     if as_json:
         sys.stdout.write(json.dumps(dict(row), ensure_ascii=False) + "\n")
         return 0
@@ -52,10 +51,20 @@ def show_delivery(path: Path, id: str, *, as_json: bool) -> int:
     return 0
 
 
+def _require(store: Store, id: str) -> RowMapping:
+    with store.read() as conn:
+        row = conn.execute(select(table).where(table.c.id == id)).mappings().one_or_none()
+    if row is None:
+        raise NotFound(f"nothing came in under {id!r}", remedy="`swarm inbox list` shows the ids.")
+    return row
+
+
 def take_up(path: Path, ids: list[str], *, as_json: bool) -> int:
-    """Have junk and failed ones worked on anew; 1 when one of them was neither."""
+    """Have junk and failed ones worked on anew; 1 when one of them was neither. Raises NotFound."""
     with opened(path) as (_, store):
         inbox = Inbox(store, utc_now)
+        for id in ids:
+            _require(store, id)
 
         async def work() -> dict[str, bool]:
             return {id: await inbox.again(id) for id in ids}

@@ -48,3 +48,5 @@ def test_junk_is_taken_up_anew_and_what_waits_is_left_as_it_is(filled: Hive) -> 
     assert json.loads(both.stdout)["taken_up"] == {"rb2b:2": True, "rb2b:1": False}
     assert both.exit_code == 1
     assert swarm("list", "--hive", str(filled.path)).exit_code == 0
+    none = swarm("again", "rb2b:2", "rb2b:9", "--hive", str(filled.path))
+    assert (none.exit_code, "rb2b:9" in none.stderr) == (2, True)
