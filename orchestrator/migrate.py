@@ -31,6 +31,7 @@ from guardrails.kernel import process_state
 from guardrails.store import Store, open_store
 from guardrails.store.engine import postgres_engine
 from guardrails.store.migrate import migrate
+from guardrails.store.store import was_migrated
 from orchestrator.engine import Engine
 from orchestrator.migrate_copy import Counted, copy, counted, our_tables, source_rows, stored_rows
 
@@ -74,7 +75,8 @@ def migrate_to(hive: Hive, url: str, clock: Clock, tell: Tell = lambda _: None) 
         StoreUnavailable: either database fails. The old one is as it was.
     """
     if not hive.database_file.is_file():
-        raise NotFound(f"{hive.path} holds no {hive.database_file.name}: nothing to migrate")
+        why = "it was migrated before" if was_migrated(hive) else "nothing to migrate"
+        raise NotFound(f"{hive.path} holds no {hive.database_file.name}: {why}")
     with ExitStack() as stack:
         target = Store(postgres_engine(url, busy_ms=_SLOW_MS))
         stack.callback(target.close)

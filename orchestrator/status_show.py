@@ -17,6 +17,10 @@ from orchestrator.health.model import lasted
 Json = dict[str, Any]
 _PROCESS = {"running": "green", "ended": "dim"}
 _BAR = 10
+_WORDS = {
+    "awaiting_approval": "put to a person", "under_way": "under way",
+    "shadow_logged": "shadow logged",
+}  # fmt: skip
 
 
 def render(told: Json) -> RenderableType:
@@ -107,9 +111,20 @@ def _says(says: Json) -> str:
         parts += [f"restarting: {', '.join(down)}"] if down else []
         parts += [f"{again} restarts"] if again else []
     for name, value in says.items():
-        if name not in ("servers", "sandbox", "mode_notes") and value not in (None, 0, "", False):
-            parts.append(f"{name.replace('_', ' ')} {value}")
+        if name not in ("servers", "sandbox", "mode_notes"):
+            parts += _said(name, value)
     return ", ".join(parts)
+
+
+def _said(name: str, value: Any) -> Iterator[str]:
+    """What a process tells of itself, without what says nothing."""
+    if isinstance(value, dict):
+        for part, inner in value.items():
+            yield from _said(f"{name} {part}", inner)
+    elif value is True:
+        yield name.replace("_", " ")
+    elif value not in (None, 0, "", False):
+        yield f"{name.replace('_', ' ')} {value}"
 
 
 def _numbers(told: Json, now: datetime) -> Iterator[RenderableType]:
@@ -126,9 +141,10 @@ def _numbers(told: Json, now: datetime) -> Iterator[RenderableType]:
 def _lead_rows(told: Json) -> Iterator[tuple[str, str, str]]:
     if run := told.get("run"):
         total = "?" if run["total"] is None else run["total"]
-        about = f"{run['run_id']}, {run['mode']}, {run['status']}, {total} rows"
-        yield "Leads, last run", _counts(told["leads"]["last_run"]), about
-        yield "Leads, 24 hours", _counts(told["leads"]["last_24_hours"]), ""
+        status = "open" if run["status"] == "running" else run["status"]  # nobody may be at it
+        about = f"{run['run_id']}, {run['mode']}, {status}, {total} rows"
+        yield "Leads, last run", _decided(told["leads"]["last_run"]), about
+        yield "Leads, 24 hours", _decided(told["leads"]["last_24_hours"]), ""
 
 
 def _send_rows(told: Json) -> Iterator[tuple[str, str, str]]:
@@ -138,7 +154,7 @@ def _send_rows(told: Json) -> Iterator[tuple[str, str, str]]:
             held, cap = sends[name]["held"], sends[name]["cap"]
             yield label, f"{_bar(held, cap)} {held} of {cap}", ramp if name == "day" else ""
         if sends["by_state"]:
-            yield "On their way", _counts(sends["by_state"]), ""
+            yield "Deliveries", _counts(sends["by_state"]), ""
     rates = told.get("rates")
     if rates and rates["sent"]:
         shares = ", ".join(
@@ -167,8 +183,8 @@ def _waiting_rows(told: Json, now: datetime) -> Iterator[tuple[str, str, str]]:
         note = f"next due {_ago(due, now)}" if due else ""
         yield "Approvals waiting", str(approvals["waiting"]), note
     for name, label in (
-        ("inbox", "Inbox"), ("visitors", "Visitors undecided"), ("slack", "Slack outbox"),
-        ("lessons", "Lessons"), ("memory", "To be remembered"),
+        ("inbox", "Inbox waiting"), ("visitors", "Visitors undecided"), ("slack", "Slack outbox"),
+        ("lessons", "Lessons to learn"), ("memory", "To be remembered"),
     ):  # fmt: skip
         if queue := told.get(name):
             note = f"oldest {_ago(queue['oldest'], now)}" if queue["oldest"] else ""
@@ -195,6 +211,11 @@ def _table(*columns: str) -> Table:
     for name in columns:
         table.add_column(name, overflow="fold")
     return table
+
+
+def _decided(by_state: dict[str, int]) -> str:
+    """How leads were decided. Who was put to a person stays so when the person has answered."""
+    return _counts({_WORDS.get(state, state): number for state, number in by_state.items()})
 
 
 def _counts(by_state: dict[str, int]) -> str:

@@ -185,12 +185,17 @@ def unopened_store(hive: Hive, database_url: str | None = None) -> Store:
 
 def _refuse_migrated(hive: Hive) -> None:
     """An empty database in the place of one that was set aside would know nobody."""
-    file = hive.database_file
-    if not file.exists() and any(file.parent.glob(f"{file.name}.migrated-*")):
+    if was_migrated(hive):
         raise ConfigError(
             f"{hive.path}: its database was migrated to PostgreSQL",
             remedy="Set SWARM_DATABASE_URL (.env) to the database that `swarm migrate` filled.",
         )
+
+
+def was_migrated(hive: Hive) -> bool:
+    """Whether the hive's SQLite database was set aside for PostgreSQL, and none stands there."""
+    file = hive.database_file
+    return not file.exists() and any(file.parent.glob(f"{file.name}.migrated-*"))
 
 
 def open_existing(hive: Hive, database_url: str | None, *, wait_s: float) -> Store:

@@ -9,6 +9,7 @@ from guardrails.hive import Hive
 from guardrails.store import Store, sqlite_engine
 from guardrails.store.engine import postgres_engine
 from guardrails.store.migrate import migrate, migrations
+from guardrails.store.store import was_migrated
 
 _BUSY_MS = 5_000
 
@@ -76,6 +77,10 @@ class Database:
         try:
             found = self._hive.database_file.stat()
         except OSError as error:
+            if was_migrated(self._hive):
+                raise StoreUnavailable(
+                    "it was migrated to PostgreSQL: set SWARM_DATABASE_URL in .env"
+                ) from error
             raise StoreUnavailable(f"swarm.db is gone ({error.strerror})") from error
         return found.st_dev, found.st_ino
 

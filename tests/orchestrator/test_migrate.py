@@ -170,6 +170,8 @@ def test_the_old_file_is_set_aside_and_takes_no_writes(
     with pytest.raises(ConfigError, match="migrated") as caught:
         open_store(filled)  # nobody begins with an empty database by mistake
     assert "SWARM_DATABASE_URL" in caught.value.remedy
+    with pytest.raises(NotFound, match="migrated before"):
+        move(filled, postgres_url, clock)
     assert not filled.database_file.exists()
     # Whoever puts the old file back has one that takes no writes.
     file.rename(filled.database_file)

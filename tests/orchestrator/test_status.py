@@ -87,7 +87,7 @@ def test_a_working_swarm_is_told_whole(status: Status, store: Store, clock: Step
     assert [one["state"] for one in told["processes"]] == ["running"]
     assert not needs_somebody(told)
     shown = page(told)
-    for text in ("1 of 1 servers, 2 restarts", "in hand 3", "2 ready, 1 under_way", "1 of 5"):
+    for text in ("1 of 1 servers, 2 restarts", "in hand 3", "2 ready, 1 under way", "1 of 5"):
         assert text in shown
     assert json.dumps(told)
 
@@ -160,6 +160,32 @@ def test_a_database_that_cannot_be_read_is_a_reason_and_the_rest_is_told(
     assert told["mode"]["configured"] == "shadow"
     assert needs_somebody(told)
     assert "could not be read: database" in page(told)
+
+
+def test_a_database_that_was_migrated_is_said_to_be_elsewhere(unopened: Status, hive: Hive) -> None:
+    hive.audit_dir.mkdir(exist_ok=True)
+    (hive.audit_dir / "2026-03-02.jsonl").write_text("{}\n")
+    (hive.path / "swarm.db.migrated-20260302T090000Z").write_bytes(b"")
+    assert "set SWARM_DATABASE_URL in .env" in unopened.read()["unread"]["database"]
+
+
+def test_what_a_process_says_is_told_in_words(
+    status: Status, store: Store, clock: SteppableClock
+) -> None:
+    beats(store, clock, slack={"trouble": None, "socket": None}, mail={"queue": {"kept": 2}})
+    shown = page(status.read())
+    assert "mail queue kept 2" in shown
+    assert "None" not in shown
+    assert "slack" not in shown
+
+
+def test_leads_whose_approval_was_answered_do_not_seem_to_wait(
+    status: Status, store: Store, clock: SteppableClock
+) -> None:
+    a_run(store, clock, "R-1", "awaiting_approval", "blocked")
+    shown = page(status.read())
+    assert "1 blocked, 1 put to a person" in shown
+    assert "awaiting" not in shown
 
 
 def test_an_older_schema_is_left_as_it_is(unopened: Status, sqlite_store: Store) -> None:
