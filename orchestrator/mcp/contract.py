@@ -36,7 +36,8 @@ TOOLS = (
 BANK_RESOURCE = ResourceSpec(
     "hive://reasoning-bank",
     "Reasoning bank",
-    "What the swarm has learned: every item with its numbers and its effect today, as JSON.",
+    "What the swarm has learned: items with their numbers and their effect today, as JSON. It is "
+    "the first page of hive://reasoning-bank/{page} and says how many items there are.",
     outside="titles of lessons that came from leads",
 )
 AUDIT_RESOURCE = ResourceSpec(
@@ -51,5 +52,6 @@ CONFIG_RESOURCE = ResourceSpec(
     "Configuration",
     "config/production.json as it stands now, with the policy version. It holds no secrets.",
 )
+BANK_PAGES = "hive://reasoning-bank/{page}"
 AUDIT_PAGES = "hive://audit/{day}/{page}"
 DECISIONS = "hive://decisions/{id}"

@@ -22,8 +22,9 @@ from guardrails.explain import explain
 from guardrails.replay import find_record
 from orchestrator.mcp.parts import Parts
 
-PAGE = 100  # audit records
+PAGE = 100  # audit records, or items of the bank
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_FIRST = "Pages begin at 1."
 
 
 class DocumentService:
@@ -33,8 +34,24 @@ class DocumentService:
         self._parts = parts
 
     async def bank(self) -> str:
-        """Every item with its effect today. Raises BankUnreadable."""
-        return await asyncio.to_thread(self._bank)
+        """The first page. Raises BankUnreadable."""
+        return await self.bank_page({"page": "1"})
+
+    async def bank_page(self, values: Mapping[str, str]) -> str:
+        """Items with their effect today: hard rules, learned failures, golden patterns.
+
+        Raises:
+            BadInput: no page number.
+            NotFound: there is no such page.
+            BankUnreadable: there is nothing to be told.
+        """
+        page = values["page"]
+        version, rows = await asyncio.to_thread(self._bank)
+        items = rows[(start := _start(page)) : start + PAGE]
+        if start and not items:
+            raise NotFound(f"the bank has no page {page}", remedy=_FIRST)
+        told = {"version": version, "items_of_the_bank": len(rows), "page": int(page)}
+        return _text(told | {"items": items})
 
     async def audit_today(self) -> str:
         """The newest records of today. Raises AuditBroken."""
@@ -50,12 +67,11 @@ class DocumentService:
             NotFound: the day has no such page.
         """
         day, page = values["day"], values["page"]
-        if not _DAY.fullmatch(day) or not page.isascii() or not page.isdigit() or len(page) > 9:
-            raise BadInput("hive://audit/{day}/{page}: a day (YYYY-MM-DD) and a page from 1")
-        start = (int(page) - 1) * PAGE
-        found = await asyncio.to_thread(self._page, day, start) if start >= 0 else []
+        if not _DAY.fullmatch(day):
+            raise BadInput("hive://audit/{day}/{page}: a day is written YYYY-MM-DD")
+        found = await asyncio.to_thread(self._page, day, _start(page))
         if not found:
-            raise NotFound(f"{day} has no audit page {page}", remedy="Pages begin at 1.")
+            raise NotFound(f"{day} has no audit page {page}", remedy=_FIRST)
         return _text({"day": day, "page": int(page), "records": found})
 
     async def decision(self, values: Mapping[str, str]) -> str:
@@ -69,10 +85,10 @@ class DocumentService:
         production = config.production.model_dump(mode="json")
         return _text({"policy_version": policy_version(config), "production": production})
 
-    def _bank(self) -> str:
+    def _bank(self) -> tuple[str, list[Any]]:
         bank = self._parts.bank
         rows = [row.model_dump(mode="json") for row in describe(bank, self._parts.clock())]
-        return _text({"version": bank.version, "items": rows})
+        return bank.version, rows
 
     def _newest(self, day: str) -> tuple[list[Record], int]:
         """The last page of a day, and how many records it has; one page in memory."""
@@ -85,6 +101,13 @@ class DocumentService:
 
     def _page(self, day: str, start: int) -> list[Record]:
         return list(itertools.islice(self._parts.audit.iter_records(day), start, start + PAGE))
+
+
+def _start(page: str) -> int:
+    """Where a page begins. Raises BadInput: it is no page number."""
+    if not page.isascii() or not page.isdigit() or len(page) > 9 or int(page) < 1:
+        raise BadInput("this is no number of a page", remedy=_FIRST)
+    return (int(page) - 1) * PAGE
 
 
 def _text(document: Any) -> str:

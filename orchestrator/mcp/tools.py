@@ -12,6 +12,7 @@ from orchestrator.mcp import contract_submissions as submitting
 from orchestrator.mcp.contract import (
     AUDIT_PAGES,
     AUDIT_RESOURCE,
+    BANK_PAGES,
     BANK_RESOURCE,
     CONFIG_RESOURCE,
     DECISIONS,
@@ -88,6 +89,13 @@ def _templates(documents: DocumentService) -> tuple[TemplateBinding, ...]:
             "One audit record by audit id, decision id or lead id, whole and told.",
             documents.decision,
             outside=quoted,
+        ),
+        TemplateBinding(
+            BANK_PAGES,
+            "Reasoning bank by page",
+            "A hundred items of the bank; pages begin at 1.",
+            documents.bank_page,
+            outside=BANK_RESOURCE.outside,
         ),
         TemplateBinding(
             AUDIT_PAGES,

@@ -83,10 +83,12 @@ class ToolSpec(Generic[A, R]):
 
 @dataclass(frozen=True)
 class ResourceSpec:
-    """A document a client may read. `outside`: as a tool's."""
+    """A document a client may read. `outside`: as a tool's; `instead`: what to do when it has
+    become too large to be sent."""
 
     uri: str
     name: str
     description: str
     mime_type: str = "application/json"
     outside: str = ""
+    instead: str = "Ask for something narrower."

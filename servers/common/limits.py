@@ -64,13 +64,19 @@ def require_sendable(spec: ToolSpec[Any, Any], text: str) -> None:
     Raises:
         ResultTooLarge: says how to get it in parts.
     """
-    if len(text) <= RESULT_CHARS:
-        return
     asked = spec.args.model_fields
     remedy = "Ask for something narrower."
     if "cursor" in asked and "limit" in asked:
         remedy = "Call again with a smaller `limit`, then with each `next_cursor`."
-    raise ResultTooLarge(
-        f"{spec.name}: the result has {len(text)} characters, at most {RESULT_CHARS} are sent",
-        remedy=remedy,
-    )
+    _require(f"{spec.name}: the result", text, remedy)
+
+
+def require_readable(text: str, instead: str) -> None:
+    """Look at a document. Raises ResultTooLarge; `instead` is its remedy."""
+    _require("this document", text, instead)
+
+
+def _require(what: str, text: str, remedy: str) -> None:
+    if len(text) > RESULT_CHARS:
+        why = f"{what} has {len(text)} characters, at most {RESULT_CHARS} are sent"
+        raise ResultTooLarge(why, remedy=remedy)

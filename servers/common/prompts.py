@@ -19,7 +19,7 @@ import structlog
 from mcp.shared.exceptions import MCPError
 
 from guardrails.errors import BadInput, NotFound, SwarmError, TookTooLong
-from servers.common import outside
+from servers.common import limits, outside
 
 log = structlog.get_logger(__name__)
 Build = Callable[[Mapping[str, str]], Awaitable[str]]
@@ -136,10 +136,12 @@ async def read_template(
     for one in templates:
         values = _values(one.template, uri)
         if values is not None:
+            text = await one.reader(values)
+            limits.require_readable(text, "Ask for something narrower.")
             contents = types.TextResourceContents(
                 uri=uri,
                 mime_type=one.mime_type,
-                text=await one.reader(values),
+                text=text,
                 _meta=outside.meta(one.outside),
             )
             return types.ReadResourceResult(contents=[contents])

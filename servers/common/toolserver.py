@@ -228,8 +228,8 @@ async def _read(
             return found
         here = ", ".join([*readers, *(one.template for one in templates)])
         raise NotFound("no such resource", remedy=f"Here: {here or 'none'}.")
-    text = await binding.reader()
-    spec = binding.spec
+    text, spec = await binding.reader(), binding.spec
+    limits.require_readable(text, spec.instead)
     contents = types.TextResourceContents(
         uri=uri, mime_type=spec.mime_type, text=text, _meta=outside.meta(spec.outside)
     )

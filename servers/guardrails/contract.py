@@ -217,8 +217,9 @@ TOOLS = (
 BANK_RESOURCE = ResourceSpec(
     "hive://reasoning-bank",
     "Reasoning bank",
-    "The whole bank as JSON.",
+    "The whole bank as JSON, while it has at most 4,000,000 characters.",
     outside="titles and reasons of lessons that came from leads",
+    instead="consult_bank asks it about one pattern; `swarm bank show` shows it at a terminal.",
 )
 POLICY_RESOURCE = ResourceSpec("config://policy", "Policy", "The policy in force as JSON.")
 __all__ = [

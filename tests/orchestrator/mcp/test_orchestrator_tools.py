@@ -10,6 +10,7 @@ import pytest
 from mcp import Client, MCPError
 from sqlalchemy import text
 
+from guardrails.bank import Lesson
 from guardrails.brakes.failures import FailureTracker
 from guardrails.brakes.stop import StopSwitch
 from guardrails.heartbeats import Beating, put
@@ -22,7 +23,7 @@ from orchestrator.mcp.settings import forget_keys
 from orchestrator.variables import VARIABLES
 from servers.common.outside import META
 from tests.conftest import SteppableClock
-from tests.decision_samples import DOSSIER
+from tests.decision_samples import DOSSIER, DRAFT
 from tests.guardrails.authorize_samples import EMAIL
 from tests.orchestrator.fixes.test_replayed_leads import FIX
 from tests.orchestrator.mcp.house import House, call, failure, written
@@ -306,7 +307,9 @@ async def test_the_documents_are_there_and_hold_no_secret(house: House, client: 
     assert {resource.uri for resource in (await client.list_resources()).resources} == {
         "hive://reasoning-bank", "hive://audit/today", "config://production",
     }  # fmt: skip
-    assert (await read("hive://reasoning-bank"))["items"] is not None
+    bank = await read("hive://reasoning-bank")
+    assert (len(bank["items"]), bank["page"]) == (bank["items_of_the_bank"], 1)
+    assert await read("hive://reasoning-bank/1") == bank
     today = await read("hive://audit/today")
     assert [one["audit_id"] for one in today["records"]] == [decision.audit_id]
     assert (await read(f"hive://audit/{today['day']}/1"))["records"] == today["records"]
@@ -315,9 +318,33 @@ async def test_the_documents_are_there_and_hold_no_secret(house: House, client: 
     assert "@" not in json.dumps(today)
     production = await read("config://production")
     assert production["production"]["mode"] == "shadow"
-    for uri in ("hive://audit/2026-03-10/2", "hive://audit/../1", "hive://decisions/x", "hive://x"):
-        with pytest.raises(MCPError):
+    for uri in (
+        "hive://audit/2026-03-10/2", "hive://audit/../1", "hive://audit/2026-03-10/0",
+        "hive://reasoning-bank/2", "hive://reasoning-bank/-1", "hive://decisions/x", "hive://x",
+    ):  # fmt: skip
+        with pytest.raises(MCPError) as caught:
             await read(uri)
+        assert caught.value.error.data["failure"]["code"] in {"not_found", "bad_input"}
+
+
+async def test_the_bank_comes_page_by_page_however_much_was_learned(
+    house: House, client: Client
+) -> None:
+    def lesson(number: int) -> Lesson:
+        return Lesson(
+            event_id=f"e{number}", at=house.clock(), outcome="rejection", reason_code="tone",
+            actor="Ada", trust="human", lead_id=f"L-{number}", scope=DRAFT.scope,
+            template_hash="a" * 16, content_hash=f"{number:064}",
+        )  # fmt: skip
+
+    house.desk.bank.learn(*(lesson(number) for number in range(120)))
+    pages = []
+    for page in ("", "/2", "/3"):
+        [found] = (await client.read_resource(f"hive://reasoning-bank{page}")).contents
+        pages.append(json.loads(found.text))  # type: ignore[union-attr]
+    ids = [item["id"] for page in pages for item in page["items"]]
+    assert [len(page["items"]) for page in pages[:2]] == [100, 100]
+    assert len(set(ids)) == len(ids) == pages[0]["items_of_the_bank"] > 240
 
 
 async def test_todays_audit_is_the_newest_page_however_long_the_day(

@@ -10,6 +10,7 @@ from mcp import Client, MCPError
 from mcp.server.lowlevel import Server
 
 from servers.common.contract import ResourceSpec
+from servers.common.limits import RESULT_CHARS
 from servers.common.outside import META
 from servers.common.prompts import Argument, PromptBinding, TemplateBinding
 from servers.common.toolserver import ResourceBinding, build
@@ -26,6 +27,10 @@ async def crash(_values: Mapping[str, str] | None = None) -> str:
     raise RuntimeError(SECRET)
 
 
+async def too_much(_values: Mapping[str, str] | None = None) -> str:
+    return "x" * (RESULT_CHARS + 1)
+
+
 def server() -> Server[Any]:
     prompts = (
         PromptBinding("greet", "Greet", "Greets.", echo, (Argument("who", "Whom."),)),
@@ -34,8 +39,13 @@ def server() -> Server[Any]:
     templates = (
         TemplateBinding("x://things/{a}/{b}", "Things", "Things.", echo, outside="a name"),
         TemplateBinding("x://broken/{a}", "Broken", "Broken.", crash),
+        TemplateBinding("x://large/{a}", "Large", "Large.", too_much),
     )
-    resources = (ResourceBinding(ResourceSpec("x://crash", "Crash", "Crashes."), crash),)
+    large = ResourceSpec("x://large", "Large", "Is large.", instead="Read x://small.")
+    resources = (
+        ResourceBinding(ResourceSpec("x://crash", "Crash", "Crashes."), crash),
+        ResourceBinding(large, too_much),
+    )
     return build("s", "i", (), resources, templates, prompts)
 
 
@@ -57,6 +67,18 @@ async def test_a_template_takes_its_values_from_the_address() -> None:
         ):
             with pytest.raises(MCPError, match="no such resource"):
                 await client.read_resource(uri)
+
+
+@pytest.mark.parametrize(
+    ("uri", "remedy"), [("x://large", "Read x://small."), ("x://large/1", "narrower")]
+)
+async def test_a_document_that_no_client_could_use_is_not_sent(uri: str, remedy: str) -> None:
+    async with Client(server()) as client:
+        with pytest.raises(MCPError) as caught:
+            await client.read_resource(uri)
+    assert caught.value.error.data["failure"]["code"] == "result_too_large"
+    assert remedy in caught.value.error.message
+    assert len(caught.value.error.message) < 200
 
 
 async def test_a_prompt_gets_its_arguments() -> None:
