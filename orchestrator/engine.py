@@ -30,7 +30,7 @@ from sqlalchemy import make_url
 from guardrails.errors import ConfigError
 from guardrails.hive import Hive
 from guardrails.leases import new_session
-from guardrails.store.engine import network_limits, sqlite_engine, still_option
+from guardrails.store.engine import network_limits, session_options, sqlite_engine
 from orchestrator.logs import adopt
 
 Json = dict[str, Any]
@@ -226,8 +226,8 @@ class Engine:
     def _url(self) -> str:
         if self._database_url is not None:
             url = make_url(self._database_url)
-            # The engine's own locks, too, are let go when this process stands still.
-            ours = {"options": still_option()} | {
+            # The engine's own locks, too, are let go when this process stands still or is lost.
+            ours = {"options": session_options()} | {
                 name: str(value) for name, value in network_limits().items()
             }
             missing = {name: value for name, value in ours.items() if name not in url.query}

@@ -22,6 +22,11 @@ BUSY_MS = 30_000  # longest wait for another writer
 # keeps its locks no longer than this: shorter than others wait for them.
 STILL_MS = 15_000
 CONNECT_S = 10
+# A peer whose cable is pulled gives no error: it is asked after these seconds without a word, this
+# often and this many times, and given up within a minute. By itself a client would wait for a
+# quarter of an hour, and PostgreSQL would keep a dead machine's sessions for two hours.
+_ASK_AFTER_S, _ASK_EVERY_S, _ASK_TIMES = 30, 10, 3
+_UNACKNOWLEDGED_MS = 60_000
 
 
 def sqlite_engine(path: Path, *, busy_ms: int = BUSY_MS) -> Engine:
@@ -69,6 +74,7 @@ def postgres_engine(url: str, *, busy_ms: int = BUSY_MS, connect_s: int = CONNEC
             f"SWARM_DATABASE_URL: {parsed.drivername} is not supported",
             remedy="Use postgresql://user:password@host:5432/database, or unset it for SQLite.",
         )
+    waits = f"-c lock_timeout={busy_ms} -c statement_timeout={busy_ms}"
     return create_engine(
         parsed.set(drivername="postgresql+psycopg"),
         pool_size=4,
@@ -77,7 +83,7 @@ def postgres_engine(url: str, *, busy_ms: int = BUSY_MS, connect_s: int = CONNEC
         hide_parameters=True,
         connect_args={
             "connect_timeout": connect_s,
-            "options": f"-c lock_timeout={busy_ms} -c statement_timeout={busy_ms} {still_option()}",
+            "options": f"{waits} {session_options()}",
             **network_limits(),
         },
     )
@@ -86,16 +92,26 @@ def postgres_engine(url: str, *, busy_ms: int = BUSY_MS, connect_s: int = CONNEC
 def network_limits() -> dict[str, int]:
     """libpq's parameters by which a server that is cut off is given up within a minute."""
     return {
-        "keepalives_idle": 30,
-        "keepalives_interval": 10,
-        "keepalives_count": 3,
-        "tcp_user_timeout": 60_000,  # milliseconds, for what was sent and is not acknowledged
+        "keepalives_idle": _ASK_AFTER_S,
+        "keepalives_interval": _ASK_EVERY_S,
+        "keepalives_count": _ASK_TIMES,
+        "tcp_user_timeout": _UNACKNOWLEDGED_MS,
     }
 
 
-def still_option() -> str:
-    """For a connection's `options`: see `STILL_MS`."""
-    return f"-c idle_in_transaction_session_timeout={STILL_MS}"
+def session_options() -> str:
+    """For a connection's `options`: by which the server lets go of us when we stand still (see
+    `STILL_MS`), and gives us up within a minute when we are cut off. A machine that is lost or
+    comes back again and again would use up the server's connections otherwise.
+    """
+    settings = {
+        "idle_in_transaction_session_timeout": STILL_MS,
+        "tcp_keepalives_idle": _ASK_AFTER_S,
+        "tcp_keepalives_interval": _ASK_EVERY_S,
+        "tcp_keepalives_count": _ASK_TIMES,
+        "tcp_user_timeout": _UNACKNOWLEDGED_MS,
+    }
+    return " ".join(f"-c {name}={value}" for name, value in settings.items())
 
 
 def _use_wal(connection: sqlite3.Connection, path: Path) -> None:
