@@ -35,6 +35,20 @@ class Place:
     hash: str
 
 
+Names = tuple[str, str | None, str | None]  # audit id, decision id, lead id
+
+
+def names_of(record: Record) -> tuple[Names, Names]:
+    """How the row of a record may name it: as it names itself, or as one that lost its decision to
+    another machine.
+    """
+    return (record["audit_id"], record["decision_id"], record["lead_id"]), _unnamed(record)
+
+
+def _unnamed(record: Record) -> Names:
+    return f"{record['audit_id']}~{record['chain']}", None, None
+
+
 @cache
 def _claim_statement() -> Executable:
     from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - most processes use SQLite
@@ -137,8 +151,7 @@ class AuditIndex:
             if insert_if_absent(conn, audit_index, row):
                 remember_record(conn, record)
                 continue
-            row |= {"decision_id": None, "lead_id": None}
-            row["audit_id"] = f"{record['audit_id']}~{self._chain}"
+            row |= dict(zip(("audit_id", "decision_id", "lead_id"), _unnamed(record), strict=True))
             if not insert_if_absent(conn, audit_index, row):
                 raise AuditBroken(f"another record is indexed as {record['seq']} of this chain")
         self._move_to(conn, records[-1][0])

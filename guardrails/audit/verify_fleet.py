@@ -2,8 +2,9 @@
 
 Our own chain is read from its files and compared with its rows; another one is read from its rows'
 lines, each of which must be the record that its hash says, follow the one before, and lead to its
-anchor. Then every head that any chain has noted about another must still be there. Reads in small
-pieces; safe while all of them append.
+anchor. A row must name its record as the record does, since decisions are found by rows; and no
+row may stand beyond an anchor. Then every head that any chain has noted about another must still
+be there. Reads in small pieces; safe while all of them append.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, select, tuple_
+from sqlalchemy import Row, or_, select, tuple_
 
 from guardrails.audit.anchors import noted_in
 from guardrails.audit.files import DayFiles
+from guardrails.audit.index import names_of
 from guardrails.audit.records import GENESIS, AuditHead, Record, misfit, opened
 from guardrails.hive import Hive
 from guardrails.store import Store
@@ -80,7 +82,7 @@ class _Check:
         chains = tuple(self._chain(name, anchor) for name, anchor in self._anchors())
         self._compare()
         problems = (chain.problem for chain in chains if chain.problem)
-        problem = next(problems, self._refuted)
+        problem = next(problems, self._refuted) or self._unsealed()
         return FleetReport(problem is None, chains, self._compared, problem)
 
     def _anchors(self) -> list[tuple[str, AuditHead]]:
@@ -118,6 +120,8 @@ class _Check:
             record = found
         if record["hash"] != row.hash:
             raise _Broken("is not what was indexed: rewritten")
+        if (row.audit_id, row.decision_id, row.lead_id) not in names_of(record):
+            raise _Broken("is indexed under the names of another one")
         return record
 
     def _records(self) -> Iterator[Record]:
@@ -127,7 +131,8 @@ class _Check:
                     yield opened(line.content)
 
     def _rows(self, chain: str, upto: int) -> Iterator[Row[Any]]:
-        columns = [audit_index.c.seq, audit_index.c.hash]
+        names = (audit_index.c.audit_id, audit_index.c.decision_id, audit_index.c.lead_id)
+        columns = [audit_index.c.seq, audit_index.c.hash, *names]
         if chain != self._own:
             columns.append(audit_index.c.line)
         seen = 0
@@ -140,6 +145,16 @@ class _Check:
                 return
             yield from rows
             seen = rows[-1].seq
+
+    def _unsealed(self) -> str | None:
+        """A row that no anchor seals: they are written together, whoever appends."""
+        anchor = audit_heads.c.chain == audit_index.c.chain
+        rows = select(audit_index.c.chain, audit_index.c.seq).outerjoin(audit_heads, anchor)
+        beyond = or_(audit_heads.c.seq.is_(None), audit_index.c.seq > audit_heads.c.seq)
+        first = rows.where(beyond).order_by(audit_index.c.chain, audit_index.c.seq).limit(1)
+        with self._store.read() as conn:
+            row = conn.execute(first).first()
+        return f"chain {row.chain}, record {row.seq}: no anchor seals it" if row else None
 
     def _take_notes(self, record: Record) -> None:
         for chain, head in noted_in(record):

@@ -164,7 +164,24 @@ async def test_a_chain_that_is_gone_as_a_whole_is_found_out(noted: list[Machine]
     assert f"chain {b.chain}" in str(a.problem())
 
 
-@pytest.mark.parametrize("what", ["line", "hash", "row", "anchor", "unread"])
+async def test_a_chain_whose_anchor_is_gone_is_found_out(noted: list[Machine]) -> None:
+    a, b, _ = noted
+    with a.store.transaction() as conn:
+        conn.execute(delete(audit_heads).where(audit_heads.c.chain == b.chain))
+    assert a.problem() == f"chain {b.chain}, record 1: no anchor seals it"
+
+
+async def test_a_row_without_a_record_is_found_out(noted: list[Machine]) -> None:
+    a, b, _ = noted
+    row = {"chain": b.chain, "seq": 99, "audit_id": "A-99", "decision_id": "d-99",
+           "day": "2026-03-10", "offset": 0, "hash": "0" * 64}  # fmt: skip
+    with a.store.transaction() as conn:  # whoever decides d-99 would be told that it is on record
+        conn.execute(audit_index.insert().values(row))
+    for machine in noted:
+        assert machine.problem() == f"chain {b.chain}, record 99: no anchor seals it"
+
+
+@pytest.mark.parametrize("what", ["line", "hash", "row", "anchor", "unread", "decision", "lead"])
 async def test_what_does_not_fit_within_another_chain_is_named(
     noted: list[Machine], what: str
 ) -> None:
@@ -178,6 +195,8 @@ async def test_what_does_not_fit_within_another_chain_is_named(
             "row": delete(audit_index).where(there),
             "anchor": update(audit_heads).where(audit_heads.c.chain == b.chain).values(seq=3),
             "unread": update(audit_index).where(there).values(line=None),
+            "decision": update(audit_index).where(there).values(decision_id="d-99"),
+            "lead": update(audit_index).where(there).values(lead_id="L-99"),
         }[what]
         conn.execute(change)
     report = verify_fleet(a.hive, a.store)
