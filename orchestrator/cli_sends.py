@@ -26,9 +26,8 @@ from orchestrator.cli_common import (
 from orchestrator.cli_run import TwinsOption
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from guardrails.ledger import LedgerRow
+    from orchestrator.layout import Rows
 
 _STYLE = {"sent": "green", "failed": "red", "unknown": "bold red"}
 StatusOption = Annotated[
@@ -181,27 +180,25 @@ def _show(rows: Sequence[LedgerRow], more: dict[str, Any], *, as_json: bool) -> 
         sys.stdout.write(json.dumps(found, ensure_ascii=False) + "\n")
         return
     out = console()
-    out.print(_table(rows) if rows else "Nothing.")
+    out.print(_table(rows) if rows else "Nothing of that kind was written, or tried.")
     if more["unknown"]:
         out.print(f"{more['unknown']} of unknown fate: `swarm sends reconcile` asks the vendors.")
 
 
-def _table(rows: Sequence[LedgerRow]) -> Table:
-    from rich.table import Table
+def _table(rows: Sequence[LedgerRow]) -> Rows:
     from rich.text import Text
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("Key", "Vendor", "What", "Status", "When", "Note"):
-        table.add_column(name, overflow="fold")
+    from orchestrator.layout import Rows
+
+    table = Rows(("When (UTC)", "Status", "Vendor", "What"), "Key")
     for row in rows:
         status = row.status.value
         when = row.dispatched_at or row.claimed_at or row.created_at
-        table.add_row(
-            row.key,
-            row.vendor,
-            row.action.value,
-            Text(status, style=_STYLE.get(status, "yellow")),
+        table.add(
             f"{when:%Y-%m-%d %H:%M:%S}",
-            row.note or "",
+            Text(status, style=_STYLE.get(status, "yellow")),
+            row.vendor,
+            row.action.value.replace("_", " "),
+            told=f"{row.key}  ({row.note})" if row.note else row.key,
         )
     return table

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 from sqlalchemy import Connection, select
 
 from guardrails.audit import AuditHead
 from guardrails.model import LeadState
 from guardrails.store.tables import run_items
+from orchestrator.layout import Rows
 
 if TYPE_CHECKING:  # the engine comes with it, and every command prints
     from orchestrator.shadow import Outcome
@@ -27,11 +28,12 @@ _STYLE = {
     LeadState.DUPLICATE: "dim",
     LeadState.INVALID: "red",
 }
+_WIDTH = 120  # without a terminal
 CHECKS = (
     "Read the e-mails: is each one about its company, and would you send it?",
     "Was every competitor, customer and public body turned away, and for that reason?",
     "Does each claim's source say what the e-mail says?",
-    "Pick one decision you doubt and run `swarm explain <lead id>`.",
+    "Pick one decision you doubt and run `swarm explain ADDRESS`.",
 )
 
 
@@ -120,28 +122,27 @@ def render(report: Json, emails_file: str, audit_dir: str) -> RenderableType:
     return Group(Text(told), _table(report["items"]), head, where, checks)
 
 
-def _table(items: list[Json]) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("Row", "Lead", "Score", "Tier", "Outcome", "First reason"):
-        table.add_column(name, overflow="fold", justify="right" if name == "Row" else "left")
+def _table(items: list[Json]) -> Rows:
+    table = Rows(("Row", "Lead", "Score", "Tier", "Outcome"), "First reason", right=("Row",))
     for item in items[:50]:
         state = item["state"]
-        first = item["reasons"][0]["text"] if item["reasons"] else ""
-        table.add_row(
+        style = _STYLE.get(state, "bold red") if state else "bold red"
+        table.add(
             str(item["row"]),
             item["email"] or item["lead_id"],
             "" if item["score"] is None else str(item["score"]),
             "" if item["tier"] is None else str(item["tier"]),
-            Text(
-                state or "unfinished", style=_STYLE.get(state, "bold red") if state else "bold red"
-            ),
-            Text(first),
+            Text(state or "unfinished", style=style),
+            told=item["reasons"][0]["text"] if item["reasons"] else "",
         )
     if len(items) > 50:
-        table.add_row("", f"… and {len(items) - 50} more (--json lists all)", "", "", "", "")
+        table.add("", f"… and {len(items) - 50} more (--json lists all)")
     return table
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A terminal, or plain text when there is none."""
-    return Console(stderr=stderr, highlight=False)
+    """A terminal; or plain text of a good width when there is none, unless COLUMNS says another."""
+    made = Console(stderr=stderr, highlight=False)
+    if not made.is_terminal and "COLUMNS" not in os.environ:
+        made.width = _WIDTH
+    return made

@@ -6,7 +6,6 @@ from collections import Counter
 from datetime import datetime, timedelta
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 from sqlalchemy import Connection, func, select
 
@@ -15,6 +14,7 @@ from guardrails.config.models import SendingLimits
 from guardrails.ledger import HELD, Status
 from guardrails.store.write_tables import writes
 from orchestrator.deliveries import Delivery, DeliveryState, rows_of
+from orchestrator.layout import Rows
 from orchestrator.report import Json
 
 _STYLE = {
@@ -120,22 +120,19 @@ def _deliveries(report: Json, sent: Json) -> list[RenderableType]:
     return [_table(sent["items"]), told]
 
 
-def _table(items: list[Json]) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("Row", "Lead", "By", "Delivery", "Not before", "Why"):
-        table.add_column(name, overflow="fold", justify="right" if name == "Row" else "left")
+def _table(items: list[Json]) -> Rows:
+    table = Rows(("Row", "Lead", "By", "Delivery", "Not before (UTC)"), "Why", right=("Row",))
     for item in items[:_SHOWN]:
         state = DeliveryState(item["state"])
-        first = item["reasons"][0]["text"] if item["reasons"] else ""
-        until = (item["not_before"] or "")[:19]
-        table.add_row(
+        until = (item["not_before"] or "")[:19].replace("T", " ")
+        table.add(
             str(item["row"]),
             item["lead_id"],
             item["channel"] or "",
             Text(state.value, style=_STYLE[state]),
             until if state is DeliveryState.DEFERRED else "",
-            Text(first),
+            told=item["reasons"][0]["text"] if item["reasons"] else "",
         )
     if len(items) > _SHOWN:
-        table.add_row("", f"… and {len(items) - _SHOWN} more (--json lists all)")
+        table.add("", f"… and {len(items) - _SHOWN} more (--json lists all)")
     return table

@@ -15,6 +15,7 @@ from guardrails.approval_model import Approval, ApprovalState
 from guardrails.clock import iso
 from guardrails.model import Verdict
 from orchestrator.approvals.case import ApprovalCase
+from orchestrator.layout import Rows
 
 Json = dict[str, Any]
 _STYLE = {
@@ -59,18 +60,15 @@ def table_of(
     """The queue: who is due first on top."""
     if not cases:
         return Text("Nothing waits for a person.")
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("Approval", "To", "Subject", "Tier", "State", "Due", "Look at"):
-        table.add_column(name, overflow="fold", no_wrap=name == "Approval")
+    table = Rows(("Approval", "Tier", "State", "Due"), "E-mail", right=("Tier",))
     for approval, case in cases:
-        table.add_row(
+        about = f"{case.to}: {case.draft.subject}" if case else "(erased)"
+        table.add(
             approval.approval_id,
-            Text(case.to if case else "(erased)"),
-            Text(case.draft.subject if case else ""),
             str(approval.tier or ""),
             Text(approval.state.value, style=_STYLE[approval.state]),
             _due(approval, now),
-            _marks(approval),
+            told=Text("\n").join(filter(None, (Text(about), _marks(approval)))),
         )
     return table
 
@@ -104,7 +102,7 @@ def case_view(case: ApprovalCase, now: datetime) -> RenderableType:
 def _claims(case: ApprovalCase) -> RenderableType:
     told = Text("Claims and their sources\n", style="bold")
     for claim in case.claims:
-        where = f"{claim.source} {claim.url or ''} {claim.fetched_at:%Y-%m-%d}"
+        where = ", ".join(filter(None, (claim.source, claim.url, f"{claim.fetched_at:%Y-%m-%d}")))
         told.append(f"  “{claim.text}”: {where}\n", style="not bold")
     if not case.claims:
         told.append("  none\n", style="not bold")

@@ -6,28 +6,25 @@ from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from guardrails.bank import BankRow
 from guardrails.bank.models import Item
+from orchestrator.layout import Rows
 from orchestrator.learning.learned import Learned, Queue
 from orchestrator.learning.precision import Precision
 
 
-def table(version: str, rows: Sequence[BankRow]) -> Table:
+def table(version: str, rows: Sequence[BankRow]) -> RenderableType:
     """Every item with its numbers."""
-    made = Table(title=f"Reasoning bank {version}", box=None, header_style="bold", expand=True)
-    for name in ("Item", "Effect", "Failures"):
-        made.add_column(name, no_wrap=name != "Effect")
-    made.add_column("What, and where", overflow="fold", ratio=1)
+    made = Rows(("Item", "Effect", "Failures"), "What, and where")
     for row in rows:
         effect = row.effect if row.status == "active" else f"{row.effect} ({row.status})"
         counted = "" if row.kind == "golden" else f"{row.k:g} of {row.n:g}"
         if row.probability is not None:
             counted += f", P {row.probability:.2f}"
         where = "" if row.scope in row.title else f" ({row.scope})"
-        made.add_row(row.id, effect, counted, f"{row.title}{where}; {row.trust}")
-    return made
+        made.add(row.id, effect, counted, told=f"{row.title}{where}; {row.trust}")
+    return Group(f"Reasoning bank {version}", made)
 
 
 def golden(items: Sequence[Item]) -> RenderableType:
@@ -48,15 +45,13 @@ def golden(items: Sequence[Item]) -> RenderableType:
 
 def learned(found: Sequence[Learned], queue: Queue) -> RenderableType:
     """What was learned, the latest first, and what waits."""
-    made = Table(box=None, header_style="bold")
-    for name in ("Learned", "What", "From whom", "Items it touched"):
-        made.add_column(name, overflow="fold")
+    made = Rows(("Learned (UTC)", "What", "From whom"), "Items it touched")
     for one in found:
         what = one.outcome.replace("_", " ") + (f" ({one.reason_code})" if one.reason_code else "")
-        words = f"\n“{one.text}”" if one.text else ""
-        items = "\n".join(f"{id} {title} [{status}]" for id, title, status in one.items)
+        words = [f"“{one.text}”"] if one.text else []
+        items = [f"{id} {title} [{status}]" for id, title, status in one.items]
         who = f"{one.who} ({one.trust.replace('_', ' ')})"
-        made.add_row(f"{one.learned_at:%Y-%m-%d %H:%M:%S}", Text(what + words), who, Text(items))
+        made.add(f"{one.learned_at:%Y-%m-%d %H:%M:%S}", what, who, told="\n".join(words + items))
     parts: list[RenderableType] = [made if found else "Nothing was learned in that time."]
     if queue.waiting:
         parts.append(f"{queue.waiting} lessons are not in the bank yet.")
@@ -67,9 +62,12 @@ def learned(found: Sequence[Learned], queue: Queue) -> RenderableType:
 
 def precision(found: Precision) -> str:
     """The share, or that it is unknown."""
-    blocked = f"The bank blocked {found.blocked} drafts by what it learned"
-    hard = f"{found.hard} more were blocked by a person's own former word; they are not counted."
-    if found.share is None or found.interval is None:
+    drafts = "1 draft" if found.blocked == 1 else f"{found.blocked} drafts"
+    blocked = f"The bank blocked {drafts} by what it learned"
+    hard = f"Blocked by a person's own former word, and not counted: {found.hard}."
+    if not found.blocked:
+        said = f"{blocked}. Block precision: unknown, there is nothing to judge yet."
+    elif found.share is None or found.interval is None:
         said = f"{blocked}. Block precision: unknown, nobody has labelled any of them."
     else:
         low, high = found.interval
