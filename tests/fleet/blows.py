@@ -6,12 +6,11 @@ tells a machine what another had in its hands.
 
 from __future__ import annotations
 
+import contextlib
+import json
 import random
-import threading
 import time
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,10 +19,13 @@ import psycopg
 from guardrails.clock import iso, parse, utc_now
 from tests.fleet.machines import Fleet, Machine, until
 from tests.fleet.person import resolve_unknown
+from tests.fleet.stops import stopped
+from tests.fleet.told import LANDED_S, Cut, Plan, Told
 
 _JUMPS = 24  # of the sandbox's clock, until the last time zone has had its day
 _LONG_S = 5_400.0
 _LOOK_S = 1.0
+_BACK_S = 10.0  # so long after the cable is there again the stop goes on holding
 _VENDOR_S = 200.0  # a vendor's lists lag, and are read again after a minute, two, ...
 _DECIDED = "SELECT count(*) AS n FROM run_items WHERE state IS NOT NULL"
 _UNDECIDED = "SELECT count(*) AS n FROM run_items WHERE state IS NULL"
@@ -41,28 +43,6 @@ _UNDER_WAY = "SELECT count(*) AS n FROM writes WHERE status IN ('claimed', 'disp
 _DEFERRED = "SELECT count(*) AS n FROM deliveries WHERE state = 'deferred'"
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What happens. `every_s` is between two SIGKILLs."""
-
-    seed: int
-    every_s: float
-    cut_s: float
-    leads: int
-    cap: int
-    lease_s: float
-
-
-@dataclass
-class Told:
-    """What was done to the fleet, and what it took."""
-
-    blows: Counter[str] = field(default_factory=Counter)
-    seconds: dict[str, float] = field(default_factory=dict)
-    sent: dict[str, int] = field(default_factory=dict)
-    resolved: Counter[str] = field(default_factory=Counter)  # by a person
-
-
 class Storm:
     """One storm over one fleet."""
 
@@ -72,8 +52,8 @@ class Storm:
         self._leads = leads
         self._say = say
         self._dice = random.Random(plan.seed)
-        self._busy: set[int] = set()  # machines that another blow has in its hands
-        self._threads: list[threading.Thread] = []
+        self._apart: set[int] = set()  # machines that another blow has in its hands
+        self._next_kill = 0.0
         self._began = time.monotonic()
         self.told = Told()
 
@@ -84,18 +64,22 @@ class Storm:
             machine.queen()
         for machine in self._fleet.machines:
             machine.ready()
-        total = self._plan.leads
-        marks: list[tuple[float, Callable[[], None]]] = [
-            (0.10 * total, self._freeze), (0.30 * total, lambda: self._restart("fast")),
-            (0.45 * total, self._cut), (0.65 * total, lambda: self._restart("immediate")),
-        ]  # fmt: skip
+        blows = (
+            (0.06, self._freeze), (0.16, self._stop), (0.28, lambda: self._restart("fast")),
+            (0.36, self._cut), (0.60, lambda: self._restart("immediate")),
+        )  # fmt: skip
+        # Each a little later by the dice: never at the same row.
+        marks = [
+            ((share + self._dice.uniform(0, 0.06)) * self._plan.leads, blow)
+            for share, blow in blows
+        ]
         self._storm(lambda: self._count(_UNDECIDED) == 0 and self._count(_QUEUED) == 0, marks)
         self._settle("the first day")
         for jump in range(1, _JUMPS + 1):
             if self._count(_DEFERRED) == 0:
                 break
             self._jump()
-            self._storm(lambda: self._count(_DUE, self._sandbox_now()) == 0, [], kills=jump == 1)
+            until(lambda: self._count(_DUE, self._sandbox_now()) == 0, _LONG_S)
             self._settle(f"jump {jump}")
 
     def _import_and_die(self) -> None:
@@ -108,27 +92,32 @@ class Storm:
         self._tell("the file is read, and whoever read it is dead")
 
     def _storm(
-        self,
-        over: Callable[[], bool],
-        marks: list[tuple[float, Callable[[], None]]],
-        *,
-        kills: bool = True,
+        self, over: Callable[[], bool], marks: list[tuple[float, Callable[[], None]]]
     ) -> None:
         """Kill one every few seconds until it is over; at each mark something else as well."""
-        next_kill = time.monotonic() + self._plan.every_s
+        self._next_kill = time.monotonic() + self._plan.every_s
         deadline = time.monotonic() + _LONG_S
-        while not over() or marks or any(thread.is_alive() for thread in self._threads):
+        while not over() or marks:
             if time.monotonic() > deadline:
                 raise AssertionError("the fleet did not come to an end")
-            done = self._count(_DECIDED)
-            while marks and done >= marks[0][0]:
+            if marks and self._count(_DECIDED) >= marks[0][0]:
                 marks.pop(0)[1]()
-            self._restart_the_dead()
-            if kills and time.monotonic() >= next_kill:
-                self._kill()
-                next_kill = time.monotonic() + self._plan.every_s
-                self._tell("")
-            time.sleep(_LOOK_S)
+            self._tick()
+
+    def _tick(self) -> None:
+        """A second passes: who is dead is started again, and from time to time one is killed."""
+        self._restart_the_dead()
+        if time.monotonic() >= self._next_kill:
+            self._kill()
+            self._next_kill = time.monotonic() + self._plan.every_s
+            self._tell("")
+        time.sleep(_LOOK_S)
+
+    def _pass(self, seconds: float) -> None:
+        """So long the others get what they get all the time."""
+        until_ = time.monotonic() + seconds
+        while time.monotonic() < until_:
+            self._tick()
 
     def _settle(self, what: str) -> None:
         """No more blows: wait until nothing is under way, or to be told the CRM. Who died in the
@@ -165,55 +154,78 @@ class Storm:
         return iso(utc_now() + timedelta(seconds=self._fleet.machines[0].offset_s))
 
     def _kill(self) -> None:
-        able = [m for m in self._fleet.machines if m.alive and m.number not in self._busy]
+        able = self._able()
         if able:
             victim = self._dice.choice(able)
             victim.kill()
             victim.queen()
             self.told.blows["a worker is killed (SIGKILL) and started again"] += 1
 
+    def _able(self) -> list[Machine]:
+        """Those that live, and that no other blow has in its hands."""
+        return [m for m in self._fleet.machines if m.alive and m.number not in self._apart]
+
     def _restart_the_dead(self) -> None:
         """A queen who could not start, or whose database was away when she began."""
         for machine in self._fleet.machines:
-            if not machine.alive and machine.number not in self._busy:
+            if not machine.alive and machine.number not in self._apart:
                 machine.queen()
                 self.told.blows["a worker that ended by itself is started again"] += 1
 
     def _freeze(self) -> None:
         """One stands still for longer than its lease, then goes on."""
-        self._apart("stopped (SIGSTOP) past its lease, and woken", self._frozen)
+        with self._one("stopped (SIGSTOP) past its lease, and woken") as machine:
+            pids = machine.freeze()
+            self._pass(self._plan.lease_s + 15)
+            machine.thaw(pids)
 
-    def _frozen(self, machine: Machine) -> None:
-        pids = machine.freeze()
-        time.sleep(self._plan.lease_s + 15)
-        machine.thaw(pids)
+    def _stop(self) -> None:
+        """On one machine, while all work; some are killed and started again before it is lifted."""
+        for machine in self._fleet.machines:
+            machine.ready()
+        number = self._dice.choice(self._able()).number
+        self._stopped(number, "all four work", lambda: self._pass(3 * self._plan.every_s))
 
     def _cut(self) -> None:
-        """One does not reach the database any more; what it does in the meantime is counted."""
-        self._apart(f"cut off from the database for {self._plan.cut_s:.0f} s", self._cut_off)
+        """One loses its cable. Within that minute another is told to stop; the cable is plugged in
+        again while the fleet still stands, and only then does a person lift the stop.
+        """
+        words = f"cut off from the database for {self._plan.cut_s:.0f} s, its link down"
+        with self._one(words) as machine:
+            place = machine.place
+            assert place is not None
+            began = time.monotonic()
+            place.cut()
 
-    def _cut_off(self, machine: Machine) -> None:
-        assert machine.way is not None
-        machine.way.cut()
-        time.sleep(self._plan.cut_s)
-        machine.way.heal()
+            def heal() -> None:
+                self._pass(began + self._plan.cut_s - time.monotonic())
+                place.heal()
+                self.told.cuts.append(Cut(machine.number, began, time.monotonic()))
+                self._tell(f"machine {machine.number} is there again, and the fleet still stopped")
+                self._pass(_BACK_S)
 
-    def _apart(self, what: str, blow: Callable[[Machine], None]) -> None:
-        able = [m for m in self._fleet.machines if m.alive and m.number not in self._busy]
-        machine = self._dice.choice(able)
-        self._busy.add(machine.number)
+            self._pass(LANDED_S + self._dice.uniform(0, 5))
+            number = self._dice.choice(self._able()).number
+            self._stopped(number, f"machine {machine.number} is cut off", heal)
 
-        def work() -> None:
-            try:
-                blow(machine)
-            finally:
-                self._busy.discard(machine.number)
+    def _stopped(self, number: int, while_: str, hold: Callable[[], None]) -> None:
+        self._tell(f"machine {number}: swarm stop, while {while_}")
+        stop = stopped(self._fleet, number, while_, hold)
+        self.told.stops.append(stop)
+        self.told.blows[f"swarm stop on one machine, while {while_}; resumed"] += 1
+        self._tell(f"resumed; {json.dumps(stop.told())}")
 
+    @contextlib.contextmanager
+    def _one(self, what: str) -> Iterator[Machine]:
+        """Some machine, which gets nothing else in the meantime."""
+        machine = self._dice.choice(self._able())
+        self._apart.add(machine.number)
         self._tell(f"machine {machine.number}: {what}")
         self.told.blows[f"a worker is {what}"] += 1
-        thread = threading.Thread(target=work, daemon=True)
-        self._threads.append(thread)
-        thread.start()
+        try:
+            yield machine
+        finally:
+            self._apart.discard(machine.number)
 
     def _restart(self, how: str) -> None:
         self._fleet.postgres.restart(how)

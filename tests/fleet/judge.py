@@ -12,8 +12,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from guardrails.clock import parse
-from tests.fleet.blows import Told
+from tests.fleet.doors import Doors
 from tests.fleet.machines import Fleet
+from tests.fleet.told import LANDED_S, Plan, Told
 
 _DAY = ZoneInfo("America/New_York")  # spend.time_zone
 
@@ -33,12 +34,14 @@ class Verdict:
             self.wrong.append(f"{name}: {value!r}, not {wanted!r}")
 
 
-def judge(fleet: Fleet, told: Told, leads: int, cap: int) -> Verdict:
+def judge(fleet: Fleet, ways: Doors, told: Told, plan: Plan) -> Verdict:
     """Look at everything."""
     verdict = Verdict(told)
-    _leads(fleet, verdict, leads)
-    _emails(fleet, verdict, cap)
+    _leads(fleet, verdict, plan.leads)
+    _emails(fleet, verdict, plan.cap)
     _writes(fleet, verdict)
+    _stops(verdict)
+    _cut_off(fleet, ways, verdict)
     _money(fleet, verdict)
     _chains(fleet, verdict)
     return verdict
@@ -100,11 +103,38 @@ def _writes(fleet: Fleet, verdict: Verdict) -> None:
     verdict.counts["writes in the ledger"] = dict(statuses.most_common())
     verdict.must("writes whose fate nobody knows", statuses["unknown"], 0)
     verdict.must("writes under way", statuses["claimed"] + statuses["dispatching"], 0)
-    done = len(fleet.sandbox.writes())
+    by_hand = sum(stop.campaigns for stop in verdict.told.stops)  # started again by a person
+    done = fleet.written() - by_hand
     spent = fleet.one("SELECT count(*) AS n FROM spent_permits")
-    verdict.counts["writes at the vendors"] = done
+    verdict.counts["campaigns that a person started again after a stop"] = by_hand
+    verdict.counts["writes at the vendors, without those"] = done
     verdict.counts["permits spent"] = spent
     verdict.must("writes at the vendors without a permit", max(0, done - spent), 0)
+
+
+def _stops(verdict: Verdict) -> None:
+    stops = verdict.told.stops
+    verdict.counts["writes in the 5 s before each stop"] = [one.writes_before for one in stops]
+    loaded = sum(one.writes_before > 0 and one.rows_that_waited > 0 for one in stops)
+    verdict.must("stops that were pressed under load", loaded, len(stops))
+    verdict.must("writes between each stop's return and its resume",
+                 [one.writes_during for one in stops], [0] * len(stops))  # fmt: skip
+    verdict.counts["seconds that each stop held"] = [round(one.held_s) for one in stops]
+
+
+def _cut_off(fleet: Fleet, ways: Doors, verdict: Verdict) -> None:
+    """What the machine without a cable asked the vendors, which it still reached."""
+    seen = fleet.sandbox.writes()
+    writes = {(one["method"], f"/{one['vendor']}{one['path']}") for one in seen}
+    for cut in verdict.told.cuts:
+        asked = ways.between(cut.machine, cut.began, cut.ended)
+        wrote = [one.at - cut.began for one in asked if (one.method, one.path) in writes]
+        verdict.counts["requests of the machine that was cut off, meanwhile"] = len(asked)
+        verdict.counts["its last write ended, s after the cut"] = round(max(wrote, default=0.0), 1)
+        late = sum(after > LANDED_S for after in wrote)
+        verdict.must("its writes after whatever was permitted before had ended", late, 0)
+    by = Counter(one.machine for one in ways.asked if (one.method, one.path) in writes)
+    verdict.counts["writes of each machine, by its door"] = [by[m.number] for m in fleet.machines]
 
 
 def _money(fleet: Fleet, verdict: Verdict) -> None:
@@ -141,6 +171,16 @@ def report_of(verdict: Verdict) -> str:
     lines += [f"| over | {took} |", ""]
     lines += [f"WRONG: {each}" for each in verdict.wrong] or ["Everything that must hold did."]
     return "\n".join(lines)
+
+
+def document_of(verdict: Verdict) -> dict[str, Any]:
+    """The same for a machine."""
+    told = verdict.told
+    return {
+        "held": not verdict.wrong, "wrong": verdict.wrong, "blows": dict(told.blows),
+        "counts": verdict.counts, "stops": [one.told() for one in told.stops],
+        "over_after_s": {what: round(seconds) for what, seconds in told.seconds.items()},
+    }  # fmt: skip
 
 
 def _shown(value: Any) -> str:

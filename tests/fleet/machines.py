@@ -1,6 +1,7 @@
 """Machines of a fleet: a hive each, a queen each with servers of her own, one database for all.
 
-All stand on this machine; what each knows of the others comes through the database alone.
+All stand on this machine, each in a network of its own if it is given a place there; what each
+knows of the others comes through the database alone.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from tests.fleet.network import Place
 from tests.fleet.partition import Partition
 from tests.fleet.postgres import TcpPostgres
 from tests.processes.live import Sandbox, live_command, live_config, query
@@ -39,7 +41,7 @@ class Machine:
     sandbox: Sandbox
     url: str  # as this machine reaches the database
     offset_s: float
-    way: Partition | None = None
+    place: Place | None = None
     process: subprocess.Popen[bytes] | None = None
     lives: int = 0
     told: list[dict[str, Any]] = field(default_factory=list)
@@ -67,12 +69,19 @@ class Machine:
     def _start(self, command: list[str]) -> None:
         assert self.process is None or self.process.poll() is not None
         self.lives += 1
-        env = environment(SWARM_SANDBOX_OFFSET_S=repr(self.offset_s), SWARM_DATABASE_URL=self.url)
         with self.out.open("w") as said, self.out.with_suffix(".err").open("w") as cried:
             self.process = subprocess.Popen(
-                command, cwd=self.folder, env=env, stdout=said, stderr=cried,
-                start_new_session=True,
+                self.there(command), cwd=self.folder, env=self.environment(), stdout=said,
+                stderr=cried, start_new_session=True,
             )  # fmt: skip
+
+    def there(self, command: Sequence[str]) -> list[str]:
+        """The command, where this machine stands."""
+        return self.place.command(command) if self.place else list(command)
+
+    def environment(self) -> dict[str, str]:
+        """What its commands are started with."""
+        return environment(SWARM_SANDBOX_OFFSET_S=repr(self.offset_s), SWARM_DATABASE_URL=self.url)
 
     def ready(self) -> None:
         """Wait until the queen says that she works."""
@@ -131,16 +140,17 @@ class Fleet:
         [row] = self.ask(statement, *values)
         return next(iter(row.values()))
 
+    def written(self) -> int:
+        """How many writes have reached the twins."""
+        return int(self.sandbox.get("counts")["by_kind"]["write"])
+
     def swarm(self, number: int, *arguments: str) -> tuple[int, dict[str, Any]]:
         """A command on that machine, with --json."""
         machine = self.machines[number]
+        command = machine.there([*SWARM, *arguments, "--hive", str(machine.hive), "--json"])
         done = subprocess.run(
-            [*SWARM, *arguments, "--hive", str(machine.hive), "--json"], cwd=self.folder,
-            env=environment(
-                SWARM_SANDBOX_OFFSET_S=repr(machine.offset_s),
-                SWARM_DATABASE_URL=self.postgres.url(),
-            ),
-            capture_output=True, text=True, timeout=240, check=False,
+            command, cwd=self.folder, env=machine.environment(), capture_output=True, text=True,
+            timeout=240, check=False,
         )  # fmt: skip
         assert done.stdout, done.stderr
         return done.returncode, json.loads(done.stdout)
@@ -154,17 +164,23 @@ def fleet(
     number: int,
     offset_s: float,
     limits: dict[str, int] | None = None,
-    ways: list[Partition] | None = None,
+    ways: Sequence[Partition] = (),
+    places: Sequence[Place] = (),
     **sections: dict[str, Any],
 ) -> Iterator[Fleet]:
-    """That many machines, none of them started; whatever was started ends with the block."""
+    """That many machines, none of them started; whatever was started ends with the block.
+
+    Args:
+        ways: a proxy to the database for each, all on this machine's loopback.
+        places: one for each in a network of which the database's is the bridge's address.
+    """
     work = QUICK | sections.pop("work", {})
     config = live_config(folder, limits, work=work, **sections)
     machines = [
         Machine(
             each, folder, config, sandbox,
-            postgres.url(ways[each].port if ways else None), offset_s,
-            ways[each] if ways else None,
+            postgres.url_in_network() if places else postgres.url(_port(ways, each)), offset_s,
+            places[each] if places else None,
         )
         for each in range(number)
     ]  # fmt: skip
@@ -174,6 +190,10 @@ def fleet(
         for machine in machines:
             if machine.alive:
                 machine.kill()
+
+
+def _port(ways: Sequence[Partition], number: int) -> int | None:
+    return ways[number].port if ways else None
 
 
 def until(holds: Callable[[], bool], seconds: float, machine: Machine | None = None) -> float:
