@@ -1,12 +1,15 @@
 """The emergency stop through MCP. Owns: raising it as `swarm stop` does where no key is at hand.
 
-Never resumes. Starts no process and asks no vendor: what that leaves open (campaigns that go on by
+Once pressed it goes to its end, whether the client waits for it, cancels it or is gone. Never
+resumes. Starts no process and asks no vendor: what that leaves open (campaigns that go on by
 themselves at Instantly, telling the team) is named as not verified, with what to do.
 """
 
 from __future__ import annotations
 
 import time
+
+import anyio
 
 from guardrails.brakes.stop_file import clean_reason
 from guardrails.brakes.stop_now import place_in
@@ -64,7 +67,9 @@ class StopService:
         )
         told = Told(str(hive), pressed.at, _silent)
         told.facts["reason"] = reason
-        return _told(await Emergency(press, told, self._helpers).run())
+        with anyio.CancelScope(shield=True):  # each of its steps has a bound of its own
+            told = await Emergency(press, told, self._helpers).run()
+        return _told(told)
 
     async def _helpers(self) -> tuple[Messenger, CampaignStep]:
         """Who holds no key asks nobody, and says so."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import anyio
 import pytest
 from mcp import Client, MCPError
 from sqlalchemy import text
@@ -19,6 +21,8 @@ from guardrails.store import Store, open_store
 from orchestrator.fixes.model import FixFiles
 from orchestrator.inbox import Source
 from orchestrator.mcp.contract import TOOLS
+from orchestrator.mcp.contract_stop import StopSwarm
+from orchestrator.mcp.service_stop import StopService
 from orchestrator.mcp.settings import forget_keys
 from orchestrator.variables import VARIABLES
 from servers.common.outside import META
@@ -280,6 +284,17 @@ async def test_a_stop_is_raised_verified_and_on_record_and_stays(
     await call(client, "stop_swarm", reason="once more")
     assert StopSwitch(house.hive, house.store).state().epoch == 1
     assert (await call(client, "get_status"))["stop"]["stopped"]
+
+
+async def test_a_stop_goes_to_its_end_though_whoever_pressed_it_leaves_at_once(
+    house: House,
+) -> None:
+    with anyio.CancelScope() as client:
+        asyncio.get_running_loop().call_soon(client.cancel)
+        await StopService(house.parts).stop(StopSwarm(reason="a drill"))
+    assert client.cancel_called
+    assert StopSwitch(house.hive, house.store).state().epoch == 1
+    assert '"actor":"mcp"' in written(house.hive)
 
 
 async def test_in_a_real_hive_a_stop_names_what_it_cannot_do_without_keys(
