@@ -186,7 +186,6 @@ class Session:
         answer = await self._request("initialize", params, timeout_s)
         self.protocol_version = str(answer.get("protocolVersion"))
         self._send({"jsonrpc": "2.0", "method": "notifications/initialized"})
-        await self._request("tools/list", {}, timeout_s)  # warm: the first call is not slower
 
     async def _request(
         self, method: str, params: dict[str, Any], timeout_s: float
