@@ -6,6 +6,7 @@ from collections import Counter
 
 from orchestrator.campaign.findings import Arrival, Findings
 from orchestrator.campaign.record import BreakerSpan, Question
+from orchestrator.campaign.words import many
 
 # A call that was admitted may leave this much later (it waits for its turn on the wire).
 GRACE_S = 0.25
@@ -34,12 +35,14 @@ def breaker_tripped(found: Findings) -> Question:
     if not asked and found.sandbox:
         answer, holds = "GHL was never made to fail: nothing is proven.", False
     elif not asked:
-        answer = f"A real vendor is not made to fail altogether; its breaker opened {times} times."
+        answer = "A real vendor is not made to fail altogether; "
+        answer += f"its breaker opened {many(times, 'time')}."
         holds = True
     else:
         holds = missed == 0
         took = f", {min(delays):.2f} s after the first outage began" if delays else ""
-        answer = f"GHL was made to fail {asked} times; its breaker opened {times} times{took}."
+        answer = f"GHL was made to fail {many(asked, 'time')}; "
+        answer += f"its breaker opened {many(times, 'time')}{took}."
         answer += f" It did not open in {missed} of them." if missed else ""
     evidence = {"outages": asked, "opened": times, "missed": missed, "delays_s": delays}
     return Question(

@@ -7,6 +7,7 @@ from collections import Counter
 from orchestrator.campaign.findings import Findings
 from orchestrator.campaign.record import LeadResult, Question
 from orchestrator.campaign.verdicts import LOST
+from orchestrator.campaign.words import many
 
 _SHOWN = 20
 
@@ -70,7 +71,7 @@ def recovered(found: Findings) -> Question:
     behind = [lead for lead in found.leads if lead.after != lead.baseline]
     answer = (
         f"Yes: every lead had its decision {found.recovery_s:.1f} s after the faults ended, in "
-        f"{found.recovery_rounds} rounds."
+        f"{many(found.recovery_rounds, 'round')}."
         if not behind
         else f"{len(behind)} leads did not recover, e.g. {_told(behind[0])}."
     )
@@ -91,7 +92,8 @@ def _count(found: Findings, verdict: str, name: str, text: str) -> Question:
     wrong = [lead for lead in found.leads if lead.verdict == verdict]
     rows = len(found.leads) * found.rounds
     answer = (
-        f"None: {len(found.leads)} leads in {found.rounds} rounds, {rows} rows."
+        f"None: {many(len(found.leads), 'lead')} in {many(found.rounds, 'round')}, "
+        f"{many(rows, 'row')}."
         if not wrong
         else f"{len(wrong)}, e.g. {_told(wrong[0])}."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from orchestrator.campaign.findings import Findings
 from orchestrator.campaign.record import Question
+from orchestrator.campaign.words import many
 
 
 def audit_holds(found: Findings) -> Question:
@@ -41,7 +42,7 @@ def spend_held(found: Findings) -> Question:
     caps = [row.cap for row in found.spend if row.scope == "*" and row.cap is not None]
     answer = f"Held ${total / 1e6:,.6f}"
     answer += f" of ${sum(caps) / 1e6:,.2f}" if caps else ""
-    answer += f" on {len(caps)} days; every micro-dollar has its entry." if caps else "."
+    answer += f" on {many(len(caps), 'day')}; every micro-dollar has its entry." if caps else "."
     if over:
         answer = f"{over[0].scope} on {over[0].day} holds {over[0].held} of {over[0].cap} micros."
     elif apart:

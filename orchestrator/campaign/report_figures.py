@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from orchestrator.campaign.brake_spans import inside, shut, trips
+from orchestrator.campaign.brake_spans import inside, opened, shut, trips
 from orchestrator.campaign.record import CampaignRecord
 from orchestrator.campaign.words import count, lasting, many, money, words
 
@@ -31,20 +31,37 @@ def figures(record: CampaignRecord) -> tuple[Figure, ...]:
     held = record.spend.get("held_micros", last.spend_micros if last else 0)
     verdicts = Counter(lead.verdict for lead in record.leads)
     changed = [f"{number} {words(name)}" for name, number in verdicts.items() if name != "same"]
-    seconds = sum(span.end - span.start for span in record.breakers if span.state == "open")
     restarts = sum(record.restarts.values()) or (last.restarts if last else 0)
     kinds = len({fault.fault for fault in record.faults})
     return (
         Figure(count(len(record.faults)), "faults", f"{many(kinds, 'kind')}"),
         Figure(count(len(record.leads)), "leads", ", ".join(changed) or "all decided the same"),
         Figure(count(record.rounds), "rounds", f"in {lasting(record.seconds)}"),
-        Figure(count(trips(record.breakers)), "breaker trips", f"open for {lasting(seconds)}"),
+        _breakers(record),
         _at_shut_doors(record),
-        Figure(count(last.retries if last else 0), "retries",
+        Figure(count(_retries(record)), "retries",
                many(last.failures if last else 0, "failure") + " recorded"),
         Figure(count(restarts), "server restarts", _by_name(record)),
         Figure(money(held), "spend", f"of a cap of {money(cap)}" if cap else "no cap recorded"),
     )  # fmt: skip
+
+
+def _breakers(record: CampaignRecord) -> Figure:
+    """Trips; a probe that fails opens a breaker once more and is no trip."""
+    times, seconds = opened(record.breakers)
+    tripped = trips(record.breakers)
+    again = f", {count(times - tripped)} of them again after a probe" if times > tripped else ""
+    name = "breaker trip" if tripped == 1 else "breaker trips"
+    return Figure(count(tripped), name, f"opened {times}×{again}, {lasting(seconds)} in all")
+
+
+def _retries(record: CampaignRecord) -> int:
+    """All that were counted; what was last seen while it ran, where nobody counted."""
+    for question in record.questions:
+        if question.id == "retries_bounded":
+            vendors = question.evidence.get("vendors", {})
+            return sum(row["retries"] for row in vendors.values())
+    return record.samples[-1].retries if record.samples else 0
 
 
 def _by_name(record: CampaignRecord) -> str:
@@ -56,7 +73,7 @@ def _at_shut_doors(record: CampaignRecord) -> Figure:
     name = "requests at a shut door"
     if not record.arrivals:
         return Figure("–", name, "nobody counted")
-    return Figure(count(shut_requests(record)), name, "in seconds shut throughout")
+    return Figure(count(shut_requests(record)), name, "while it was open, by the second")
 
 
 def shut_requests(record: CampaignRecord) -> int:

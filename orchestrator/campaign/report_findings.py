@@ -141,7 +141,7 @@ def written(value: Any, limit: int = 400) -> str:
     """Any JSON value as words: `failed 12, cured 11`."""
     if isinstance(value, Mapping):
         told = (f"{words(key)} {written(inner, 200)}" for key, inner in value.items())
-        return clean(", ".join(told), limit)
+        return clean(", ".join(told) or "none", limit)
     if isinstance(value, (list, tuple)):
         return clean(", ".join(written(inner, 200) for inner in value) or "none", limit)
     if isinstance(value, bool):

@@ -49,4 +49,5 @@ def test_values_of_every_kind_are_words() -> None:
         "cured leads 1,200, ok yes, of 1, b"
     )
     assert written(None) == "-"
+    assert written({}) == written([]) == "none"
     assert len(written("x" * 9000)) <= 400
