@@ -10,6 +10,7 @@ from typing import Any
 
 from guardrails.config import config_path
 from guardrails.errors import ConfigError, StoreUnavailable
+from guardrails.store.engine import network_limits
 
 VERSION = 1
 _FILES = ("001_memory.sql",)
@@ -56,7 +57,7 @@ def apply_to(url: str) -> None:
 
     _require_readable(url)
     try:
-        with psycopg.connect(url, connect_timeout=_CONNECT_S) as connection:
+        with psycopg.connect(url, connect_timeout=_CONNECT_S, **network_limits()) as connection:
             apply_sql(connection, sql())
     except psycopg.Error as error:
         # One line only, and none of the address: it holds the password.
