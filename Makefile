@@ -52,7 +52,8 @@ crash-matrix: $(READY)
 stop-trials: $(READY)
 	$(BIN)/python -m tests.promises.stop_trials --trials 100
 
-# Four machines, 2,000 leads, one killed every few seconds, the database restarted: half an hour.
+# Four machines in network namespaces, 2,000 leads, one killed every few seconds, one cut off, the
+# database restarted, all stopped twice: half an hour. Needs root and iproute2.
 fleet-trials: $(READY)
 	$(BIN)/python -m tests.fleet.trials
 

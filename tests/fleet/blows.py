@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -53,7 +54,7 @@ class Storm:
         self._say = say
         self._dice = random.Random(plan.seed)
         self._apart: set[int] = set()  # machines that another blow has in its hands
-        self._next_kill = 0.0
+        self._next_kill = math.inf
         self._began = time.monotonic()
         self.told = Told()
 
@@ -79,7 +80,7 @@ class Storm:
             if self._count(_DEFERRED) == 0:
                 break
             self._jump()
-            until(lambda: self._count(_DUE, self._sandbox_now()) == 0, _LONG_S)
+            self._storm(lambda: self._count(_DUE, self._sandbox_now()) == 0, [], kill=False)
             self._settle(f"jump {jump}")
 
     def _import_and_die(self) -> None:
@@ -92,10 +93,14 @@ class Storm:
         self._tell("the file is read, and whoever read it is dead")
 
     def _storm(
-        self, over: Callable[[], bool], marks: list[tuple[float, Callable[[], None]]]
+        self,
+        over: Callable[[], bool],
+        marks: list[tuple[float, Callable[[], None]]],
+        *,
+        kill: bool = True,
     ) -> None:
         """Kill one every few seconds until it is over; at each mark something else as well."""
-        self._next_kill = time.monotonic() + self._plan.every_s
+        self._next_kill = time.monotonic() + self._plan.every_s if kill else math.inf
         deadline = time.monotonic() + _LONG_S
         while not over() or marks:
             if time.monotonic() > deadline:

@@ -1,9 +1,10 @@
-"""A way to the database that can be cut. Owns: a TCP proxy that goes silent, as a network does.
+"""A way to the database that can be silenced. Owns: a TCP proxy that passes nothing on.
 
 While it is cut, nothing is passed on in either direction, new connections are taken and get no
-answer, and none is closed: whoever is behind it cannot tell a slow database from a lost one. (The
-kernel still acknowledges for the proxy, so that not even TCP's own limits help: harsher than a
-pulled cable.)
+answer, and none is closed. This is not a pulled cable but a peer that has gone deaf (a proxy that
+hangs, a database host that stands still): the kernel acknowledges for it, so that TCP's own limits
+never end the wait, and only the clients' do. A pulled cable, where nobody acknowledges anything, is
+`network.Place.cut`.
 """
 
 from __future__ import annotations
