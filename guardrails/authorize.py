@@ -178,9 +178,8 @@ class Authorizer:
         basis: Basis,
     ) -> Authorization:
         """The rest of `send`: what can have changed since the review."""
-        judged = await self._afresh.judge(
-            decided, request.crm, request.outreach, approved=basis.approver is not None
-        )
+        views = (request.crm, request.outreach, request.memory)
+        judged = await self._afresh.judge(decided, *views, approved=basis.approver is not None)
         basis = replace(basis, bank_version=judged.bank_version)
         checks = [*checks, *judged.checks]
         answer = answer_of(checks)

@@ -28,7 +28,15 @@ from guardrails.errors import BadInput, NotFound, Stopped
 from guardrails.gate import pattern_of
 from guardrails.gathering import snapshot, subjects
 from guardrails.hive import Hive
-from guardrails.model import BankAnswer, Check, CrmView, Dossier, OutreachView, Verdict
+from guardrails.model import (
+    BankAnswer,
+    Check,
+    CrmView,
+    Dossier,
+    OutreachView,
+    Recollection,
+    Verdict,
+)
 from guardrails.policy import CompiledPolicy, GateInputs, PolicyDocument, evaluate, verdict_of
 from guardrails.schedule import next_send, window_zones
 from guardrails.store import Store
@@ -97,18 +105,22 @@ class Afresh:
         decided: Decided,
         crm: CrmView | None,
         outreach: OutreachView | None,
+        memory: Recollection | None,
         *,
         approved: bool,
     ) -> Judged:
         """Every policy check now; the window too, when they all pass.
 
         Args:
+            memory: what the long-term memory knows; when it is silent, what it knew still counts.
             approved: a person said yes: the reasons for review that they saw are answered.
 
         Raises:
             Stopped, StoreUnavailable, BankUnreadable: nothing can be judged.
         """
-        views = {"crm": crm, "outreach": outreach}
+        views: dict[str, Any] = {"crm": crm, "outreach": outreach}
+        if memory is not None and memory.answered:
+            views["memory"] = memory
         inputs, answer = await self._inputs(decided.inputs, views)
         checks, opens = evaluate(inputs, self._policy, answer), None
         if approved:

@@ -22,6 +22,7 @@ from guardrails.model import (
     Mode,
     OutreachView,
     Reason,
+    Recollection,
     Verdict,
     WriteIntent,
 )
@@ -60,6 +61,8 @@ class SendRequest(Protocol):
     def crm(self) -> CrmView | None: ...
     @property
     def outreach(self) -> OutreachView | None: ...
+    @property
+    def memory(self) -> Recollection | None: ...
 
 
 class WriteRequest(Protocol):

@@ -190,7 +190,9 @@ async def running_swarm(options: Options, environment: Environment) -> AsyncIter
         ledger = Ledger.of(config.production, store, clock, hive.salt())
         await store.run(ledger.sweep)  # whose process died long ago: a person's, or the vendor's
         letters = Letters(audit, store)
-        deliver = _deliver_lead(config, engine, children, deliveries, letters, ledger, store, clock)
+        deliver = _deliver_lead(
+            config, engine, children, deliveries, letters, ledger, store, clock, aide
+        )
         engine.register(DELIVER, deliver.workflow)
         # The lock comes first, so that a second queen starts no servers; the launch comes last,
         # because workflows that are gone on with call the servers at once.
@@ -236,6 +238,7 @@ def _deliver_lead(
     ledger: Ledger,
     store: Store,
     clock: Clock,
+    aide: Aide | None,
 ) -> DeliverLead:
     rules = config.production.delivery
     writer = Writer(children, ledger, store, clock, permit_seconds=rules.permit_seconds)
@@ -249,6 +252,7 @@ def _deliver_lead(
         writer,
         clock,
         config.production.mode,
+        aide,
     )
 
 

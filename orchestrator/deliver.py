@@ -15,7 +15,8 @@ from datetime import timedelta
 from guardrails import tracing
 from guardrails.clock import Clock
 from guardrails.errors import BadInput, LeadQuarantined, NotFound, ServerUnavailable
-from guardrails.model import CrmView, Mode, OutreachView, Reason
+from guardrails.model import CrmView, Mode, OutreachView, Reason, Recollection
+from orchestrator.asking import Recaller
 from orchestrator.deliver_crm import FollowUp
 from orchestrator.deliver_mail import Message, Post, channel_for
 from orchestrator.deliver_steps import (
@@ -62,6 +63,7 @@ class DeliverLead:
         writer: Writer,
         clock: Clock,
         mode: Mode,
+        recaller: Recaller | None = None,
     ) -> None:
         self._engine = engine
         self._children = children
@@ -72,6 +74,7 @@ class DeliverLead:
         self._writer = writer
         self._clock = clock
         self._mode = mode
+        self._recaller = recaller
 
     async def workflow(self, delivery_id: str) -> Json:
         """Go on from where the lead stands. Result: `{state}`."""
@@ -118,21 +121,21 @@ class DeliverLead:
         with working_on(delivery):
             try:
                 letter = await self._letters.of(delivery)
-                crm, outreach = await self._views(letter)
+                views = await self._views(letter)
             except NotFound as error:
                 gone = Reason(code="decision_gone", text=error.message)
                 return seen_of(known or Fate(outcome=Outcome.REFUSED, reasons=(gone,)))
             except (ToolFailed, ServerUnavailable, LeadQuarantined, BadInput) as error:
                 late = later(error, self._clock())
                 return seen_of(known or late)
-        return seen_of(known, crm, outreach)
+        return seen_of(known, *views)
 
-    async def _views(self, letter: Letter) -> tuple[CrmView, OutreachView]:
+    async def _views(self, letter: Letter) -> tuple[CrmView, OutreachView, Recollection | None]:
         lead, facts = letter.dossier.lead, letter.dossier.facts
         parent = facts.get("parent_domain")
         domains = [lead.domain, str(parent.value) if parent else None]
         known = tuple(domain for domain in domains if domain)
-        crm, outreach = await asyncio.gather(
+        crm, outreach, memory = await asyncio.gather(
             self._children.call(
                 ghl.SERVER, ghl.LOOK_UP_LEAD, ghl.LookUpLead(email=letter.to, domains=known)
             ),
@@ -141,8 +144,17 @@ class DeliverLead:
                 instantly.LOOK_UP_ADDRESS,
                 instantly.LookUpAddress(email=letter.to),
             ),
+            self._recall(letter),
         )
-        return crm.crm, outreach.outreach
+        return crm.crm, outreach.outreach, memory
+
+    async def _recall(self, letter: Letter) -> Recollection | None:
+        """They may have opted out elsewhere since the decision. Never fails."""
+        if self._recaller is None:
+            return None
+        return await self._recaller.recall(
+            letter.dossier.lead.model_copy(update={"email": letter.to})
+        )
 
     async def _send(self, delivery_id: str, seen: Json) -> Json:
         """Ask leave and send; once more when a server died before anything was sent."""
@@ -165,6 +177,8 @@ class DeliverLead:
             intent=message.args.intent(),
             crm=CrmView.model_validate_json(seen["crm"]),
             outreach=OutreachView.model_validate_json(seen["outreach"]),
+            # A look-up from before the memory was asked here holds no word of it.
+            memory=Recollection.model_validate_json(said) if (said := seen.get("memory")) else None,
         )
         return await self._writer.send(asked, message.server, message.spec, message.args)
 

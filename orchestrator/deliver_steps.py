@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 
 from guardrails.correlation import Correlation, correlated
 from guardrails.errors import ServerUnavailable
-from guardrails.model import CrmView, OutreachView, Reason
+from guardrails.model import CrmView, OutreachView, Reason, Recollection
 from orchestrator.deliver_writes import Fate, Outcome
 from orchestrator.deliveries import Delivery
 from orchestrator.engine import Json
@@ -21,6 +21,7 @@ def seen_of(
     fate: Fate | None = None,
     crm: CrmView | None = None,
     outreach: OutreachView | None = None,
+    memory: Recollection | None = None,
     *,
     left: bool = False,
 ) -> Json:
@@ -29,6 +30,7 @@ def seen_of(
         "fate": fate.model_dump_json() if fate else None,
         "crm": crm.model_dump_json() if crm else None,
         "outreach": outreach.model_dump_json() if outreach else None,
+        "memory": memory.model_dump_json() if memory else None,
     }
 
 

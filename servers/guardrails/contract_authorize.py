@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from guardrails.authorize_model import Authorization, send_key
-from guardrails.model import CrmView, OutreachView, WriteIntent
+from guardrails.model import CrmView, OutreachView, Recollection, WriteIntent
 from servers.common.contract import Args, ToolSpec
 
 
@@ -22,6 +22,11 @@ class AuthorizeSend(Args):
     crm: CrmView | None = Field(description="From ghl's look_up_lead, asked just now.")
     outreach: OutreachView | None = Field(
         description="From instantly's look_up_address, asked just now."
+    )
+    memory: Recollection | None = Field(
+        default=None,
+        description="What the long-term memory knows now, where there is one. Its silence, or "
+        "null, leaves what it knew at the decision.",
     )
 
 

@@ -25,6 +25,7 @@ from guardrails.model import (
     OutreachView,
     Qualification,
     Reason,
+    Recollection,
     Sender,
     WriteAction,
     WriteIntent,
@@ -59,6 +60,7 @@ class Send:
     intent: WriteIntent
     crm: CrmView | None = KNOWN
     outreach: OutreachView | None = field(default_factory=OutreachView)
+    memory: Recollection | None = None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, delete, text, update
 from guardrails.audit import AuditLog
 from guardrails.authorize_model import Authorization
 from guardrails.bank import Lesson
+from guardrails.documents import load
 from guardrails.errors import (
     AuditBroken,
     AuditUnwritable,
@@ -29,8 +30,16 @@ from guardrails.explain import explain
 from guardrails.hive import Hive
 from guardrails.ledger import AlreadySent, Claimed, Ledger, WriteEntry
 from guardrails.ledger_pauses import pause
-from guardrails.model import CrmView, Mode, OutreachView, WriteAction
+from guardrails.model import (
+    CrmView,
+    Mode,
+    OutreachView,
+    RecalledTouch,
+    Recollection,
+    WriteAction,
+)
 from guardrails.permits import Permit
+from guardrails.policy import GateInputs
 from guardrails.replay import replay
 from guardrails.store import Store
 from guardrails.store.tables import documents, stop_state
@@ -182,6 +191,22 @@ async def test_what_the_vendors_know_by_now_is_judged_by_the_same_rules(
     assert (given.permit, await desk.row(given.key)) == (None, None)
     (record,) = desk.records()
     assert (record["audit_id"], record["body"]["permit"]) == (given.audit_id, None)
+
+
+async def test_who_opted_out_elsewhere_since_is_refused_and_silence_takes_nothing_back(
+    desk: Desk,
+) -> None:
+    since = Recollection(answered=True, suppressed="opt_out")
+    assert codes(await desk.send(await desk.decided(), memory=since)) == ["memory_suppressed"]
+    knew = Recollection(
+        answered=True, touches=(RecalledTouch(at=NOW - timedelta(days=400), elsewhere=True),)
+    )
+    before = DOSSIER.model_copy(update={"memory": knew})
+    decision = await desk.decided(run_id="run-2", dossier=before)
+    away = Recollection(answered=False, why="no answer within 1.5 s")
+    assert (await desk.send(decision, memory=away)).verdict == "permitted"
+    digest = desk.records()[-1]["body"]["inputs_digest"]
+    assert load(desk.store, digest, GateInputs).dossier.memory == knew
 
 
 async def test_somebody_suppressed_since_is_refused(desk: Desk, clock: SteppableClock) -> None:

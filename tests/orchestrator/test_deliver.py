@@ -18,9 +18,20 @@ from guardrails.clock import iso
 from guardrails.config import Config, load_config
 from guardrails.errors import Failure, ServerUnavailable
 from guardrails.ledger import Ledger, Status
-from guardrails.model import CrmView, Dossier, Draft, Lead, Mode, OutreachView, Scope, Sender
+from guardrails.model import (
+    CrmView,
+    Dossier,
+    Draft,
+    Lead,
+    Mode,
+    OutreachView,
+    Recollection,
+    Scope,
+    Sender,
+)
 from guardrails.store import Store
 from guardrails.store.write_tables import writes
+from orchestrator.asking import Recaller
 from orchestrator.deliver import DeliverLead
 from orchestrator.deliver_crm import FollowUp
 from orchestrator.deliver_mail import Post
@@ -150,7 +161,11 @@ def config() -> Config:
 
 
 async def world(
-    store: Store, clock: SteppableClock, config: Config, mode: Mode = Mode.LIVE
+    store: Store,
+    clock: SteppableClock,
+    config: Config,
+    mode: Mode = Mode.LIVE,
+    recaller: Recaller | None = None,
 ) -> World:
     await store.run(lambda conn: queue(conn, "A-1", "L-1", "R-1", 1, iso(clock())))
     ledger = Ledger.of(config.production, store, clock, b"s" * 32)
@@ -158,7 +173,7 @@ async def world(
     writer = Writer(servers, ledger, store, clock, permit_seconds=30)
     deliver = DeliverLead(
         engine, servers, deliveries, OneLetter(), Post(config, servers, writer, clock),
-        FollowUp(config.production.delivery, servers, writer, clock), writer, clock, mode,
+        FollowUp(config.production.delivery, servers, writer, clock), writer, clock, mode, recaller,
     )  # fmt: skip
     return World(servers, deliveries, deliver, engine, ledger)
 
@@ -175,6 +190,28 @@ async def test_a_known_contact_is_written_to_by_the_crm_and_the_crm_is_told(
         "look_up", "send", "crm_contact", "crm_tags", "crm_note", "crm_opportunity",
     ]  # fmt: skip
     assert here.servers.calls.count("send_email") == 1
+
+
+async def test_what_the_long_term_memory_knows_by_now_is_told_to_whoever_gives_leave(
+    sqlite_store: Store, clock: SteppableClock, config: Config
+) -> None:
+    known = Recollection(answered=True, suppressed="opt_out")
+
+    class Remembers:
+        async def recall(self, lead: Lead) -> Recollection:
+            assert lead.email == TO
+            return known
+
+    here = await world(sqlite_store, clock, config, recaller=Remembers())
+    asked: list[Any] = []
+
+    async def refuses(args: Any) -> Authorization:
+        asked.append(args.memory)
+        return Authorization(verdict="refused", key="send:A-1")
+
+    here.servers.answers["authorize_send"] = [refuses]
+    assert (await here.go()).state is DeliveryState.REFUSED
+    assert asked == [known]
 
 
 async def test_played_again_from_the_start_it_sends_nothing_twice(
