@@ -54,10 +54,12 @@ def apply_to(url: str) -> None:
         ConfigError: no PostgreSQL URL. StoreUnavailable: it refuses, or cannot be reached.
     """
     import psycopg  # noqa: PLC0415 - for this command alone
+    from psycopg.conninfo import make_conninfo  # noqa: PLC0415
 
     _require_readable(url)
     try:
-        with psycopg.connect(url, connect_timeout=_CONNECT_S, **network_limits()) as connection:
+        limits = {"connect_timeout": _CONNECT_S, **network_limits()}
+        with psycopg.connect(make_conninfo(url, **limits)) as connection:
             apply_sql(connection, sql())
     except psycopg.Error as error:
         # One line only, and none of the address: it holds the password.
