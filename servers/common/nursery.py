@@ -32,16 +32,13 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     from servers.common.main import Opened
 
-# What a server needs is imported by `main`, once the collector rests.
-# ruff: noqa: PLC0415
-
 _MESSAGE = 1024
 _STANDARD = 3  # stdin, stdout, stderr
 _LENGTH = struct.Struct("!I")
 _PROC = Path("/proc/self")
-# What a library loads at a server's first await, client and query: otherwise in each of them.
-_LOADED_LATE = ("anyio._backends._asyncio", "httpcore", "sqlalchemy.dialects.sqlite")
 _ARG_START, _ARG_END = 45, 46  # in /proc/self/stat, counted from the state letter
+# What libraries load at a server's first await, client and query: otherwise each of them would.
+_LOADED_LATE = ("anyio._backends._asyncio", "httpcore", "sqlalchemy.dialects.sqlite")
 
 Opener = Callable[[], "Opened"]
 
@@ -51,15 +48,15 @@ def main() -> None:
     gc.disable()  # what is imported is there to stay; a server collects again
     # structlog and httpx take it in where it is found, for a terminal that no server has.
     sys.modules["rich"] = None  # type: ignore[assignment]
-    from servers.common.main import die_with_parent
+    from servers.common.main import die_with_parent  # noqa: PLC0415 - once the collector rests
 
     die_with_parent()
     os.umask(0o077)
     queen = socket.socket(fileno=0)
     modules = queen.recv(_MESSAGE).decode().split()
     openers = {module: importlib.import_module(module).open_server for module in modules}
-    for module in _LOADED_LATE:
-        importlib.import_module(module)
+    for late in _LOADED_LATE:
+        importlib.import_module(late)
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps: never a zombie, even stopped
     while True:
@@ -104,7 +101,7 @@ def _serve(module: str, open_server: Opener, fds: Sequence[int], nursery: int) -
     """Be that server from here to the end. Ends without the interpreter's farewell: what must be
     closed is closed by `run`, and what is left is the kernel's.
     """
-    from servers.common.main import die_with_parent, run
+    from servers.common.main import die_with_parent, run  # noqa: PLC0415
 
     code = 1
     try:
