@@ -1,7 +1,8 @@
 """What pauses sending by itself. Owns: bounces, complaints and opt-outs over rolling windows.
 
 Judged in the transaction that writes an outcome down, over the times at which things happened, so
-that deliveries in any order and any number come to the same pauses. One e-mail counts once.
+that deliveries in any order, any number, and at once come to the same pauses. One e-mail counts
+once.
 Refuses to count what is not ours: outcomes of e-mails that neither the ledger nor one of its
 mailboxes knows.
 """
@@ -24,6 +25,7 @@ from guardrails.store.people_tables import outcomes
 from guardrails.store.write_tables import writes
 
 HOUR, DAY, RATE_WINDOW = timedelta(hours=1), timedelta(days=1), timedelta(days=7)
+_COUNTING = 0x434F554E  # any number, the same everywhere
 _UNIT = func.coalesce(outcomes.c.write_key, outcomes.c.lead_id, outcomes.c.outcome_id)
 _OURS = or_(
     outcomes.c.write_key.is_not(None),
@@ -92,6 +94,8 @@ def pause_if_due(
     Returns:
         What was reached, changed or not: for the record.
     """
+    if conn.dialect.name == "postgresql":  # who counts at the same moment sees what we wrote
+        conn.execute(select(func.pg_advisory_xact_lock(_COUNTING)))
     found = tuple(judge(conn, rules, kind, at))
     for one in found:
         if one.until is not None:

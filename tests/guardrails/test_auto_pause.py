@@ -65,15 +65,21 @@ class World:
         found: list[Finding] = []
         for number, key in enumerate(keys):
             when = (at or self.clock()) + number * apart
-            row = dict.fromkeys((column.name for column in outcomes.columns), None) | {
-                "outcome_id": f"O-{next(self._numbers)}", "kind": kind.value,
-                "vendor": "instantly", "write_key": key, "mailbox_hash": mailbox,
-                "at": iso(when), "created_at": iso(self.clock()),
-            }  # fmt: skip
             with self.store.transaction() as conn:
-                conn.execute(outcomes.insert().values(row))
-                found += pause_if_due(conn, self.rules, kind, when, self.clock(), self._tell)
+                found += self.happens(conn, kind, key, when, mailbox)
         return found
+
+    def happens(
+        self, conn: Any, kind: OutcomeKind, key: str | None, when: datetime, mailbox: str | None
+    ) -> Sequence[Finding]:
+        """The same within a transaction."""
+        row = dict.fromkeys((column.name for column in outcomes.columns), None) | {
+            "outcome_id": f"O-{next(self._numbers)}", "kind": kind.value,
+            "vendor": "instantly", "write_key": key, "mailbox_hash": mailbox,
+            "at": iso(when), "created_at": iso(self.clock()),
+        }  # fmt: skip
+        conn.execute(outcomes.insert().values(row))
+        return pause_if_due(conn, self.rules, kind, when, self.clock(), self._tell)
 
     def _tell(self, _conn: Any, key: str, text: str, _at: datetime) -> None:
         self.told[key] = text

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack, closing
 from datetime import timedelta
 
+import pytest
+
+from guardrails.hive import Hive
+from guardrails.store import open_store
 from orchestrator.learning.acts import Acts, Person
 from orchestrator.learning.learned import folded_since, queue_of
 from orchestrator.learning.precision import words_of_people
 from orchestrator.outcomes.protect import REACH, open_wishes
+from tests.conftest import SteppableClock
+from tests.guardrails.test_auto_pause import BOUNCE, RULES, World
 from tests.orchestrator.outcomes.stage import Stage
+from tests.orchestrator.test_runs import until_it_waits
 
 
 def test_from_the_webhook_to_the_golden_set(stage_of_both: Stage) -> None:
@@ -38,3 +46,23 @@ def test_from_the_webhook_to_the_golden_set(stage_of_both: Stage) -> None:
     acts = Acts(stage.store, stage.audit, stage.bank, stage.clock)
     done = asyncio.run(acts.promote_success(bob.lead_id, Person("person:ada", "it worked")))
     assert done.item.beta == 1.0
+
+
+@pytest.mark.postgres
+@pytest.mark.anyio
+async def test_the_last_bounces_heard_at_once_on_two_machines_pause_as_one_by_one(
+    hive: Hive, migrated_postgres_url: str, clock: SteppableClock
+) -> None:
+    with ExitStack() as stack:
+        here, there = (
+            stack.enter_context(closing(open_store(hive, migrated_postgres_url))) for _ in range(2)
+        )
+        world = World(here, clock)
+        *before, last, other = world.sent(RULES.bounces_per_hour)
+        world.happened(BOUNCE, before)
+        with there.transaction() as conn:
+            world.happens(conn, BOUNCE, last, clock(), "mailbox")
+            meanwhile = asyncio.create_task(asyncio.to_thread(world.happened, BOUNCE, [other]))
+            await until_it_waits(here, meanwhile)
+        await meanwhile
+        assert world.until == clock() + timedelta(hours=RULES.bounces_pause_hours)
