@@ -213,7 +213,8 @@ def pause_after(attempts: int) -> timedelta:
 
 def _fail(conn: Connection, id: str, note: str, at: datetime) -> InboxState:
     here = table.c.id == id
-    row = conn.execute(select(table.c.state, table.c.attempts).where(here)).one_or_none()
+    held = select(table.c.state, table.c.attempts).where(here).with_for_update()
+    row = conn.execute(held).one_or_none()
     if row is None:
         raise NotFound(f"nothing came in under {id!r}")
     if row.state != InboxState.NEW.value:

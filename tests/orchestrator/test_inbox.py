@@ -1,6 +1,8 @@
 """What came in: each delivery once, in order, tried again with pauses, never forgotten."""
 
+import asyncio
 import json
+from contextlib import ExitStack, closing
 from datetime import timedelta
 
 import pytest
@@ -10,7 +12,8 @@ from sqlalchemy import Connection, insert, text
 
 from guardrails.clock import iso
 from guardrails.errors import BadInput, NotFound
-from guardrails.store import Store
+from guardrails.hive import Hive
+from guardrails.store import Store, open_store
 from guardrails.store.people_tables import inbox as table
 from orchestrator.inbox import (
     MAX_ATTEMPTS,
@@ -23,6 +26,7 @@ from orchestrator.inbox import (
 )
 from orchestrator.inbox import store as put
 from tests.conftest import SteppableClock
+from tests.orchestrator.test_runs import until_it_waits
 
 pytestmark = pytest.mark.anyio
 
@@ -122,6 +126,24 @@ async def test_a_failure_after_the_end_changes_nothing(store: Store, clock: Step
     assert await inbox.fail("x:1", "late") is InboxState.DONE
     with pytest.raises(NotFound):
         await inbox.fail("x:none", "who?")
+
+
+@pytest.mark.postgres
+async def test_what_another_queen_is_just_ending_does_not_begin_anew(
+    hive: Hive, migrated_postgres_url: str, clock: SteppableClock
+) -> None:
+    with ExitStack() as stack:
+        here, there = (
+            stack.enter_context(closing(open_store(hive, migrated_postgres_url))) for _ in range(2)
+        )
+        inbox = Inbox(here, clock)
+        await came(here, clock, "x:1")
+        with there.transaction() as conn:
+            assert settle(conn, "x:1", clock(), note="taken")
+            failing = asyncio.create_task(inbox.fail("x:1", "late"))
+            await until_it_waits(there, failing)
+        assert await failing is InboxState.DONE
+        assert await waiting(inbox) == []
 
 
 def test_pauses_double_up_to_an_hour() -> None:
