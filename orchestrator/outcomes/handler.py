@@ -1,11 +1,13 @@
 """What is done about an event. Owns: the order.
 
-    look up -> read the answer -> suppress -> record -> everything else, in one transaction
-    -> withdraw what waits for a person -> learn
+    look up -> read the answer -> suppress -> record -> withdraw what waits for a person
+    -> everything else, in one transaction -> learn
 
-Suppression comes first and waits for nobody: not for the audit, not for the bank. A crash anywhere
-leaves the delivery in the inbox; it is worked on again, to no further effect. What the webhook's
-secret lets in can only make us more careful; good news counts only about what we sent.
+Suppression comes first and waits for nobody: not for the audit, not for the bank. What waits for a
+person is withdrawn before what waits to go out is refused: an approver who is quicker has queued
+theirs by then. A crash anywhere leaves the delivery in the inbox; it is worked on again, to no
+further effect. What the webhook's secret lets in can only make us more careful; good news counts
+only about what we sent.
 """
 
 from __future__ import annotations
@@ -125,14 +127,14 @@ class Outcomes:
         if suppression_of(judged) is not None:
             await self._store.run(lambda conn: protect_here(conn, judged, now))
         (ref,) = await self._audit.record([entry_of(judged, inbox_id)])
+        why = RULES[judged.kind].leaves
+        for lead_id in match.lead_ids if why is not None else ():
+            await self._withdraw(lead_id, str(why))
         found = await self._store.run(
             lambda conn: apply(conn, judged, inbox_id, ref.audit_id, self._rules, self._tell, now)
         )
         if found:
             await self._audit.record([pause_entry(one, judged, now) for one in found])
-        why = RULES[judged.kind].leaves
-        for lead_id in match.lead_ids if why is not None else ():
-            await self._withdraw(lead_id, str(why))
         return Handled(
             outcome_id=event.outcome_id,
             note=note_of(judged),

@@ -54,6 +54,7 @@ class Stage:
     withdrawn: list[tuple[str, str]] = field(default_factory=list)
     told: dict[str, str] = field(default_factory=dict)
     approvals: Approvals | None = None
+    approver_is_quicker: bool = False  # says yes just before it is withdrawn
 
     @classmethod
     def of(cls, hive: Any, store: Store, clock: SteppableClock) -> Stage:
@@ -75,6 +76,8 @@ class Stage:
 
     async def _withdraw(self, lead_id: str, reason_code: str) -> object:
         self.withdrawn.append((lead_id, reason_code))
+        if self.approver_is_quicker:
+            self.waits(Person("", lead_id, "A-approved"))
         return None
 
     def _tell(self, conn: Connection, key: str, text: str, at: datetime) -> object:

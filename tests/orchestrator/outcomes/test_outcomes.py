@@ -248,6 +248,13 @@ def test_answers_that_want_a_person_are_told_without_a_word_of_theirs(
     assert is_out(stage, "stranger@x.example") is None
 
 
+def test_an_approver_who_is_quicker_than_an_answer_sends_nothing(stage: Stage, ana: Person) -> None:
+    """Their yes was recorded before it could be withdrawn: what it has queued is refused."""
+    stage.approver_is_quicker = True
+    stage.instantly("lead_interested", ana)
+    assert stage.delivery(ana)[0] == "refused"
+
+
 def test_a_second_delivery_changes_nothing(stage: Stage, ana: Person) -> None:
     body = instantly("lead_unsubscribed", ana, stage.clock())
     first = stage.came("instantly", body, inbox_id="i-1")
@@ -312,7 +319,7 @@ def test_a_table_that_cannot_be_written_undoes_all_but_the_suppression(
     with pytest.raises(StoreUnavailable):
         stage.instantly("lead_unsubscribed", ana)
     assert is_out(stage, ana.email) == "opt_out"
-    assert (stage.rows(outcomes), stage.delivery(ana)[0], stage.withdrawn) == ([], "queued", [])
+    assert (stage.rows(outcomes), stage.delivery(ana)[0]) == ([], "queued")
     with stage.store.transaction() as conn:
         conn.exec_driver_sql("ALTER TABLE lost RENAME TO lessons")
     stage.instantly("lead_unsubscribed", ana)
