@@ -30,6 +30,7 @@ from guardrails.model import Mode
 from guardrails.permit_model import Bound, Permit, PermitRequest
 from guardrails.store import Store, insert_if_absent
 from guardrails.store.tables import spent_permits
+from guardrails.suppression import is_suppressed
 
 MAX_SECONDS = 300
 CLOCK_SKEW_S = 5
@@ -117,6 +118,7 @@ class PermitCheck:
         purpose: Purpose = Purpose.WORK,
     ) -> None:
         self._keys = hive.keys_dir
+        self._salt = hive.salt()
         self._store = store
         self._stop = stop
         self._clock = clock
@@ -175,18 +177,30 @@ class PermitCheck:
         if self._clock().timestamp() >= permit.exp:
             raise Refused("the permit has expired")
 
-    async def require_still_good(self, permit: Permit) -> None:
+    async def require_still_good(self, permit: Permit, to: str | None = None) -> None:
         """For the last moment before its first byte leaves, however long ago it was spent.
+
+        Args:
+            to: the address that an e-mail goes to: its owner may have opted out meanwhile.
 
         Raises:
             Stopped: the swarm was stopped meanwhile, or nobody can tell.
-            Refused: its seconds are over.
+            Refused: its seconds are over, or nobody may write to `to` any more.
+            BadInput: `to` is no address.
         """
+
+        def known(conn: Connection) -> tuple[StopState, str | None]:
+            listed = is_suppressed(conn, self._salt, to) if to is not None else None
+            return self._stop.state_in(conn), listed
+
         try:
-            state = await self._store.query(self._stop.state_in)
+            state, listed = await self._store.query(known)
         except StoreUnavailable as error:
-            raise Stopped(f"the stop state cannot be read: {error.message}") from error
+            text = f"stop state and suppression list cannot be read: {error.message}"
+            raise Stopped(text) from error
         self._require_of_now(state, permit)
+        if listed is not None:
+            raise Refused(f"on the suppression list since the permit was made: {listed}")
 
     def require_still_good_here(self, permit: Permit) -> None:
         """The same by what this machine knows without asking anybody: the file, and the clock."""

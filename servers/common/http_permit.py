@@ -7,9 +7,9 @@ that its fate is on record. Refuses, before a byte leaves:
 
 * a write without permit or key, or whose permit is for anything else than what its bytes say;
 * a body that could be read in two ways (it must be JSON exactly as we write it), a query, a form;
-* an attempt that would leave when the swarm has been stopped, or the seconds of its permit are
-  over, also in a process that was stopped and woken between spending and leaving. This is asked
-  once more when the connection is there and the first byte is due.
+* an attempt that would leave when the swarm has been stopped, whoever it is to has opted out, or
+  the seconds of its permit are over, also in a process that was stopped and woken between spending
+  and leaving. This is asked once more when the connection is there and the first byte is due.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import structlog
 
 from guardrails.errors import Refused, SwarmError
 from guardrails.ledger import Ledger
-from guardrails.model import Mode, WriteIntent
+from guardrails.model import Mode, WriteAction, WriteIntent
 from guardrails.permits import Bound, Permit, PermitCheck
 from guardrails.store import Store
 from servers.common.http_fate import SIGHTINGS, Ending, Sightings
@@ -114,7 +114,7 @@ class PermitLayer(httpx.AsyncBaseTransport):
         key: str,
     ) -> httpx.Response:
         bound = Bound.to(intent, key, self._mode, desk.policy_version, desk.salt)
-        begun = self._now()
+        to, begun = recipient_of(intent), self._now()
         permit = await desk.check.verify_and_spend(
             token, bound, also=lambda conn, permit: desk.ledger.dispatch(conn, key, permit)
         )
@@ -125,7 +125,7 @@ class PermitLayer(httpx.AsyncBaseTransport):
                 raise Refused("the permit has expired: this process stood still")
 
         async def may_leave() -> None:
-            await desk.check.require_still_good(permit)
+            await desk.check.require_still_good(permit, to)
             may_go_on()  # at once: the answer above has taken its time
 
         seen = request.extensions[SIGHTINGS] = Sightings(operation, may_leave, may_go_on)
@@ -165,6 +165,12 @@ def intent_of(
             remedy="Mend the adapter; nothing was sent.",
         ) from error
     return intent
+
+
+def recipient_of(intent: WriteIntent) -> str | None:
+    """The address that an e-mail goes to; whom an answer goes to, only the vendor's thread says."""
+    to_a_person = intent.action.is_email and intent.action is not WriteAction.REPLY_EMAIL
+    return intent.recipient if to_a_person else None
 
 
 class _Unclear(ValueError):

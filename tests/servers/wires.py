@@ -121,7 +121,7 @@ class FreeDesk:
         also(None, permit)
         return permit
 
-    async def require_still_good(self, permit: Permit) -> None:
+    async def require_still_good(self, permit: Permit, to: str | None = None) -> None:
         """It always is."""
 
     def require_still_good_here(self, permit: Permit) -> None:

@@ -1,4 +1,4 @@
-"""The stop is asked when the first byte is due: over a real socket, whatever happened before."""
+"""Stop and opt-out are asked when the first byte is due: over a real socket, late as it is."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from guardrails.errors import Refused, Stopped, SwarmError
 from guardrails.hive import Hive
 from guardrails.model import Mode
 from guardrails.store import Store
+from guardrails.suppression import suppress
 from servers.common.http import VendorClient
 from servers.common.http_wire import open_wire
 from tests.conftest import SteppableClock
 from tests.servers.permits import PermitOffice, permit_office
-from tests.servers.scripted_writes import BODY, INTENT, OPERATIONS, SEND
+from tests.servers.scripted_writes import ANA, BODY, INTENT, OPERATIONS, SEND
 from tests.servers.wires import client_over, safety_with
 
 pytestmark = pytest.mark.anyio
@@ -119,6 +120,21 @@ def late(office: PermitOffice) -> None:
     office.clock.step(30)  # type: ignore[attr-defined]  # the fixture's
 
 
+def opted_out(office: PermitOffice) -> None:
+    with office.store.transaction() as conn:
+        suppress(conn, office.salt, ANA, "email", "opt_out", "link", office.clock())
+
+
+def company_opted_out(office: PermitOffice) -> None:
+    with office.store.transaction() as conn:
+        suppress(conn, office.salt, "firm.example", "domain", "opt_out", "link", office.clock())
+
+
+def list_unreadable(office: PermitOffice) -> None:
+    with office.store.transaction() as conn:
+        conn.execute(text("DROP TABLE suppressions"))
+
+
 async def test_a_write_that_nothing_stops_leaves(office: PermitOffice) -> None:
     async with vendor() as there:
         token = await office.permit(INTENT, "send:1")
@@ -128,7 +144,11 @@ async def test_a_write_that_nothing_stops_leaves(office: PermitOffice) -> None:
         assert office.status("send:1") == "sent"
 
 
-@pytest.mark.parametrize("stop", [by_file, by_row, and_lifted_again, unreadable, late])
+STOPS = [by_file, by_row, and_lifted_again, unreadable, late]
+OPT_OUTS = [opted_out, company_opted_out, list_unreadable]
+
+
+@pytest.mark.parametrize("stop", [*STOPS, *OPT_OUTS])
 async def test_no_byte_leaves_when_it_is_stopped_while_the_connection_is_made(
     office: PermitOffice, stop: Callable[[PermitOffice], None]
 ) -> None:
