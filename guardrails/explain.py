@@ -193,8 +193,8 @@ def _citation(item: Mapping[str, Any]) -> Iterator[str]:
         yield f"    {item['reason']}"
         return
     yield (
-        f"    {item['k']:.1f} failures of {item['n']:.1f}; prior {item['prior']}, posterior "
-        f"{item['posterior']}; P = {item['probability']:.2f} against {item['threshold']:g}"
+        f"    {round(item['k'], 1):g} failures of {round(item['n'], 1):g}; prior {item['prior']}, "
+        f"posterior {item['posterior']}; P = {item['probability']:.2f} against {item['threshold']:g}"
     )
     yield f"    {item['reason']}"
     yield f"    Passes if {item['would_pass_if']}."

@@ -89,7 +89,8 @@ def _judge(
     now: datetime,
 ) -> tuple[Verdict, str]:
     shown = f"P(failure rate > {policy.theta:g}) = {probability:.2f}"
-    counts = f"{exact.k:.1f} failures of {exact.n:.1f} trials in this scope, {shown}"
+    counted = f"{round(exact.k, 1):g} failures of {round(exact.n, 1):g} trials"
+    counts = f"{counted} in this scope, {shown}"
     if probability < policy.review_at:
         return Verdict.PASS, f"No pattern of failure: {counts}, under {policy.review_at:g}."
     if probability < policy.block_at:

@@ -23,7 +23,7 @@ _REASONS, _CLAIMS, _BANK, _LINE = 1500, 1800, 1500, 400
 _EFFECTS = {
     "block": "blocks",
     "review": "asks for a look",
-    "cite": "to be known",
+    "cite": "for your information",
     "success": "speaks for it",
 }
 

@@ -86,7 +86,7 @@ def test_the_bank_speaks_with_its_numbers() -> None:
     text = explain(record(inputs(), CITED))
     for part in (
         "LF-7 (block, segment_angle_persona)",
-        "4.0 failures of 4.0; prior Beta(0.5, 4.5), posterior Beta(4.5, 4.5)",
+        "4 failures of 4; prior Beta(0.5, 4.5), posterior Beta(4.5, 4.5)",
         "P = 0.89 against 0.8",
         "Passes if another angle is used.",
         "Events: e-4, e-3.",

@@ -23,7 +23,7 @@ from tests.decision_samples import DRAFT, new_bank
 from tests.guardrails.approval_samples import Assisted, Waiting
 from tests.guardrails.authorize_samples import EMAIL, in_mode
 
-ADA = ("--as", "Approver 1")
+ADA = ("--as", "Ana Approver")
 
 
 @pytest.fixture

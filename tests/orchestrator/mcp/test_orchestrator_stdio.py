@@ -43,7 +43,7 @@ def config_in(folder: Path) -> Path:
     there = Path(shutil.copytree(config_dir(), folder / "config"))
     production = there / "production.json"
     told = json.loads(production.read_text())
-    told["approvals"]["mcp_approvers"] = ["Approver 1"]
+    told["approvals"]["mcp_approvers"] = ["Ana Approver"]
     production.write_text(json.dumps(told))
     return there
 
@@ -68,7 +68,7 @@ async def test_over_stdio_a_person_approves_leads_come_and_go_and_the_swarm_is_s
 
     async def put(_ctx: Any, asked: Any) -> types.ElicitResult:
         assert DRAFT.subject in asked.message
-        content = {"decision": "approve", "approver": "Approver 1"}
+        content = {"decision": "approve", "approver": "Ana Approver"}
         return types.ElicitResult(action="accept", content=content)
 
     async with Client(params, elicitation_callback=put) as client:

@@ -101,7 +101,7 @@ def test_it_shows_what_a_person_needs_to_decide() -> None:
         DRAFT.body.rstrip(), "“a Data Analyst”: hiring = Data Analyst; Automation Lead",
         "<https://northwind.example/jobs|northwind.example>", "No pattern of failure.",
         "Agencies do not like this: A person rejected it for its tone. ",
-        "(1 of 2 failed, to be known)",
+        "(1 of 2 failed, for your information)",
         "like “Hiring opener” (60%)", "1 checks passed, 1 to look at (role_account)",
         "From Robin Hale", APPROVAL.approval_id,
     ):  # fmt: skip

@@ -168,7 +168,7 @@ async def test_a_click_from_a_screen_that_is_behind_is_told_who_was_first(office
     await office.settle(1)
     for action in (APPROVE, EDIT, REJECT):
         await office.click(BEN, ts, action)
-    assert office.slack.told(BEN) == ["Already approved by Approver 1 at 14:00 UTC."] * 3
+    assert office.slack.told(BEN) == ["Already approved by Ana Approver at 14:00 UTC."] * 3
 
 
 async def test_a_click_after_the_end_of_time_is_told_that_it_is_not_sent(office: Office) -> None:
@@ -231,7 +231,7 @@ async def test_a_form_sent_twice_is_told_the_same(office: Office) -> None:
     assert first.body is not None
     assert second.body is not None
     assert said(first.body["view"]) == "Rejected."
-    assert said(second.body["view"]).startswith("Already rejected by Approver 2")
+    assert said(second.body["view"]).startswith("Already rejected by Ben Approver")
     assert len(office.waiting.desk.records("approval")) == 1
 
 
@@ -240,7 +240,7 @@ async def test_a_form_is_judged_by_what_stands_when_it_is_sent(office: Office) -
     await office.click(BEN, ts, REJECT)
     await office.click(ANA, ts, APPROVE)
     await office.submit(BEN, {"reason": "timing"})
-    assert said(modal(office, BEN)).startswith("Already approved by Approver 1")
+    assert said(modal(office, BEN)).startswith("Already approved by Ana Approver")
     assert office.waiting.let_go == [asked.approval_id]
 
 
@@ -304,7 +304,7 @@ async def test_an_edit_of_something_decided_is_not_queued(office: Office) -> Non
     await office.click(ANA, ts, EDIT)
     await office.click(BEN, ts, APPROVE)
     await office.submit(ANA, {"subject": "Another subject"})
-    assert said(modal(office, ANA)).startswith("Already approved by Approver 2")
+    assert said(modal(office, ANA)).startswith("Already approved by Ben Approver")
     assert await edits(office) == []
 
 
