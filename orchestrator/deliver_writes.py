@@ -29,6 +29,8 @@ from servers.guardrails import contract as guardrails
 
 _AGAIN_S = 60.0
 _SHORTEST_S = 1.0
+_NOT_LEFT = (Status.CLAIMED, Status.PENDING)
+_FULL_SECONDS = timedelta(seconds=1)  # a permit's are counted from the last full one
 _SHOWN = "the vendor shows it"
 _DIED = "the server died, or gave up, while it was at it"
 A = TypeVar("A", bound=BaseModel)
@@ -192,10 +194,13 @@ class Writer:
             )
 
     def _may_be_late(self, row: LedgerRow | None) -> bool:
-        """Whether a permit for this claim could have expired: then it is no rule's refusal."""
-        if row is None or row.status is not Status.CLAIMED or row.claimed_at is None:
+        """Whether a permit for this claim could have expired: then it is no rule's refusal.
+
+        Whoever found it expired may have given the claim back: GHL was slow, or had us wait.
+        """
+        if row is None or row.status not in _NOT_LEFT or row.claimed_at is None:
             return False
-        return self._clock() - row.claimed_at >= self._permit_life
+        return self._clock() - row.claimed_at >= self._permit_life - _FULL_SECONDS
 
 
 def ended(row: LedgerRow, reasons: tuple[Reason, ...] = ()) -> Fate | None:

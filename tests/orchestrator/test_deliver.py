@@ -324,6 +324,39 @@ async def test_an_open_breaker_puts_it_off_by_as_long_as_it_says(
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("status", "seconds", "state"),
+    [
+        (Status.CLAIMED, 5, DeliveryState.REFUSED),  # a rule of the server's: DND, another address
+        (Status.PENDING, 5, DeliveryState.REFUSED),
+        (Status.CLAIMED, 29.5, DeliveryState.DEFERRED),  # made at 0.9 s, it is over at 30 s
+        (Status.CLAIMED, 31, DeliveryState.DEFERRED),
+        (Status.PENDING, 31, DeliveryState.DEFERRED),  # GHL was slow, or had us wait
+    ],
+)
+async def test_a_permit_that_ran_out_on_the_way_is_no_refusal_of_the_lead(
+    sqlite_store: Store,
+    clock: SteppableClock,
+    config: Config,
+    status: Status,
+    seconds: float,
+    state: DeliveryState,
+) -> None:
+    here = await world(sqlite_store, clock, config)
+
+    async def refuses(args: Any) -> Exception:
+        await here.servers.becomes(args.key, status)
+        clock.step(seconds)
+        return failed("refused")
+
+    here.servers.answers["send_email"] = [refuses]
+    assert (await here.go()).state is state
+    clock.step(60)
+    assert (await here.go()).state is (
+        DeliveryState.SENT if state is DeliveryState.DEFERRED else DeliveryState.REFUSED
+    )
+
+
 async def test_a_look_up_that_fails_sends_nothing(
     sqlite_store: Store, clock: SteppableClock, config: Config
 ) -> None:
