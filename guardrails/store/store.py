@@ -167,7 +167,7 @@ def open_store(hive: Hive, database_url: str | None = None) -> Store:
     return store
 
 
-def unopened_store(hive: Hive, database_url: str | None = None) -> Store:
+def unopened_store(hive: Hive, database_url: str | None = None, kind: type[Store] = Store) -> Store:
     """The same, without looking at the database: for who must go on while it is away.
 
     Until `Store.migrate` has returned once, anything may be `StoreUnavailable`.
@@ -180,7 +180,7 @@ def unopened_store(hive: Hive, database_url: str | None = None) -> Store:
     from guardrails.fleet import require_same_salt  # noqa: PLC0415 - it works on a store
 
     engine = postgres_engine(database_url) if database_url else sqlite_engine(hive.database_file)
-    return Store(engine, lambda conn: require_same_salt(conn, hive))
+    return kind(engine, lambda conn: require_same_salt(conn, hive))
 
 
 def _refuse_migrated(hive: Hive) -> None:

@@ -10,19 +10,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from guardrails.approvals import Approvals
 from guardrails.audit import AuditLog
 from guardrails.bank import Bank, load_seed_lessons
 from guardrails.bootstrap_hive import ensure_hive
 from guardrails.clock import Clock, utc_now
 from guardrails.config import Config, config_path
+from guardrails.errors import StoreUnavailable
 from guardrails.hive import Hive, create_once
-from guardrails.store import Store, open_store
+from guardrails.store import Store, unopened_store
 from orchestrator.approvals.case import Cases
 from orchestrator.approvals.opening import open_approvals
 from orchestrator.environment import Environment
+from orchestrator.mcp.late_store import LateStore
 from orchestrator.mcp.settings import OrchestratorSettings
 
+log = structlog.get_logger(__name__)
 ACTOR = "mcp"  # who acted, for the record, when no person is known
 
 
@@ -52,11 +57,10 @@ class Parts:
 
 @contextmanager
 def opened_parts(settings: OrchestratorSettings) -> Iterator[Parts]:
-    """The parts of one hive, made when it is brand new.
+    """The parts of one hive, made when it is brand new. The database may be away.
 
     Raises:
-        ConfigError: config/ or the hive cannot be used.
-        StoreUnavailable: the database cannot be opened.
+        ConfigError: config/, the hive or its database cannot be used.
     """
     config, clock = settings.config(), settings.clock
     lessons = None
@@ -64,9 +68,10 @@ def opened_parts(settings: OrchestratorSettings) -> Iterator[Parts]:
         lessons = load_seed_lessons(config_path("sandbox_lessons.json", settings.config_path))
     hive = ensure_hive(settings.hive, settings.sandbox, config, clock, lessons)
     environment = Environment({"SLACK_APPROVER_IDS": settings.approver_ids})
-    store = open_store(hive, settings.database_url)
+    store = unopened_store(hive, settings.database_url, LateStore)
     audit = AuditLog(hive, store, clock)
     try:
+        _look_at(store)
         yield Parts(
             config=config,
             config_path=settings.config_path,
@@ -83,6 +88,13 @@ def opened_parts(settings: OrchestratorSettings) -> Iterator[Parts]:
     finally:
         audit.close()
         store.close()
+
+
+def _look_at(store: Store) -> None:
+    try:
+        store.migrate()
+    except StoreUnavailable as error:
+        log.warning("database_away", why=error.message)
 
 
 def state_key(hive: Hive) -> bytes:

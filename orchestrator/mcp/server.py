@@ -19,8 +19,7 @@ async def open_server() -> AsyncIterator[Server[Any]]:
     """The server over its hive, without any vendor's key.
 
     Raises:
-        ConfigError: config/ or the hive cannot be used.
-        StoreUnavailable: the database cannot be opened.
+        ConfigError: config/, the hive or its database cannot be used.
     """
     forget_keys()
     with opened_parts(OrchestratorSettings()) as parts:
