@@ -194,7 +194,8 @@ def _citation(item: Mapping[str, Any]) -> Iterator[str]:
         return
     yield (
         f"    {round(item['k'], 1):g} failures of {round(item['n'], 1):g}; prior {item['prior']}, "
-        f"posterior {item['posterior']}; P = {item['probability']:.2f} against {item['threshold']:g}"
+        f"posterior {item['posterior']}; P = {item['probability']:.2f} against "
+        f"{item['threshold']:g}"
     )
     yield f"    {item['reason']}"
     yield f"    Passes if {item['would_pass_if']}."
