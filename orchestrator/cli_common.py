@@ -26,7 +26,6 @@ from guardrails.errors import (
     SwarmError,
 )
 from orchestrator.environment import MissingVariables
-from orchestrator.report import console
 
 HiveOption = Annotated[
     Path, typer.Option("--hive", envvar="HIVE_MIND_DIR", help="Directory of the swarm's state.")
@@ -87,6 +86,8 @@ def _tell(as_json: bool, failure: Failure) -> None:
         document: dict[str, Any] = {"error": failure.model_dump(mode="json")}
         sys.stdout.write(json.dumps(document) + "\n")
         return
+    from orchestrator.report import console
+
     err = console(stderr=True)
     err.print(f"{failure.code}: {failure.message}", style="bold red", markup=False)
     err.print(failure.remedy, markup=False)
@@ -103,6 +104,8 @@ def _interrupted() -> Failure:
 
 def _show_missing(error: MissingVariables) -> None:
     from rich.table import Table
+
+    from orchestrator.report import console
 
     table = Table(title="Critical variables that are not set", box=None, header_style="bold")
     for column in ("Variable", "Purpose", "Where to get it"):

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli_common import DEFAULT_HIVE, HiveOption, JsonOption, guarded
-from orchestrator.inbox import InboxState
+from orchestrator.inbox_state import InboxState
 
 inbox_app = typer.Typer(
     help="What came in by webhook: what waits, what is junk, what failed.", no_args_is_help=True

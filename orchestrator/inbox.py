@@ -21,6 +21,7 @@ from guardrails.clock import Clock, iso, parse
 from guardrails.errors import BadInput, NotFound
 from guardrails.store import Store, insert_if_absent
 from guardrails.store.people_tables import inbox as table
+from orchestrator.inbox_state import InboxState
 
 MAX_ATTEMPTS = 10  # with the pauses below: about three quarters of an hour
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 5, 3600
@@ -36,15 +37,6 @@ class Source(StrEnum):
     EDIT = "edit"  # a person's new text for a draft
     UNSUBSCRIBE = "unsubscribe"  # a person who wants no more e-mail; suppressed already
     SUBMISSION = "submission"  # leads that an MCP client hands in
-
-
-class InboxState(StrEnum):
-    """How far a delivery has got."""
-
-    NEW = "new"  # to be worked on, not before `not_before`
-    DONE = "done"
-    JUNK = "junk"  # nothing that we understand
-    FAILED = "failed"  # tried MAX_ATTEMPTS times
 
 
 @dataclass(frozen=True)

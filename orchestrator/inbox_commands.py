@@ -18,7 +18,8 @@ from guardrails.errors import NotFound
 from guardrails.store import Store
 from guardrails.store.people_tables import inbox as table
 from orchestrator.commands import opened
-from orchestrator.inbox import Inbox, InboxState
+from orchestrator.inbox import Inbox
+from orchestrator.inbox_state import InboxState
 from orchestrator.report import console
 
 Json = dict[str, Any]

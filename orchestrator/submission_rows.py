@@ -21,7 +21,8 @@ from guardrails.errors import BadInput, NotFound
 from guardrails.model import Frozen, Mode
 from guardrails.store.people_tables import inbox
 from guardrails.store.tables import run_items, runs
-from orchestrator.inbox import InboxState, Received, Source, store
+from orchestrator.inbox import Received, Source, store
+from orchestrator.inbox_state import InboxState
 from orchestrator.visitors import SUBMITTED
 
 MAX_BYTES = 1_000_000  # of the CSV text: what the hunter takes

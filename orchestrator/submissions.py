@@ -21,7 +21,8 @@ from guardrails.model import Lead, LeadState, Mode, Reason
 from guardrails.store import Store
 from guardrails.store.tables import run_items, runs
 from orchestrator.deliver_writes import Caller
-from orchestrator.inbox import InboxState, Received, settle
+from orchestrator.inbox import Received, settle
+from orchestrator.inbox_state import InboxState
 from orchestrator.intake import honour_opt_outs, marks, record_rejected
 from orchestrator.mcp_session import ToolFailed
 from orchestrator.run_records import Rejected, lead_row, rejected_row

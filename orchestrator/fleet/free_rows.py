@@ -19,7 +19,7 @@ from guardrails.store.people_tables import inbox
 from guardrails.store.tables import run_items, runs
 from guardrails.store.write_tables import deliveries
 from orchestrator.delivery_rows import unfinished, ways_to_be_due
-from orchestrator.inbox import InboxState
+from orchestrator.inbox_state import InboxState
 
 PEOPLE = ("visitors:", "submission:")  # run keys of people who came in one by one: they go first
 

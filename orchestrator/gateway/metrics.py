@@ -19,7 +19,8 @@ from guardrails.clock import Clock
 from guardrails.errors import StoreUnavailable
 from guardrails.store import Store
 from guardrails.store.people_tables import approvals, slack_messages
-from orchestrator.inbox import Inbox, InboxState, Source
+from orchestrator.inbox import Inbox, Source
+from orchestrator.inbox_state import InboxState
 
 _FRESH_S = 3.0
 _PATIENCE_S = 3.0
