@@ -171,15 +171,16 @@ def end(
         statement = statement.where(table.c.state != DeliveryState.SENT.value)
     if ended.state.value in WAITING:  # what was given up meanwhile does not wait again
         statement = statement.where(table.c.state != DeliveryState.REFUSED.value)
-    conn.execute(statement.values(values))
     if ended.state is DeliveryState.SENT and remembers(conn):
         _remember_touch(conn, delivery_id, at)
+    conn.execute(statement.values(values))
 
 
 def _remember_touch(conn: Connection, delivery_id: str, at: str) -> None:
-    """For the long-term memory; said again when a follow-up ends, it stays as it was."""
+    """For the long-term memory, once: what the CRM is told afterwards is no further e-mail."""
     told = (table.c.lead_id, table.c.run_id, table.c.channel)
-    row = conn.execute(select(*told).where(table.c.delivery_id == delivery_id)).first()
+    unsaid = (table.c.delivery_id == delivery_id, table.c.state != DeliveryState.SENT.value)
+    row = conn.execute(select(*told).where(*unsaid)).first()
     if row is None:
         return
     document = {
