@@ -121,6 +121,7 @@ function field(block, view) {
     input.maxLength = element.max_length || 3000;
   }
   input.name = block.block_id;
+  input.required = !block.optional;
   label.append(input);
   if (view.errors && view.errors[block.block_id]) label.append(make("span", view.errors[block.block_id], "problem"));
   return label;
@@ -172,7 +173,7 @@ async function look() {
       article.prepend(make("p", "Only you can see this", "context"));
       return article;
     });
-    channel.replaceChildren(...(pieces.length ? pieces : [make("p", "Nothing here yet.", "context")]), ...whispers);
+    channel.replaceChildren(...(pieces.length ? pieces : [make("p", "Nothing here yet. Let a visitor come: what may be written to them waits here for you.", "context")]), ...whispers);
   }
   showModal(seen.views.filter((view) => view.user === who.value).pop());
   return seen;
@@ -187,7 +188,13 @@ async function start() {
   }
   who.onchange = look;
   modal.oncancel = (event) => event.preventDefault();
-  document.getElementById("visit").onclick = () => act("visit", {});
+  document.getElementById("visit").onclick = async () => {
+    const told = await act("visit", {});
+    if (!told.error && told.accepted !== false) {
+      note.textContent = "Somebody came. A card follows in a few seconds, unless the guardrails turn them away.";
+      setTimeout(() => { note.textContent = ""; }, 8000);
+    }
+  };
   await look();
   setInterval(() => look().catch(() => { note.textContent = "The sandbox does not answer."; }), 1000);
 }
