@@ -108,12 +108,12 @@ def tcp_postgres(network: Network | None = None) -> Iterator[TcpPostgres]:
     server = get_server(data, cleanup_mode=None, start=False)
     server.ensure_pgdata_inited()
     running = TcpPostgres(server, sockets, free_port(), network)
-    running.admit()
-    running.start()
     try:
+        running.admit()
+        running.start()
         yield running
     finally:
-        running.stop("immediate")
+        _end_server(data)
         shutil.rmtree(data, ignore_errors=True)
         shutil.rmtree(sockets, ignore_errors=True)
 

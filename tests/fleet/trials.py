@@ -57,8 +57,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", type=Path, help="kept; a new one by default")
     parser.add_argument("--markdown", type=Path, help="also write the table to this file")
-    asked = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, _interrupted)
+    try:
+        return _tried(parser.parse_args(arguments))
+    except KeyboardInterrupt:
+        _say("Ended by hand; what it had made is removed.")
+        return 130
+
+
+def _tried(asked: argparse.Namespace) -> int:
     with ExitStack() as stack:
         try:
             net = _made(stack, asked.machines)
