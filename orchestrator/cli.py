@@ -101,7 +101,7 @@ def shadow(
     The same command over an unfinished run resumes it; over a finished one it starts a new run
     and keeps the former log under shadow_logs/<run>/.
     """
-    from orchestrator.commands import run_shadow
+    from orchestrator.shadow_command import run_shadow
 
     guarded(
         as_json,

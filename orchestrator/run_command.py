@@ -14,12 +14,12 @@ from guardrails.config import load_config
 from guardrails.errors import BadInput, ConfigError, Stopped
 from guardrails.model import Mode
 from orchestrator.bootstrap import running_swarm
-from orchestrator.commands import shown_progress, warn_of_chaos
 from orchestrator.environment import Environment
 from orchestrator.options import Options
 from orchestrator.report import Json, console, document
 from orchestrator.report_run import deliveries_document, render_run
 from orchestrator.run import SendingRun
+from orchestrator.shadow_command import shown_progress, warn_of_chaos
 from orchestrator.standstill import require_not_stopped
 
 
