@@ -9,13 +9,17 @@ somebody paused.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from pydantic import ValidationError
+
 from guardrails.clock import Clock
 from guardrails.config import Config
+from guardrails.errors import BadInput
 from guardrails.model import CrmView, Reason
 from guardrails.schedule import window_zones
 from orchestrator.deliver_writes import Caller, Fate, Outcome, Whose, Writer
@@ -82,12 +86,14 @@ class Post:
             "body": letter.draft.body,
             "sender": letter.draft.sender.email,
         }
-        return Message(
-            instantly.SERVER,
-            instantly.ENROL_LEAD,
-            instantly_writes.EnrolLead(permit="", **said),
-            instantly.RECONCILE_ENROL,
-            instantly_reads.ReconcileEnrol(**said),
+        return _worded(
+            lambda: Message(
+                instantly.SERVER,
+                instantly.ENROL_LEAD,
+                instantly_writes.EnrolLead(permit="", **said),
+                instantly.RECONCILE_ENROL,
+                instantly_reads.ReconcileEnrol(**said),
+            )
         )
 
     async def _campaign(self, letter: Letter) -> str | Fate:
@@ -192,10 +198,28 @@ def _conversation(letter: Letter, crm: CrmView) -> Message | Fate:
         "subject": letter.draft.subject,
         "body": letter.draft.body,
     }
-    return Message(
-        ghl.SERVER,
-        ghl_mail.SEND_EMAIL,
-        ghl_mail.SendEmail(permit="", **said),
-        ghl_mail.RECONCILE_SEND,
-        ghl_mail.ReconcileSend(**said),
+    return _worded(
+        lambda: Message(
+            ghl.SERVER,
+            ghl_mail.SEND_EMAIL,
+            ghl_mail.SendEmail(permit="", **said),
+            ghl_mail.RECONCILE_SEND,
+            ghl_mail.ReconcileSend(**said),
+        )
     )
+
+
+def _worded(make: Callable[[], Message]) -> Message | Fate:
+    """The message, or the end of a text that its channel would not carry letter for letter."""
+    try:
+        return make()
+    except (BadInput, ValidationError) as error:
+        why = error.message if isinstance(error, BadInput) else _named(error)
+        text = f"The e-mail cannot be sent as it was decided: {why}."
+        return Fate(outcome=Outcome.REFUSED, reasons=(Reason(code="unsendable", text=text),))
+
+
+def _named(error: ValidationError) -> str:
+    """What is wrong with which argument; no word of the e-mail."""
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in found)

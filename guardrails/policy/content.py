@@ -24,10 +24,12 @@ _PRICED_EVIDENCE = frozenset({"funding", "revenue_usd", "news"})
 
 
 def subject(case: Case) -> Findings:
-    """Length, shouting, exclamation marks, fake threads, control characters."""
+    """Length, shouting, exclamation marks, fake threads, control characters, braces."""
     rules, text = case.policy.content, case.subject
     if case.draft is not None and not case.draft.subject.isprintable():
         yield block("subject_control", "The subject holds control characters or line breaks.")
+    if case.draft is not None and re.search(r"[{}]", case.draft.subject):
+        yield block("subject_braces", "The subject holds a brace, which Instantly would fill in.")
     if not rules.subject_min <= len(text) <= rules.subject_max:
         yield block(
             "subject_length",

@@ -36,8 +36,9 @@ _REQUESTS = re.compile(
 )
 _TEMPLATE = re.compile(r"\{\{|\}\}|\{%|%\}|\{#|\$\{|<%|<script|\[\[")
 _MARKUP = re.compile(r"[{}<>\\]|['\"]\s*[;)}]|;\s*--")
+# Also what a channel could not send letter for letter: a tab, other line ends than \n.
 _HIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2060\u202a-\u202e\u2066-\u2069\ufeff\U000e0000-\U000e007f]"
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b\u2060\u2028-\u202e\u2066-\u2069\ufeff\U000e0000-\U000e007f]"
 )
 _LEAD_FIELDS = (
     "first_name",
@@ -73,7 +74,9 @@ def suspicious(case: Case) -> Findings:
 def hidden(case: Case) -> Findings:
     """A draft shows all it says."""
     if case.draft is not None and _HIDDEN.search(case.draft.subject + case.draft.body):
-        yield block("hidden_characters", "The draft holds invisible or direction-changing signs.")
+        yield block(
+            "hidden_characters", "The draft holds invisible or direction-changing signs, or a tab."
+        )
 
 
 def borrowed_links(case: Case) -> Findings:

@@ -86,3 +86,17 @@ async def test_one_that_is_paused_meanwhile_is_noticed_within_a_minute(
     assert isinstance(await post.message(letter, "instantly", CrmView()), Fate)
     platform.status = "active"
     assert isinstance(await post.message(letter, "instantly", CrmView()), Message)
+
+
+@pytest.mark.parametrize("channel", ["instantly", "ghl"])
+@pytest.mark.parametrize("changes", [{"body": "A\x0bbody"}, {"subject": "Hello\nthere"}])
+async def test_a_text_that_a_channel_cannot_send_as_it_stands_is_refused_and_not_tried_for_ever(
+    clock: SteppableClock, channel: str, changes: dict[str, str]
+) -> None:
+    platform = Platform("active")
+    post = Post(load_config(), platform, platform, clock)  # type: ignore[arg-type]
+    letter = Letter("A-1", "R-1", Dossier(lead=LEAD), DRAFT.model_copy(update=changes), None)
+    ended = await post.message(letter, channel, CrmView(contact_id="C1"))
+    assert isinstance(ended, Fate)
+    assert ended.outcome is Outcome.REFUSED
+    assert "Hello" not in ended.reasons[0].text  # no word of it, whatever is wrong
