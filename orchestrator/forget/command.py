@@ -26,6 +26,7 @@ from guardrails.clock import Clock, utc_now
 from guardrails.config import Config, load_config
 from guardrails.errors import BadInput, Refused
 from guardrails.hive import Hive
+from guardrails.leases import read_workers
 from guardrails.store import Store, open_store
 from guardrails.suppression import suppress
 from orchestrator.approvals.opening import open_approvals
@@ -87,6 +88,7 @@ class Forgetting:
         await self._approvals.withdraw("erased", lead_id=person.lead_id)
         counts = await self._erase(person)
         left, problem = await asyncio.to_thread(self._finish, person)
+        elsewhere = await self._store.query(self._other_hives)
         return {
             "lead_id": person.lead_id,
             "audit_id": audit_id,
@@ -94,8 +96,18 @@ class Forgetting:
             "suppressed": True,
             "left_in": [str(path.relative_to(self._hive.path)) for path in left],
             "problem": problem,
-            "outside": list(OUTSIDE),
+            "outside": [*elsewhere, *OUTSIDE],
         }
+
+    def _other_hives(self, conn: Connection) -> list[str]:
+        """Their files, and their banks with reviewers' words, are on machines of their own."""
+        mine = self._hive.chain_id()
+        return [
+            f"The files of {one.worker} on {one.host}, which works on the same database: "
+            "run the same command there"
+            for one in read_workers(conn)
+            if one.worker != mine
+        ]
 
     async def _require_at_rest(self, person: Person) -> None:
         if await self._store.query(lambda conn: rows.in_hand(conn, person)):

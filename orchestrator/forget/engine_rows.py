@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, inspect, text
 
+ENGINE_SCHEMA = "dbos"  # on PostgreSQL; SQLite has none
 _ENDED = "('SUCCESS', 'ERROR', 'CANCELLED', 'MAX_RECOVERY_ATTEMPTS_EXCEEDED')"
 _TABLES = {"operation_outputs": "output", "workflow_output": "output"}
 
@@ -19,7 +20,7 @@ def erase_checkpoints(conn: Connection, beginnings: Sequence[str]) -> int:
     Args:
         beginnings: a workflow's name, which is followed by nothing or by a colon.
     """
-    schema = None if conn.dialect.name == "sqlite" else "dbos"
+    schema = None if conn.dialect.name == "sqlite" else ENGINE_SCHEMA
     if not inspect(conn).has_table("workflow_status", schema=schema):
         return 0  # no engine ever ran here
     before = f"{schema}." if schema else ""

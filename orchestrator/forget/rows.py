@@ -10,7 +10,18 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Column, Connection, MetaData, String, Table, delete, or_, select, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    MetaData,
+    String,
+    Table,
+    delete,
+    inspect,
+    or_,
+    select,
+    update,
+)
 
 from guardrails import remembering
 from guardrails.clock import iso, parse
@@ -21,6 +32,7 @@ from guardrails.store.people_tables import approvals, inbox, lessons, slack_mess
 from guardrails.store.tables import documents, enrichment_cache, run_items, shadow_emails
 from guardrails.store.write_tables import deliveries
 from orchestrator.deliveries import DeliveryState, Ended, ended_by_hand
+from orchestrator.forget.engine_rows import ENGINE_SCHEMA
 from orchestrator.forget.person import Person
 from orchestrator.slack.outbox import show_again
 
@@ -65,6 +77,8 @@ def erase(conn: Connection, person: Person, at: Any) -> Counts:
     # As the database has them: also tables that this version does not know, and the engine's.
     there = MetaData()
     there.reflect(conn)
+    if conn.dialect.name == "postgresql" and inspect(conn).has_schema(ENGINE_SCHEMA):
+        there.reflect(conn, schema=ENGINE_SCHEMA)
     for table in there.sorted_tables:
         if table.name not in _KEPT and (number := _scrub(conn, table, person)):
             counts[table.name] = counts.get(table.name, 0) + number
@@ -143,7 +157,8 @@ def _slack(conn: Connection, person: Person, now: str) -> int:
         slack_messages.c.document != _SILENT,
     )
     unposted = update(slack_messages).where(*there, slack_messages.c.state == "new")
-    conn.execute(unposted.values(state="failed", note=ERASED, updated_at=now))
+    nothing = {"state": "failed", "wanted": slack_messages.c.shown, "note": ERASED}
+    conn.execute(unposted.values(**nothing, updated_at=now))
     return conn.execute(update(slack_messages).where(*there).values(document=_SILENT)).rowcount
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, text
 
 from guardrails.approvals import Approvals
 from guardrails.approvers import ApproverList
@@ -27,7 +27,7 @@ from guardrails.model import Frozen, Scope
 from guardrails.remembering import Fact, begin, remember
 from guardrails.store import Store
 from guardrails.store.brake_tables import failures
-from guardrails.store.fleet_tables import memory_outbox
+from guardrails.store.fleet_tables import memory_outbox, workers
 from guardrails.store.people_tables import approvals, inbox, lessons, slack_messages
 from guardrails.store.tables import documents, enrichment_cache, run_items, runs, shadow_emails
 from guardrails.store.write_tables import deliveries
@@ -249,6 +249,36 @@ async def test_another_hive_below_is_left_and_told(house: House) -> None:
     (below.logs_dir / "queen.log").write_text(ANA)
     told = await house.forgetting.forget(ANA, "She asked")
     assert told["left_in"] == ["chaos/logs/queen.log"]
+
+
+async def test_the_engines_own_tables_are_cleaned_wherever_they_stand(house: House) -> None:
+    postgres = house.store.dialect == "postgresql"
+    table = "dbos.workflow_status" if postgres else "workflow_status"
+
+    def work(conn: Connection) -> None:
+        if postgres:
+            conn.execute(text("CREATE SCHEMA dbos"))
+        conn.execute(text(f"CREATE TABLE {table} (workflow_uuid text PRIMARY KEY, error text)"))
+        conn.execute(text(f"INSERT INTO {table} VALUES ('any', '{ANA} not found')"))
+
+    await house.store.run(work)
+    await house.forgetting.forget(ANA, "She asked")
+    asked = text(f"SELECT error FROM {table}")
+    said = await house.store.query(lambda conn: conn.execute(asked).scalar_one())
+    assert said == "[erased] not found"
+
+
+async def test_hives_of_the_same_database_are_named_as_places_to_erase(house: House) -> None:
+    at = iso(house.clock())
+    one = {"session": "s", "pid": 1, "version": "1", "mode": "live", "started_at": at,
+           "beat_at": at, "lease_until": at}  # fmt: skip
+    names = ((house.hive.chain_id(), "here"), ("chain-b", "other.example"))
+    values = [one | {"worker": name, "host": host} for name, host in names]
+    await house.store.run(lambda conn: conn.execute(workers.insert(), values))
+    told = await house.forgetting.forget(ANA, "She asked")
+    named = [place for place in told["outside"] if "same database" in place]
+    assert len(named) == 1
+    assert "chain-b on other.example" in named[0]
 
 
 async def test_compressed_files_are_searched_and_a_damaged_one_is_told(house: House) -> None:
