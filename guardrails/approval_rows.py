@@ -101,8 +101,13 @@ def listed(
     *,
     lead_id: str | None = None,
     run_id: str | None = None,
+    after: tuple[str, str] | None = None,
 ) -> list[Approval]:
-    """Waiting ones by who is due first, others by the latest first."""
+    """Waiting ones by who is due first, others by the latest first.
+
+    Args:
+        after: when the last one seen is due, or has ended (UTC text), and its id.
+    """
     statement = select(table).limit(limit)
     if run_id is not None:
         statement = statement.where(table.c.run_id == run_id)
@@ -112,6 +117,11 @@ def listed(
         statement = statement.where(table.c.lead_id == lead_id)
     by_due = state is ApprovalState.WAITING
     order = table.c.due_at if by_due else table.c.updated_at.desc()
+    if after is not None:
+        moment, last = after
+        at = table.c.due_at if by_due else table.c.updated_at
+        same = (at == moment) & (table.c.approval_id > last)
+        statement = statement.where(same | (at > moment if by_due else at < moment))
     return [
         Approval.of(row) for row in conn.execute(statement.order_by(order, table.c.approval_id))
     ]

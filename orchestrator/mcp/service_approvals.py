@@ -13,6 +13,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -45,7 +46,6 @@ ELSEWHERE = (
     "A person decides in Slack or at a terminal: "
     "`swarm approvals show ID`, then `swarm approvals approve ID --as NAME`."
 )
-_MOST = 10_000  # approvals that pages reach
 _Outcome = Literal["approved", "rejected", "declined", "not_counted"]
 
 
@@ -78,15 +78,13 @@ class ApprovalService:
 
     async def list_(self, args: ListApprovals) -> ApprovalPage:
         """One page. Raises BadInput, StoreUnavailable."""
-        at = pages.start(args.cursor)
-        most = min(at + args.limit + 1, _MOST)
-        found = await self._parts.store.query(lambda conn: listed(conn, args.state, most))
-        page = found[at : at + args.limit]
-        more = len(found) > at + args.limit
-        return ApprovalPage(
-            approvals=tuple(self._line(one) for one in page),
-            next_cursor=pages.following(at + args.limit) if more else None,
+        seen, most = pages.begins_after(args.cursor), args.limit + 1
+        found = await self._parts.store.query(
+            lambda conn: listed(conn, args.state, most, after=seen)
         )
+        page = found[: args.limit]
+        more = pages.after(_place(page[-1]), page[-1].approval_id) if found[args.limit :] else None
+        return ApprovalPage(approvals=tuple(self._line(one) for one in page), next_cursor=more)
 
     async def show(self, args: ShowApproval) -> ApprovalShown:
         """One case. Raises NotFound, AuditBroken, StoreUnavailable."""
@@ -236,3 +234,8 @@ class ApprovalService:
         return ApproverAnswered(
             approval_id=args.approval_id, outcome=outcome, text=text, audit_id=audit_id
         )
+
+
+def _place(one: Approval) -> datetime:
+    """By what a list is in order."""
+    return one.ended_at or one.due_at

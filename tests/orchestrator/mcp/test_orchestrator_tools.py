@@ -235,6 +235,30 @@ async def test_approvals_are_listed_without_a_name_and_shown_as_outside_text(
     assert (await call(client, "list_approvals", state="approved"))["approvals"] == []
 
 
+@pytest.mark.parametrize("state", ["waiting", "withdrawn"])
+async def test_no_approval_is_passed_over_when_those_before_it_end_meanwhile(
+    house: House, client: Client, state: str
+) -> None:
+    for number in range(6):
+        await house.waiting.asked(decision_audit_id=f"A-{number}", lead_id=f"L-{number}")
+        house.clock.step(number % 2)  # two at each moment
+    approvals = house.waiting.approvals
+    for number in range(6) if state == "withdrawn" else ():
+        await approvals.withdraw("replied", lead_id=f"L-{number}")
+        house.clock.step(number % 2)
+    seen, cursor = [], None
+    while True:
+        more = {"cursor": cursor} if cursor else {}
+        page = await call(client, "list_approvals", state=state, limit=1, **more)
+        seen += [line["approval_id"] for line in page["approvals"]]
+        if state == "waiting":
+            await approvals.withdraw("replied", lead_id=page["approvals"][0]["lead_id"])
+        if (cursor := page["next_cursor"]) is None:
+            break
+    assert len(seen) == len(set(seen)) == 6
+    assert (await failure(client, "list_approvals", cursor="p1"))["code"] == "bad_input"
+
+
 async def test_a_decision_is_explained_by_audit_id_lead_id_or_address(
     house: House, client: Client
 ) -> None:
