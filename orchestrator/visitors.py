@@ -22,7 +22,8 @@ from guardrails.store.tables import run_items, runs
 from guardrails.store.write_tables import writes
 from orchestrator.deliver_writes import Caller
 from orchestrator.delivery_rows import on_its_way
-from orchestrator.inbox import InboxState, Received, settle
+from orchestrator.inbox import Received, settle
+from orchestrator.inbox_state import InboxState
 from orchestrator.run_records import lead_row
 from servers.hunter import contract as hunter
 
@@ -90,7 +91,9 @@ class Visitors:
         if settle(conn, received.id, now, lead_id=lead.lead_id, note=note) and not known:
             placed = lead.model_copy(update={"row": row})
             conn.execute(run_items.insert().values(lead_row(run_id, placed, iso(now))))
-            conn.execute(update(runs).where(here).values(total=row))
+            # By another queen's clock the day may be over, and closed, already.
+            going_on = {"total": row, "status": "running", "finished_at": None}
+            conn.execute(update(runs).where(here).values(going_on))
         return note
 
     def _open(self, conn: Connection, run_id: str, now: datetime) -> None:
@@ -118,11 +121,16 @@ class Visitors:
             .where(_running(self._mode), runs.c.run_id != today, ~open_.exists())
             .values(status="finished", finished_at=now)
         )
-        await self._store.run(lambda conn: conn.execute(statement))
+
+        def close(conn: Connection) -> None:
+            one_at_a_time(conn)
+            conn.execute(statement)
+
+        await self._store.run(close)
 
 
 def one_at_a_time(conn: Connection) -> None:
-    """One who adds people at a time, who then sees whom the others added, until the commit.
+    """One who adds people, or closes their runs, at a time; who then sees whom the others added.
 
     SQLite has one writer anyway; PostgreSQL queues them here, in whichever run they are.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import ExitStack, closing
 from datetime import timedelta
 from typing import Any
 
@@ -14,18 +15,20 @@ from guardrails import approval_rows
 from guardrails.approval_rows import Asked
 from guardrails.clock import iso
 from guardrails.errors import BadInput, ServerUnavailable
+from guardrails.hive import Hive
 from guardrails.ledger import Ledger
 from guardrails.model import Lead, Mode, Reason, Verdict
-from guardrails.store import Store
+from guardrails.store import Store, open_store
 from guardrails.store.tables import run_items
 from orchestrator.deliveries import queue
-from orchestrator.inbox import Inbox, InboxState, Received, Source
+from orchestrator.inbox import Inbox, Received, Source
 from orchestrator.inbox import store as put
+from orchestrator.inbox_state import InboxState
 from orchestrator.visitors import Visitors
 from servers.hunter.contract import ReadVisitor, Visitor
 from tests.conftest import SteppableClock
 from tests.guardrails.authorize_samples import in_mode, note
-from tests.orchestrator.test_runs import RULES
+from tests.orchestrator.test_runs import RULES, until_it_waits
 
 pytestmark = pytest.mark.anyio
 RECENT = timedelta(days=90)
@@ -193,6 +196,46 @@ async def test_a_day_is_closed_when_it_is_over_and_all_have_ended(
     assert await status() == ["running"]  # one has not ended
     await store.run(lambda conn: conn.execute(update(run_items).values(state="blocked")))
     assert await status() == ["finished"]
+
+
+async def test_who_comes_in_by_a_clock_that_is_behind_is_decided_about_all_the_same(
+    store: Store, clock: SteppableClock, visitors: Visitors
+) -> None:
+    """On another machine the day is over: the run that they become a row of goes on."""
+    await visitors.take(await received(store, clock, "v1", **{"Business Email": "a@x.test"}))
+    await store.run(lambda conn: conn.execute(update(run_items).values(state="blocked")))
+    clock.step(days=1)
+    await visitors.close_days()
+    clock.step(days=-1)
+    await visitors.take(await received(store, clock, "v2", **{"Business Email": "b@x.test"}))
+    status = text("SELECT status FROM runs")
+    assert await store.query(lambda conn: conn.execute(status).scalar()) == "running"
+
+
+@pytest.mark.postgres
+async def test_a_day_that_is_closed_while_somebody_comes_in_is_closed_after_them(
+    hive: Hive, migrated_postgres_url: str, clock: SteppableClock, hunter: Hunter
+) -> None:
+    with ExitStack() as stack:
+        here, there = (
+            stack.enter_context(closing(open_store(hive, migrated_postgres_url))) for _ in range(2)
+        )
+        visitors, later = (
+            Visitors(one, hunter, at, Mode.ASSISTED, sandbox=True, recent=RECENT)
+            for one, at in ((here, clock), (there, lambda: clock() + timedelta(days=1)))
+        )
+        await visitors.take(await received(here, clock, "v1", **{"Business Email": "a@x.test"}))
+        await here.run(lambda conn: conn.execute(update(run_items).values(state="blocked")))
+        one = await received(here, clock, "v2", **{"Business Email": "b@x.test"})
+        lead = (await hunter.call("", None, ReadVisitor(payload=one.document()))).lead
+        assert lead is not None
+        with here.transaction() as conn:
+            visitors._into_run(conn, one, lead, clock())
+            closing_it = asyncio.create_task(later.close_days())
+            await until_it_waits(there, closing_it)
+        await closing_it
+        status = text("SELECT status FROM runs")
+        assert await here.query(lambda conn: conn.execute(status).scalar()) == "running"
 
 
 async def test_the_inbox_shows_what_became_of_each(
