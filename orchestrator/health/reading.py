@@ -34,6 +34,7 @@ from orchestrator.health.facts import (
     SpendMark,
     WorkFacts,
 )
+from orchestrator.slack.outgoing import refused
 
 RATES_OVER = timedelta(days=7)
 _REFUSING = (401, 403)
@@ -98,7 +99,7 @@ def read_facts(
             _due(slack_messages, "created_at"),
             *_ready(slack_messages, at, "new", "posting"),
         ),
-        slack_failed=_count(conn, slack_messages, slack_messages.c.state == "failed"),
+        slack_failed=_count(conn, slack_messages, refused(now)),
         lessons=_queue(conn, lessons, lessons.c.created_at, not_folded(chain)),
         vendors=found,
         breakers=_breakers(conn, found),
@@ -224,19 +225,20 @@ def _spend(conn: Connection, day: str) -> tuple[SpendMark, ...]:
 
 
 def _rates(conn: Connection, since: str) -> Rates:
-    # One e-mail that is reported twice has bounced once.
-    mails = func.count(func.distinct(func.coalesce(outcomes.c.write_key, outcomes.c.outcome_id)))
-    found = conn.execute(
-        select(outcomes.c.kind, mails.label("number"))
-        .where(outcomes.c.at >= since, outcomes.c.kind.in_([kind.value for kind in _RATED]))
-        .group_by(outcomes.c.kind)
-    )
-    numbers = {row.kind: row.number for row in found}
     sent = (
         writes.c.counts.is_(True),
         writes.c.claimed_at >= since,
         writes.c.status == Status.SENT.value,
     )
+    # Of ours alone, as `auto_pause` counts: others' campaigns may run in the vendor's workspace.
+    # One e-mail that is reported twice has bounced once.
+    found = conn.execute(
+        select(outcomes.c.kind, func.count(func.distinct(writes.c.key)).label("number"))
+        .join(writes, writes.c.key == outcomes.c.write_key)
+        .where(outcomes.c.kind.in_([kind.value for kind in _RATED]), *sent)
+        .group_by(outcomes.c.kind)
+    )
+    numbers = {row.kind: row.number for row in found}
     bounces, complaints, unsubscribes = (numbers.get(kind.value, 0) for kind in _RATED)
     return Rates(
         sent=conn.execute(select(func.count()).select_from(writes).where(*sent)).scalar_one(),

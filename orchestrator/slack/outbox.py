@@ -27,6 +27,7 @@ from orchestrator.slack.outgoing import (
     OutState,
     asking,
     is_card,
+    refused,
     unfinished,
 )
 from orchestrator.slack.words import safe_lines
@@ -126,11 +127,10 @@ def show_again(conn: Connection, lead_id: str, at: datetime) -> int:
 
 def depths(conn: Connection, now: datetime) -> dict[str, int]:
     """How many messages wait to be shown, and how many Slack would not take."""
-    failed = table.c.state == OutState.FAILED.value
     counted = select(func.count()).select_from(table)
     return {
         "waiting": conn.execute(counted.where(unfinished(now))).scalar_one(),
-        "failed": conn.execute(counted.where(failed)).scalar_one(),
+        "failed": conn.execute(counted.where(refused(now))).scalar_one(),
     }
 
 

@@ -22,6 +22,7 @@ from orchestrator.slack.words import cut
 ASKING, ENDED = 1, 2  # versions of a card: with its buttons, and without
 _NOTE = 300
 _TICK = timedelta(microseconds=1)
+_REFUSED = timedelta(days=1)
 REMEMBERED = timedelta(days=30)  # no approval waits that long: older rows are not looked through
 
 
@@ -31,7 +32,7 @@ class OutState(StrEnum):
     NEW = "new"  # may be posted, not before `not_before`
     POSTING = "posting"  # reserved: it may have been posted, and is looked up first
     POSTED = "posted"
-    FAILED = "failed"  # not posted, and it will not be: see `note`
+    FAILED = "failed"  # not posted, and it will not be: refused, or not wanted any more (`note`)
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,24 @@ def rest(
     conn.execute(update(table).where(*here).values(values))
 
 
+def unneeded(conn: Connection, seen: Outgoing, at: datetime, why: str) -> None:
+    """Nothing more of it is to be shown; what stands in Slack already stays there."""
+    stands = seen.state is OutState.POSTED
+    values = {
+        "state": (OutState.POSTED if stands else OutState.FAILED).value, "wanted": table.c.shown,
+        "not_before": None, "note": cut(why, _NOTE), "updated_at": iso(at),
+    }  # fmt: skip
+    here = (table.c.message_id == seen.message_id, table.c.state == seen.state.value)
+    conn.execute(update(table).where(*here).values(values))
+
+
 is_card = table.c.kind == "card"
+
+
+def refused(now: datetime) -> ColumnElement[bool]:
+    """What Slack would not take, of the last day: what it was about is over then."""
+    lately = table.c.updated_at >= iso(now - _REFUSED)
+    return (table.c.state == OutState.FAILED.value) & (table.c.wanted > table.c.shown) & lately
 
 
 def asking(now: datetime) -> tuple[ColumnElement[bool], ...]:

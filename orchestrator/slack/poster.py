@@ -111,7 +111,8 @@ class Poster:
         except VendorError as error:
             await self._failed(message, error)
         except Unneeded as unneeded:
-            await self._rest(message, OutState.FAILED, None, str(unneeded))
+            now, why = self._clock(), str(unneeded)
+            await self._store.run(lambda conn: outgoing.unneeded(conn, message, now, why))
         except StoreUnavailable:
             raise
         except SwarmError as error:

@@ -104,14 +104,17 @@ def test_facts_are_what_stands_in_the_tables(store: Store, clock: SteppableClock
             _approval(1, clock, -HOUR, "waiting"), _approval(2, clock, HOUR, "waiting"),
             _approval(3, clock, -2 * HOUR, "approved"),
         ])  # fmt: skip
-        conn.execute(slack_messages.insert(), [{
-            "message_id": "m", "kind": "notice", "state": "failed", "wanted": 1, "shown": 0,
-            "attempts": 9, "created_at": past, "updated_at": past,
-        }])  # fmt: skip
+        long_past = iso(clock() - 25 * HOUR)
+        conn.execute(slack_messages.insert(), [
+            {"message_id": f"m{number}", "kind": "notice", "state": "failed", "wanted": wanted,
+             "shown": 0, "attempts": 9, "created_at": at, "updated_at": at}
+            for number, (wanted, at) in enumerate(((1, past), (0, past), (1, long_past)))
+        ])  # fmt: skip
         conn.execute(outcomes.insert(), [
-            {"outcome_id": f"o{kind}", "kind": kind, "vendor": "instantly", "at": past,
-             "created_at": past}
+            {"outcome_id": f"o{kind}{key}", "kind": kind, "vendor": "instantly", "at": past,
+             "created_at": past, "write_key": key}
             for kind in ("bounce", "complaint", "unsubscribe", "reply")
+            for key in ("d", None)  # of ours, and of a colleague's campaign
         ])  # fmt: skip
         pause(conn, EVERYBODY, clock() + HOUR, "5 bounces", clock())
         raise_alerts(conn, DAY, "clay", 41_000_000, 50_000_000, clock())

@@ -230,6 +230,17 @@ async def test_an_erased_draft_is_not_shown_and_its_card_loses_it(office: Office
     assert (await row(office, card_id(hidden.approval_id))).state is OutState.FAILED
 
 
+async def test_a_card_that_cannot_be_shown_anew_is_not_tried_for_ever(office: Office) -> None:
+    asked, _ = await office.posted()
+    store, lead, now = office.waiting.desk.store, {"lead": asked.lead_id}, office.clock()
+    gone = text("DELETE FROM documents WHERE lead_id = :lead")
+    await store.run(lambda conn: conn.execute(gone, lead))
+    await store.run(lambda conn: outbox.show_again(conn, asked.lead_id, now))
+    await office.settle(2)
+    assert await store.query(lambda conn: outgoing.due(conn, now, 9)) == []
+    assert (await row(office, card_id(asked.approval_id))).state is OutState.POSTED
+
+
 async def test_an_erasure_empties_what_was_posted(office: Office) -> None:
     asked, _ = await office.posted()
     await noticed(office, "why", "Northwind is too long.", approval_id=asked.approval_id)
