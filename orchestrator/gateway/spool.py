@@ -91,7 +91,6 @@ class Spool:
         path = self._directory / f"spool-{os.getpid()}.jsonl"
         self._directory.mkdir(mode=0o700, exist_ok=True)
         while True:
-            is_new = not path.exists()
             descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -103,7 +102,7 @@ class Spool:
                 whole = size == 0 or os.pread(descriptor, 1, size - 1) == b"\n"
                 _write_all(descriptor, content if whole else b"\n" + content)
                 os.fsync(descriptor)
-                if is_new:
+                if size == 0:  # its name is not on disk yet, whoever made it
                     sync_directory(self._directory)
                 return
             finally:
