@@ -167,6 +167,11 @@ def alive() -> Select[tuple[str]]:
     return select(workers.c.session).where(_runs())
 
 
+def modes_elsewhere(session: str) -> Select[tuple[str]]:
+    """In which modes the other hives work: those that did not end in order, heard of or not."""
+    return select(workers.c.mode).where(workers.c.session != session, workers.c.ended_at.is_(None))
+
+
 def lives(session: str) -> ColumnElement[bool]:
     """Whether that session lives: who has lost its lease takes nothing up."""
     return alive().where(workers.c.session == session).exists()

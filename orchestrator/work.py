@@ -41,7 +41,7 @@ async def look(store: Store, clock: Clock, mode: Mode, in_hand: InHand) -> Work:
 def _look(conn: Connection, now: datetime, mode: Mode, in_hand: InHand) -> Work:
     session = in_hand.session
     return Work(
-        inbox=has_received(conn, now, session, in_hand.received),
+        inbox=has_received(conn, now, mode, session, in_hand.received),
         rows=has_rows(conn, mode, session, in_hand.rows),
-        deliveries=has_deliveries(conn, now, session, in_hand.deliveries),
+        deliveries=has_deliveries(conn, now, mode, session, in_hand.deliveries),
     )

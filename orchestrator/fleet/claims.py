@@ -12,10 +12,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, select
 
 from guardrails.clock import Clock, iso
-from guardrails.leases import free_for
 from guardrails.model import Mode
 from guardrails.store import Store
 from guardrails.store.people_tables import inbox
@@ -26,12 +25,14 @@ from orchestrator.fleet.free_rows import (
     Pending,
     claim,
     free_delivery,
+    free_received,
     give_deliveries_back,
     give_received_back,
     give_rows_back,
     locked,
     new_at,
     open_rows,
+    sent_elsewhere,
     take_rows,
     wanted,
 )
@@ -111,7 +112,8 @@ class Claims:
 
         def work(conn: Connection) -> list[Claimed[Delivery]]:
             give_deliveries_back(conn, session, given_back)
-            asked = select(deliveries).where(due(now), free_delivery(session, in_hand))
+            free = and_(free_delivery(session, in_hand), ~sent_elsewhere(self._mode, session))
+            asked = select(deliveries).where(due(now), free)
             if mine is not None:
                 asked = asked.where(mine).order_by(deliveries.c.row)
             else:
@@ -155,7 +157,7 @@ class Claims:
                 .where(
                     new_at(now),
                     inbox.c.source.in_([source.value for source in sources]),
-                    free_for(session, inbox.c.claimed_by, inbox.c.id.in_(list(in_hand))),
+                    free_received(self._mode, session, in_hand),
                 )
                 .order_by(inbox.c.received_at)
                 .limit(limit)

@@ -1,5 +1,8 @@
 """What may be claimed, as statements. Owns: which rows are free for a session, and taking them.
 
+Hives of one database may work in different modes, and what is decided in one mode goes out in no
+other. So a row is prepared, and a delivery made, in its run's mode; and what came in is not decided
+about in shadow, where it would come to nothing, while another hive does more.
 Every function works inside its caller's transaction. The rules are in `claims.py`.
 """
 
@@ -13,15 +16,18 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, tuple_, update
 
 from guardrails.clock import iso
-from guardrails.leases import free_for, lives
+from guardrails.leases import free_for, lives, modes_elsewhere
 from guardrails.model import Mode
 from guardrails.store.people_tables import inbox
 from guardrails.store.tables import run_items, runs
 from guardrails.store.write_tables import deliveries
 from orchestrator.delivery_rows import unfinished, ways_to_be_due
+from orchestrator.inbox import Source
 from orchestrator.inbox_state import InboxState
 
 PEOPLE = ("visitors:", "submission:")  # run keys of people who came in one by one: they go first
+# What came in of which a decision is made.
+_DECIDED_ABOUT = (Source.RB2B.value, Source.SUBMISSION.value, Source.EDIT.value)
 
 
 @dataclass(frozen=True)
@@ -38,17 +44,21 @@ def has_rows(conn: Connection, mode: Mode, session: str, in_hand: Collection[Pen
     return conn.execute(asked).first() is not None
 
 
-def has_deliveries(conn: Connection, now: datetime, session: str, in_hand: Collection[str]) -> bool:
+def has_deliveries(
+    conn: Connection, now: datetime, mode: Mode, session: str, in_hand: Collection[str]
+) -> bool:
     """Whether a delivery is due that `session` may take up."""
-    free = free_delivery(session, in_hand)
+    free = and_(free_delivery(session, in_hand), ~sent_elsewhere(mode, session))
     asked = (select(deliveries.c.row).where(way, free) for way in ways_to_be_due(iso(now)))
     found: bool = conn.execute(select(or_(*(one.exists() for one in asked)))).scalar_one()
     return bool(found)
 
 
-def has_received(conn: Connection, now: datetime, session: str, in_hand: Collection[str]) -> bool:
+def has_received(
+    conn: Connection, now: datetime, mode: Mode, session: str, in_hand: Collection[str]
+) -> bool:
     """Whether something came in that `session` may take up."""
-    free = free_for(session, inbox.c.claimed_by, inbox.c.id.in_(list(in_hand)))
+    free = free_received(mode, session, in_hand)
     return conn.execute(select(inbox.c.id).where(new_at(now), free).limit(1)).first() is not None
 
 
@@ -96,6 +106,27 @@ def open_rows(
 def free_delivery(session: str, in_hand: Collection[str]) -> ColumnElement[bool]:
     known = deliveries.c.delivery_id.in_(list(in_hand))
     return free_for(session, deliveries.c.claimed_by, known)
+
+
+def sent_elsewhere(mode: Mode, session: str) -> ColumnElement[bool]:
+    """Whether a delivery is of a run in another mode, in which another hive works. Where nobody
+    does, whoever comes takes it, and it is refused with the reason.
+    """
+    run = select(runs.c.run_id).where(
+        runs.c.run_id == deliveries.c.run_id,
+        runs.c.mode != mode.value,
+        runs.c.mode.in_(modes_elsewhere(session)),
+    )
+    return run.exists()
+
+
+def free_received(mode: Mode, session: str, in_hand: Collection[str]) -> ColumnElement[bool]:
+    free = free_for(session, inbox.c.claimed_by, inbox.c.id.in_(list(in_hand)))
+    if mode is not Mode.SHADOW:
+        return free
+    others = modes_elsewhere(session)
+    more = others.where(others.selected_columns.mode != Mode.SHADOW.value).exists()
+    return and_(free, or_(inbox.c.source.not_in(_DECIDED_ABOUT), ~more))
 
 
 def locked(asked: Select[Any], session: str, table: Any) -> Select[Any]:

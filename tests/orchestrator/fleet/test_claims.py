@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Connection, event, text, update
 
 from guardrails.clock import iso
+from guardrails.leases import end
 from guardrails.model import Mode
 from guardrails.store import Store
 from guardrails.store.tables import run_items, runs
@@ -175,6 +176,43 @@ async def test_deliveries_and_what_came_in_are_claimed_and_given_back_alike(
     assert (taken.what.delivery_id, taken.before) == ("A-1", two[0].session)
 
 
+async def test_what_came_in_is_not_for_a_queen_in_shadow_while_another_does_more(
+    store: Store, clock: SteppableClock
+) -> None:
+    for source in (Source.RB2B, Source.SUBMISSION, Source.EDIT, Source.UNSUBSCRIBE):
+        await store.run(lambda conn, s=source: put(conn, s.value, s, "any", "{}", clock()))
+    dark = await Queen(store, clock, Mode.SHADOW).lives()
+
+    async def offered() -> list[str]:
+        work = await look(store, clock, Mode.SHADOW, InHand(dark.session))
+        found = await dark.claims.received(9, (), tuple(Source))
+        await dark.claims.give_back(received=[one.id for one in found])
+        assert work.inbox == bool(found)
+        return sorted(one.id for one in found)
+
+    assert len(await offered()) == 4
+    other = await Queen(store, clock, Mode.ASSISTED, "b").lives()
+    assert await offered() == ["unsubscribe"]
+    await other.dies()  # she may come back
+    assert await offered() == ["unsubscribe"]
+    await store.run(lambda conn: end(conn, other.name, other.session))
+    assert len(await offered()) == 4
+
+
+async def test_what_was_decided_in_one_mode_goes_out_in_that_mode(
+    store: Store, clock: SteppableClock, two: tuple[Queen, Queen]
+) -> None:
+    await opened(store, clock)  # assisted
+    await store.run(lambda conn: queue(conn, "A-1", "L-1", "R-1", 1, iso(clock())))
+    live = await Queen(store, clock, Mode.LIVE, "c").lives()
+    work = await look(store, clock, Mode.LIVE, InHand(live.session))
+    assert not work.deliveries
+    assert await live.claims.deliveries(9, ()) == []  # in hers it would be refused
+    for one in two:
+        await store.run(lambda conn, one=one: end(conn, one.name, one.session))
+    assert len(await live.claims.deliveries(9, ())) == 1  # nobody else would
+
+
 async def test_she_knows_whether_anything_is_left_beside_what_she_has(
     store: Store, clock: SteppableClock, two: tuple[Queen, Queen]
 ) -> None:
@@ -234,8 +272,8 @@ async def test_what_waits_for_a_person_or_for_its_day_is_not_looked_through(
         if conn.dialect.name == "postgresql":
             conn.execute(text("SET LOCAL enable_seqscan = off"))  # of a table this small
         has_rows(conn, Mode.ASSISTED, two[0].session, ())
-        has_deliveries(conn, clock(), two[0].session, ())
-        has_received(conn, clock(), two[0].session, ())
+        has_deliveries(conn, clock(), Mode.ASSISTED, two[0].session, ())
+        has_received(conn, clock(), Mode.ASSISTED, two[0].session, ())
         explain = "EXPLAIN QUERY PLAN" if conn.dialect.name == "sqlite" else "EXPLAIN"
         mine = [each for each in asked if each[0].startswith("SELECT")]
         return [str(conn.exec_driver_sql(f"{explain} {sql}", given).all()) for sql, given in mine]
