@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from guardrails.approvers import ApproverList
@@ -74,6 +74,7 @@ class Afresh:
         self._stop = stop
         self._clock = clock
         self._policy = CompiledPolicy(PolicyDocument.of(config))
+        self._permit_life = timedelta(seconds=config.production.delivery.permit_seconds)
 
     @property
     def recent_contact_days(self) -> int:
@@ -172,7 +173,16 @@ class Afresh:
 
     def _opens(self, inputs: GateInputs) -> datetime | None:
         zones = window_zones(inputs.dossier.lead, inputs.dossier.facts, inputs.now)
-        return next_send(inputs.now, zones, self._policy.window) if zones else None
+        if not zones:
+            return None
+        window = self._policy.window
+        opens = next_send(inputs.now, zones, window)
+        if opens is None or opens > inputs.now:
+            return opens
+        # It may leave at any moment until its permit is over: the hours must last as long.
+        latest = inputs.now + self._permit_life
+        then = next_send(latest, zones, window)
+        return opens if then == latest else then
 
     def _read(self, audit_id: str | None) -> Decided:
         record = self._audit.find(audit_id) if audit_id else None

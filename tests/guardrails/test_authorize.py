@@ -326,6 +326,7 @@ async def test_with_another_sender_configured_nothing_goes(desk: Desk, sender: A
     [
         ("2026-03-10T23:00:00+00:00", "2026-03-11T12:00:00+00:00"),  # evening there
         ("2026-03-14T15:00:00+00:00", "2026-03-16T12:00:00+00:00"),  # Saturday
+        ("2026-03-13T21:59:45+00:00", "2026-03-16T12:00:00+00:00"),  # over before a permit would be
     ],
 )
 async def test_outside_the_recipients_hours_it_waits_for_them(
