@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+from typer.exceptions import TyperException
 
 from guardrails.collector import spare_the_collector
+from guardrails.errors import BadInput
 from orchestrator import (
     cli_approvals,
     cli_audit,
@@ -37,11 +39,13 @@ from orchestrator.cli_common import (
     JsonOption,
     SandboxOption,
     guarded,
+    tell,
 )
 from orchestrator.cli_failures import register as register_failures
 from orchestrator.cli_forget import register as register_forget
 from orchestrator.cli_gateway import register as register_gateway
 from orchestrator.cli_monitor import register as register_monitor
+from orchestrator.cli_panels import arrange
 from orchestrator.cli_preflight import register as register_preflight
 from orchestrator.cli_status import register as register_status
 from orchestrator.cli_workers import register as register_workers
@@ -53,6 +57,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
+    rich_markup_mode="markdown",  # paragraphs of docstrings are filled
 )
 cli_audit.register(app)
 cli_bank.register(app)
@@ -99,7 +104,7 @@ def shadow(
     """Day 1: run a leads file through the whole swarm; nothing is written outside.
 
     The same command over an unfinished run resumes it; over a finished one it starts a new run
-    and keeps the former log under shadow_logs/<run>/.
+    and keeps the former log under shadow_logs/RUN/.
     """
     from orchestrator.shadow_command import run_shadow
 
@@ -159,19 +164,32 @@ def replay(
     guarded(as_json, lambda: replay_decision(id, hive, as_json=as_json))
 
 
+arrange(app)
+
+
 def main() -> None:
     """Entry point of `swarm`."""
-    os.umask(0o077)  # databases, logs and reports are the operator's alone, here and in servers
-    spare_the_collector()
-    app()
+    _run(sys.argv[1:], None)
 
 
 def run_command(name: str) -> NoReturn:
     """Entry point of a script that stands for one command."""
+    _run([name, *sys.argv[1:]], Path(sys.argv[0]).name)
+    raise SystemExit(0)
+
+
+def _run(words: list[str], called: str | None) -> None:
     os.umask(0o077)  # databases, logs and reports are the operator's alone, here and in servers
     spare_the_collector()
-    app([name, *sys.argv[1:]], prog_name=Path(sys.argv[0]).name)
-    raise SystemExit(0)
+    if "--json" not in words:
+        app(words, prog_name=called)
+        return
+    try:
+        app(words, prog_name=called, standalone_mode=False)
+    except TyperException as error:  # said as everything else is that a script asked for
+        remedy = "`--help` shows what it takes."
+        tell(True, BadInput(error.format_message(), remedy=remedy).as_failure())
+        raise SystemExit(2) from error
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def chaos(
     """Day 2: inject failures on purpose and prove that the swarm holds.
 
     First the leads without faults, then the same leads under faults, then without them again.
-    Works on a hive of its own under <hive>/chaos/, in shadow mode. Exit 0 only if every question
+    Works on a hive of its own under HIVE/chaos/, in shadow mode. Exit 0 only if every question
     is answered as it must be, 1 otherwise. Ctrl-C ends the faults early and still reports.
     """
 

@@ -45,14 +45,14 @@ def guarded(as_json: bool, work: Callable[[], int]) -> None:
     try:
         code = work()
     except KeyboardInterrupt:
-        _tell(as_json, _interrupted())
+        tell(as_json, _interrupted())
         raise SystemExit(1) from None
     except Exception as error:
         cause = _ours(error)
         if isinstance(cause, MissingVariables) and not as_json:
             _show_missing(cause)
         else:
-            _tell(as_json, cause.as_failure())
+            tell(as_json, cause.as_failure())
         raise SystemExit(_exit_code(cause)) from error
     raise SystemExit(code)
 
@@ -81,7 +81,8 @@ def _exit_code(error: SwarmError) -> int:
     return 3 if isinstance(error, Stopped | Refused) else 1
 
 
-def _tell(as_json: bool, failure: Failure) -> None:
+def tell(as_json: bool, failure: Failure) -> None:
+    """A failure: a document on stdout for a script, else on stderr for a person."""
     if as_json:
         document: dict[str, Any] = {"error": failure.model_dump(mode="json")}
         sys.stdout.write(json.dumps(document) + "\n")

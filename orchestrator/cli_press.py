@@ -84,10 +84,10 @@ def press_stop(asked: StopArguments, *, as_json: bool) -> int:
 
     Raises:
         ConfigError: there is no such hive: nothing was stopped.
+        BadInput: for a script, when nobody meant it: nothing was stopped.
     """
     if not (asked.means_it or armed(os.environ)):
-        sys.stderr.write(EXPLANATION)
-        return 2
+        return _not_meant(as_json)
     pressed = pressed_before(os.environ) or place_in(asked.hive, asked.reason, os.environ)
     from guardrails.errors import ConfigError
     from orchestrator.environment import Environment
@@ -104,6 +104,15 @@ def press_stop(asked: StopArguments, *, as_json: bool) -> int:
         document = {"verified": verified, "hives": [one.document() for one in told]}
         _print(json.dumps(document, ensure_ascii=False))
     return 0 if verified else 1
+
+
+def _not_meant(as_json: bool) -> int:
+    if as_json:
+        from guardrails.errors import BadInput
+
+        raise BadInput("nothing was stopped", remedy="Set STOP_SWARM=1, or say --yes.")
+    sys.stderr.write(EXPLANATION)
+    return 2
 
 
 async def _stopped(
