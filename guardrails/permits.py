@@ -12,10 +12,8 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jwt
-from jwt.types import Options
 from pydantic import ValidationError
 from sqlalchemy import Connection
 
@@ -30,6 +28,9 @@ from guardrails.model import Mode
 from guardrails.permit_model import Bound, Permit, PermitRequest
 from guardrails.store import Store, insert_if_absent
 from guardrails.store.tables import spent_permits
+
+if TYPE_CHECKING:
+    from jwt.types import Options
 from guardrails.suppression import is_suppressed
 
 MAX_SECONDS = 300
@@ -87,6 +88,9 @@ class PermitMint:
             iat=now,
             exp=now + seconds,
         )
+        # Imported by whoever mints or checks: most who import the ledger do neither.
+        import jwt  # noqa: PLC0415
+
         payload = permit.model_dump(mode="json")
         return jwt.encode(payload, signing_key(self._keys), _ALGORITHM, headers={"typ": _TYPE})
 
@@ -237,6 +241,8 @@ class PermitCheck:
 
 
 def _opened(token: str, key: bytes) -> Permit:
+    import jwt  # noqa: PLC0415 - as above
+
     # Time is checked by our own clock; everything else jwt would check is in `Permit`.
     unchecked: Options = {"verify_exp": False, "verify_iat": False, "verify_nbf": False}
     try:
