@@ -22,7 +22,7 @@ from guardrails.store.fleet_tables import memory_cursors, memory_outbox
 from guardrails.store.rows import insert_if_absent
 
 _SWITCH, _ORIGIN = "outbox", "origin"
-_BELIEVED_S = 5.0  # how long a process goes on without looking at the switch again
+BELIEVED_S = 5.0  # how long a process goes on without looking at the switch again
 _IS_ON = select(memory_cursors.c.name).where(memory_cursors.c.name == bindparam("name"))
 _looked: WeakKeyDictionary[Engine, tuple[bool, float]] = WeakKeyDictionary()
 
@@ -78,7 +78,7 @@ def remembers(conn: Connection) -> bool:
     on, until = _looked.get(engine, (False, 0.0))
     if now >= until:
         on = conn.execute(_IS_ON, {"name": _SWITCH}).first() is not None
-        _looked[engine] = (on, now + _BELIEVED_S)
+        _looked[engine] = (on, now + BELIEVED_S)
     return on
 
 

@@ -11,10 +11,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from guardrails.clock import iso, utc_now
+from guardrails.clock import iso, parse, utc_now
 from guardrails.errors import BadInput, ConfigError, ServerUnavailable
 from guardrails.hive import Hive
 from guardrails.remembering import remembers
@@ -32,6 +33,7 @@ from orchestrator.twins import twins_environment
 
 Json = dict[str, Any]
 _POLL_S = 0.5
+_SILENT = timedelta(seconds=60)  # whoever sends says so every ten
 _HOW = (
     "-- Supabase's REST cannot make tables. Paste this into the project's SQL editor and run it,\n"
     "-- or set SUPABASE_DATABASE_URL=postgresql://... (Project > Connect, session or direct).\n"
@@ -161,6 +163,10 @@ def _told(store: Store) -> Json:
     }
 
 
+def _is_silent(seen_at: str | None) -> bool:
+    return seen_at is None or utc_now() - parse(seen_at) > _SILENT
+
+
 def _show(told: Json) -> None:
     out = console()
     if not told["remembers"]:
@@ -169,6 +175,10 @@ def _show(told: Json) -> None:
     since = f", the oldest since {told['oldest']}" if told["oldest"] else ""
     out.print(f"Waiting to be sent: {told['waiting']}{since}", markup=False)
     out.print(f"Last time that nothing was left over: {told['last_success'] or 'never'}")
+    if told["waiting"] and _is_silent(told["seen_at"]):
+        seen = told["seen_at"] or "never"
+        out.print(f"Nobody sends now (last seen: {seen}); a running queen does, or `swarm memory "
+                  "sync`.", markup=False)  # fmt: skip
     if told["trouble"]:
         out.print(f"Trouble: {told['trouble']}", markup=False)
     if told["set_aside"]:

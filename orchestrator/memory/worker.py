@@ -21,7 +21,7 @@ from sqlalchemy import Connection, select
 from guardrails.clock import Clock, iso
 from guardrails.errors import StoreUnavailable, SwarmError
 from guardrails.fleet import hold, let_go, salt_check
-from guardrails.remembering import Fact, remember
+from guardrails.remembering import BELIEVED_S, Fact, remember
 from guardrails.store import Store
 from guardrails.store.tables import audit_heads
 from orchestrator.memory.backfill import next_page
@@ -40,6 +40,7 @@ _BATCH_S = 0.5  # between two batches: with 250 facts each, 500 facts a second
 _PULL_S = 2.0
 _HEADS_S = 60.0
 _GREET_S = 300.0
+_PAST_S = 2 * BELIEVED_S  # by then whoever writes facts knows that there is a memory
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 60.0
 _STRANGERS = "swarm_databases"
 
@@ -79,6 +80,7 @@ class Worker:
         self._told: str | None = None
         self._tell_at = 0.0
         self._past_left = True
+        self._past_at = monotonic() + _PAST_S
         self._heads_said: dict[str, int] = {}
         self.standing = Standing()
 
@@ -150,7 +152,7 @@ class Worker:
             await self._store.run(self._heads)
             self._heads_at = now + _HEADS_S
         drained = await self._drain.batch()
-        if self._past_left and not drained.more:
+        if self._past_left and now >= self._past_at and not drained.more:
             at = iso(self._clock())
             self._past_left = await self._store.run(lambda conn: next_page(conn, at))
         self._say(last_success=iso(self._clock()), trouble=None)

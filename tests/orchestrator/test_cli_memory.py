@@ -77,6 +77,7 @@ def test_status_tells_what_waits_what_was_rejected_and_why_nothing_goes(
     code, said = run("status", "--hive", str(hive), "--json")
     told = json.loads(said)
     assert (code, told["waiting"], told["oldest"], told["trouble"]) == (0, 1, at, None)
+    assert "Nobody sends now (last seen: never)" in run("status", "--hive", str(hive))[1]
     with store.transaction() as conn:
         (row,) = next_rows(conn, utc_now(), 5)
         set_aside(conn, row.outbox_id, "23502: null value", utc_now())
@@ -85,6 +86,7 @@ def test_status_tells_what_waits_what_was_rejected_and_why_nothing_goes(
     assert code == 1
     for words in ("HTTP 503", "touch A-1: 23502", "another salt"):
         assert words in " ".join(said.split())
+    assert "Nobody sends" not in said
 
 
 def test_a_sandboxs_hive_needs_its_sandbox_to_send_and_to_export(

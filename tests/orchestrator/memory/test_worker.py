@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from guardrails.clock import iso
-from guardrails.remembering import Fact, begin, remember
+from guardrails.remembering import BELIEVED_S, Fact, begin, remember
 from guardrails.store import Store
 from guardrails.store.people_tables import lessons, outcomes
 from guardrails.store.rows import upsert
-from guardrails.store.tables import audit_heads
+from guardrails.store.tables import audit_heads, suppressions
 from guardrails.store.write_tables import deliveries
 from guardrails.suppression import suppress_hash
 from orchestrator.memory.drain import BATCH
@@ -205,8 +205,19 @@ def test_what_was_there_before_the_memory_was_is_remembered_too(
         for state in ("sent", "refused"):
             conn.execute(deliveries.insert(), [sent | {"delivery_id": state, "state": state}])
         sender = Sender(begin(conn, at, "a" * 16), True, SALT)
-    steps(project, sqlite_store, sender, clock, 12, Ticks())
-    assert len(project.rows("swarm_suppressions")) == 501
+    ticks = Ticks()
+
+    def between(worker: Worker, step: int) -> None:
+        """A process that had not heard of the memory yet: its fact is not in the outbox."""
+        if step == 4:
+            with sqlite_store.transaction() as conn:
+                row = {"subject_hash": "a first one", "kind": "email", "reason": "opt_out",
+                       "source": "slack", "created_at": at}  # fmt: skip
+                conn.execute(suppressions.insert(), [row])
+            ticks.now += BELIEVED_S
+
+    steps(project, sqlite_store, sender, clock, 30, ticks, between=between)
+    assert len(project.rows("swarm_suppressions")) == 502
     assert [row["kind"] for row in project.rows("swarm_outcomes")] == ["complaint"]
     assert [row["key"] for row in project.rows("swarm_lessons")] == ["e-1"]
     assert [row["audit_id"] for row in project.rows("swarm_touches")] == ["sent"]
