@@ -62,7 +62,10 @@ class Hive:
         try:
             content = (path / _MARKER).read_bytes()
         except OSError as error:
-            raise NotFound(f"{path} is not a hive ({error.strerror})") from error
+            raise NotFound(
+                f"{path} is not a hive ({error.strerror})",
+                remedy="Check --hive. `swarm up`, `swarm run` and `swarm mcp NAME` make a new one.",
+            ) from error
         return cls.open(path, sandbox=b'"sandbox": true' in content)
 
     @property
