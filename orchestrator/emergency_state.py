@@ -21,6 +21,7 @@ from guardrails.brakes.stop_raise import Raised, raise_row
 from guardrails.clock import Clock, iso, parse
 from guardrails.hive import Hive
 from guardrails.ledger import Status
+from guardrails.model import WriteAction
 from guardrails.store import Store, open_existing
 from guardrails.store.people_tables import approvals
 from guardrails.store.tables import run_items, runs
@@ -28,7 +29,7 @@ from guardrails.store.write_tables import deliveries, writes
 
 TRY_S = 2.0
 _LOOK_S = 0.05
-_OURS = "stop:"  # keys of what the stop itself holds
+_OURS = "stop:"  # keys of the campaigns that the stop itself pauses
 _OPEN = ("queued", "deferred", "unknown")
 _END_IDLE = text(
     "SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a JOIN pg_locks l ON l.pid = a.pid "
@@ -87,9 +88,10 @@ def end_idle_holders(hive: Hive, url: str) -> int:
 def in_flight(conn: Connection) -> list[InFlight]:
     """Writes that are dispatched and have not ended, those of the stop itself left out."""
     c = writes.c
+    ours = c.key.like(f"{_OURS}%") & (c.action == WriteAction.PAUSE_CAMPAIGN.value)
     found = conn.execute(
         select(c.key, c.vendor, c.action, c.dispatched_at).where(
-            c.status == Status.DISPATCHING.value, c.key.not_like(f"{_OURS}%")
+            c.status == Status.DISPATCHING.value, ~ours
         )
     )
     return [

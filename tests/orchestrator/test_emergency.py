@@ -241,25 +241,26 @@ def office(hive: Hive, opened: Store) -> Iterator[PermitOffice]:
         yield made
 
 
-async def in_flight(office: PermitOffice) -> None:
+async def in_flight(office: PermitOffice, key: str = "note:1") -> None:
     """A note whose request may be on its way."""
-    token = await office.permit(NOTE, "note:1")
+    token = await office.permit(NOTE, key)
     ledger: Ledger = office.ledger
     await office.check.verify_and_spend(
         token,
-        office.bound(NOTE, "note:1"),
-        also=lambda conn, permit: ledger.dispatch(conn, "note:1", permit),
+        office.bound(NOTE, key),
+        also=lambda conn, permit: ledger.dispatch(conn, key, permit),
     )
 
 
+@pytest.mark.parametrize("key", ["note:1", "stop:by-note"])  # a key is its caller's choice
 async def test_a_write_whose_process_died_is_of_unknown_fate_at_once(
-    hive: Hive, office: PermitOffice
+    hive: Hive, office: PermitOffice, key: str
 ) -> None:
-    await in_flight(office)
+    await in_flight(office, key)
     told = await stopped(pressed(hive, wait_s=60.0))
     assert told.facts["in_flight"] == {"at_first": 1, "ended": {"unknown": 1}, "left": 0}
     assert [one.what for one in told.residue] == ["in flight"]
-    assert office.status("note:1") == "unknown"
+    assert office.status(key) == "unknown"
 
 
 async def test_a_write_that_ends_meanwhile_leaves_nothing_to_verify(
