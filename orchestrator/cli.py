@@ -127,8 +127,10 @@ def shadow(
 @app.command()
 def sandbox(
     port: Annotated[int, typer.Option("--port", help="0 chooses a free one.")] = 0,
-    seed: Annotated[int, typer.Option("--seed")] = 7,
-    latency_ms: Annotated[int, typer.Option("--latency-ms", min=0)] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Same seed, same invented people.")] = 7,
+    latency_ms: Annotated[
+        int, typer.Option("--latency-ms", min=0, help="How long each vendor takes to answer.")
+    ] = 0,
     offset_s: Annotated[
         float, typer.Option("--offset-s", help="Seconds that its clock is ahead.")
     ] = 0.0,
