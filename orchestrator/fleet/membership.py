@@ -23,13 +23,20 @@ log = structlog.get_logger(__name__)
 _LAST_WORD_S = 5.0
 
 
+def passing() -> float:
+    """Seconds that really pass. The monotonic clock stands still while the machine sleeps, and the
+    lease does not.
+    """
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 class Membership:
     """An async context: a session while the block runs.
 
     Args:
         seconds: how long a lease runs.
         every_s: how often it is renewed.
-        monotonic: what really passes, also while the process stands still.
+        passing: what really passes, also while process or machine stand still.
     """
 
     def __init__(
@@ -39,13 +46,13 @@ class Membership:
         seconds: float,
         every_s: float,
         *,
-        monotonic: Callable[[], float] = time.monotonic,
+        passing: Callable[[], float] = passing,
     ) -> None:
         self._store = store
         self._holder = holder
         self._seconds = seconds
         self._every_s = every_s
-        self._monotonic = monotonic
+        self._passing = passing
         self._runs_until = 0.0
         self._lost = False
         self._task: asyncio.Task[None] | None = None
@@ -62,7 +69,7 @@ class Membership:
     @property
     def alive(self) -> bool:
         """Whether the session lives, as far as she can know without asking."""
-        return not self._lost and self._monotonic() < self._runs_until
+        return not self._lost and self._passing() < self._runs_until
 
     async def __aenter__(self) -> Membership:
         """Begin the session; a former queen's is over. Raises StoreUnavailable."""
@@ -90,7 +97,7 @@ class Membership:
 
     async def _anew(self) -> None:
         former = self.session
-        if self._monotonic() < self._waits_until:
+        if self._passing() < self._waits_until:
             return
         try:
             async with asyncio.timeout(self._seconds):
@@ -100,14 +107,14 @@ class Membership:
             log.warning("session_not_begun", error=type(error).__name__)
             return
         except LeaseLost as error:
-            self._waits_until = self._monotonic() + self._seconds
+            self._waits_until = self._passing() + self._seconds
             log.error("another_queen_has_this_hive", why=error.message)
             return
         self.session, self._next = self._next, new_session(self._holder.worker)
         log.warning("session_begun_anew", former=former, session=self.session)
 
     async def _take(self, session: str, *, after: Collection[str] | None) -> None:
-        asked, holder, seconds = self._monotonic(), self._holder, self._seconds
+        asked, holder, seconds = self._passing(), self._holder, self._seconds
         says = {"executor": self.executor}
         await self._store.run(lambda conn: take(conn, holder, session, seconds, says, after=after))
         self._runs_until, self._lost = asked + seconds, False
@@ -123,7 +130,7 @@ class Membership:
                     log.warning("lease_not_renewed", error=type(error).__name__)
 
     async def _renew(self) -> None:
-        asked, session = self._monotonic(), self.session
+        asked, session = self._passing(), self.session
         worker, seconds = self._holder.worker, self._seconds
         try:
             await self._store.run(lambda conn: renew(conn, worker, session, seconds))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +33,7 @@ class Time:
 
 
 def member(store: Store, time: Time | None = None, every_s: float = 0.02) -> Membership:
-    return Membership(store, HERE, 60, every_s, monotonic=time or Time())
+    return Membership(store, HERE, 60, every_s, passing=time or Time())
 
 
 async def state(store: Store) -> WorkerState:
@@ -71,6 +73,19 @@ async def test_she_does_not_believe_in_a_lease_longer_than_it_runs(store: Store)
         assert await queen.ready(idle=False)
         time.now = 61  # and she was not heard of: frozen, or cut off
         assert not await queen.ready(idle=False)
+
+
+def test_the_time_that_a_machine_sleeps_counts() -> None:
+    """In a namespace whose machine has slept for ten hours, by its clocks."""
+    slept = ["unshare", "--time", "--boottime", "36000", "--fork", sys.executable, "-P", "-c"]
+    if subprocess.run([*slept, ""], capture_output=True, check=False).returncode:
+        pytest.skip("namespaces of time need root")
+    script = (
+        "import time; from orchestrator.fleet.membership import passing\n"
+        "print(passing() - time.monotonic())"
+    )
+    done = subprocess.run([*slept, script], capture_output=True, text=True, check=True)
+    assert float(done.stdout) > 35_000
 
 
 async def test_after_a_loss_she_begins_anew_when_nothing_is_in_hand(store: Store) -> None:
