@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from guardrails.errors import SwarmError
 from guardrails.mcp_token_model import Scope, Token
 from orchestrator.cli_common import DEFAULT_HIVE, HiveOption, JsonOption, guarded
 
@@ -101,8 +102,12 @@ def _revoke(
         from guardrails.mcp_tokens import Tokens
 
         gone = Tokens(Hive.existing(hive), utc_now).revoke(which)  # needs no database
-        with _tokens(hive) as (_, record):
-            record("revoked", gone)
+        try:
+            with _tokens(hive) as (_, record):
+                record("revoked", gone)
+        except SwarmError as error:
+            error.message = f"{gone.name} is revoked, but not on the record: {error.message}"
+            raise
         _say(json.dumps(_shown(gone)) if as_json else f"{gone.name} ({gone.id}) is revoked.")
         return 0
 
