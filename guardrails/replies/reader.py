@@ -3,8 +3,9 @@
     a machine's bounce > unsubscribe > wrong person > automatic > the rest, the more careful first
 
 An opt-out in any wording wins over everything that a person can write beside it. What nothing
-matches is taken for one when it is short and speaks of ending and of mail; else it has no class. A
-person reads both. Text is data: it can make us more careful, never less.
+matches is taken for one when it is short and speaks of ending and of mail, and a yes when it is
+short and speaks of ending; what is left has no class. A person reads both. Text is data: it can
+make us more careful, never less.
 """
 
 from __future__ import annotations
@@ -124,20 +125,29 @@ class ReplyReader:
         for name in _REST:
             for text in (said.body, said.lines):
                 rule = self._classes[name].first(text)
-                if rule is not None:
-                    return self._reading(name, rule)
+                if rule is None:
+                    continue
+                if name == "positive" and (ending := self._ending(said)) is not None:
+                    return Reading("unsubscribe", ending, to_person=True)
+                return self._reading(name, rule)
         likely = self._likely(said)
         if likely is not None:
             return Reading("unsubscribe", likely, to_person=True)
         return Reading(None, "nothing matched", to_person=True)
 
+    def _ending(self, said: _Said) -> str | None:
+        """A word of ending that stands nearly alone."""
+        text = self._harmless.without(said.body)
+        words = sum(word != "." for word in text.split())
+        alone = self._alone.first(text) if words <= self._rules.likely.short else None
+        return f"likely: {alone}" if alone is not None else None
+
     def _likely(self, said: _Said) -> str | None:
         """An opt-out in words that no phrase foresaw; a person reads it as well."""
+        if (alone := self._ending(said)) is not None:
+            return alone
         rules, text = self._rules.likely, self._harmless.without(said.body)
         words = sum(word != "." for word in text.split())
-        alone = self._alone.first(text) if words <= rules.short else None
-        if alone is not None:
-            return f"likely: {alone}"
         ends = self._ends.first(text) if words <= rules.long else None
         contact = self._contact.first(text) if ends is not None else None
         return f"likely: {ends} + {contact}" if contact is not None else None
@@ -150,8 +160,8 @@ class ReplyReader:
         raw = mail.text if mail.text.strip() else text_of(mail.html[: 4 * most])
         written = self._cutter.cut(raw[:most], mail.ours)
         subject = plain(mail.subject[:500])
-        if mail.our_subject and plain(mail.our_subject).strip(" .") in subject:
-            subject = ""
+        if ours := plain(mail.our_subject).strip(" ."):
+            subject = subject.replace(f" {ours} ", " . ")
         mend = self._spelling.mended
         body, whole = _ends(written.body), _ends(written.whole)
         return _Said(

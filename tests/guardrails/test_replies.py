@@ -149,6 +149,36 @@ def test_words_of_ending_and_of_mail_are_an_opt_out_that_a_person_reads_too() ->
     assert read("I am not sure, ask me on Friday.").reply_class is None
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "yes - remove",
+        "I'd be interested in you never contacting me again",
+        "Interested in being deleted",
+        "Sounds good. Just kidding, leave me be.",
+        "Yes, I said stop last week too.",
+        "I want to know more about how to make these mails stop",
+        "I would love to hear less from you",
+    ],
+)
+def test_an_opt_out_that_begins_like_a_yes_is_none(text: str) -> None:
+    assert read(text).reply_class == "unsubscribe"
+
+
+def test_a_strong_no_is_no_yes() -> None:
+    assert read("Absolutely not.").reply_class == "not_interested"
+    assert read("Absolutely, not a moment too soon: call me.").reply_class == "positive"
+    assert read("Yes. Stop by on Monday").reply_class == "positive"
+
+
+def test_an_opt_out_beside_our_own_subject_is_found() -> None:
+    for subject in ("UNSUBSCRIBE Re: Stop losing leads", "Re: Stop losing leads - unsubscribe me"):
+        found = read("ok sounds good", subject=subject, our_subject="Stop losing leads")
+        assert found.reply_class == "unsubscribe"
+    ours = read("sounds good", subject="AW: Stop losing leads", our_subject="Stop losing leads")
+    assert ours.reply_class == "positive"
+
+
 def test_the_rule_that_decided_is_ours_and_never_the_answers_text() -> None:
     assert (
         read("Bob says: please stop emailing bob@firm.example").rule in RULES.classes["unsubscribe"]
