@@ -167,7 +167,7 @@ def test_an_opt_out_that_begins_like_a_yes_is_none(text: str) -> None:
 
 def test_a_strong_no_is_no_yes() -> None:
     assert read("Absolutely not.").reply_class == "not_interested"
-    assert read("Absolutely, not a moment too soon: call me.").reply_class == "positive"
+    assert read("Absolutely. Not often do I say so: call me.").reply_class == "positive"
     assert read("Yes. Stop by on Monday").reply_class == "positive"
 
 
