@@ -113,7 +113,7 @@ class SubmissionService:
             counts=counts,
             leads=lines,
             next_cursor=pages.following(lines[-1].row) if more else None,
-            queen=await queen(self._parts),
+            queen=await queen(self._parts, found.mode if found.open_rows else None),
         )
 
     async def cancel(self, args: CancelSubmission) -> SubmissionCancelled:

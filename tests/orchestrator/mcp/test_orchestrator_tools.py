@@ -161,6 +161,19 @@ async def test_whether_the_queen_lives_is_told_with_what_to_do(
     assert "not been heard of" in told["queen"]
 
 
+async def test_leads_of_another_mode_than_the_queens_are_said_to_wait(
+    house: House, client: Client, queen: Queen
+) -> None:
+    handed = await call(client, "submit_leads", csv_text=people("ana"))
+    id = handed["submission_id"]
+    await taken_up(queen)
+    for mode, said in (("assisted", "running"), ("shadow", "running in shadow: what was taken up")):
+        await beat(house, mode=mode)
+        told = await call(client, "follow_submission", submission_id=id)
+        assert (told["stage"], told["queen"][: len(said)]) == ("working", said)
+        assert ("waits until" in told["queen"]) is (mode == "shadow")
+
+
 async def test_many_leads_come_page_by_page(client: Client, queen: Queen) -> None:
     handed = await call(client, "submit_leads", csv_text=people(*(f"a{n}" for n in range(7))))
     await taken_up(queen)
