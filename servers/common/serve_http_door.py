@@ -62,7 +62,8 @@ class Names:
         here = ("127.0.0.1", "localhost", "[::1]")
         local = [f"{name}{port}" for name in here for port in ("", ":*")]
         pages = [f"http://{name}" for name in local]
-        return cls((*local, *hosts), (*pages, *origins))
+        known = [tuple(one.lower().rstrip("/") for one in given) for given in (hosts, origins)]
+        return cls((*local, *known[0]), (*pages, *known[1]))
 
     def host_is_known(self, stated: str | None) -> bool:
         """Whether a Host header names us."""

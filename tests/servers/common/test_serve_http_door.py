@@ -149,6 +149,12 @@ async def test_a_page_of_another_origin_reaches_nothing(
         assert "access-control-allow-credentials" not in first.headers
 
 
+def test_names_are_known_however_their_operator_wrote_them() -> None:
+    names = Names.of(("MCP.Example",), ("https://Desk.Example/",))
+    assert names.host_is_known("mcp.example")
+    assert names.origin_is_known("https://desk.example")
+
+
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT", "HEAD", "OPTIONS"])
 async def test_there_are_no_sessions_and_no_streams(
     client: httpx.AsyncClient, inner: Inner, keys: Keys, method: str
