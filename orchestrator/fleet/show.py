@@ -22,7 +22,7 @@ from guardrails.leases import Worker, WorkerState, read_workers
 from guardrails.store.fleet_tables import duties
 from guardrails.store.moments import database_now
 from guardrails.store.people_tables import inbox
-from guardrails.store.tables import run_items
+from guardrails.store.tables import run_items, runs
 from guardrails.store.write_tables import deliveries
 from orchestrator.commands import opened
 from orchestrator.delivery_rows import unfinished
@@ -73,9 +73,11 @@ def show_workers(hive: Path, *, as_json: bool) -> int:
 
 
 def _claims(conn: Connection) -> Counter[tuple[str, str]]:
-    """How much is claimed, by session and kind."""
+    """How much is claimed, by session and kind. What a person left or gave up is in no hand."""
+    going_on = (runs.c.status == "running", runs.c.left_at.is_(None))
+    taken_up = run_items.c.run_id.in_(select(runs.c.run_id).where(*going_on))
     asked = {
-        "rows": (run_items.c.claimed_by, run_items.c.state.is_(None)),
+        "rows": (run_items.c.claimed_by, run_items.c.state.is_(None) & taken_up),
         "deliveries": (deliveries.c.claimed_by, unfinished()),
         "inbox": (inbox.c.claimed_by, inbox.c.state == "new"),
     }

@@ -10,6 +10,7 @@ from guardrails.clock import iso
 from guardrails.errors import NotFound
 from guardrails.fleet import hold
 from guardrails.hive import Hive
+from guardrails.model import Mode
 from guardrails.store import Store
 from orchestrator.deliveries import queue
 from orchestrator.environment import Environment
@@ -58,6 +59,22 @@ async def test_what_a_former_session_of_a_worker_left_is_hers_too(
     await Queen(store, clock, number=2).lives()  # she was started again
     [worker] = (await store.query(fleet_document))["workers"]
     assert (worker["state"], worker["left"]["rows"]) == ("alive", 2)
+
+
+async def test_what_a_person_left_or_gave_up_is_not_left_to_be_taken_over(
+    store: Store, clock: SteppableClock
+) -> None:
+    runs = await opened(store, clock)
+    queen = await Queen(store, clock).lives()
+    await queen.claims.rows(2, ())
+    await queen.dies()
+    assert (await store.query(fleet_document))["left"] == 2
+    await runs.leave("R-1")
+    assert (await store.query(fleet_document))["left"] == 0
+    await runs.open("file", "R-2", Mode.ASSISTED, True, "leads.csv", fresh=False)  # the same again
+    assert (await store.query(fleet_document))["left"] == 2
+    await runs.open("file", "R-3", Mode.ASSISTED, True, "leads.csv", fresh=True)
+    assert (await store.query(fleet_document))["left"] == 0
 
 
 async def test_a_machine_that_a_person_says_is_gone_for_good_is_told_of_no_more(
