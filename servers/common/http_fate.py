@@ -1,9 +1,9 @@
 """What became of a write. Owns: what each attempt of it did, and what all of them come to.
 
-`sent`: the vendor did it. `failed`: it certainly did not. `pending`: nothing left this machine, or
-the vendor said that it was not our turn. `unknown`: nobody can tell, and that is what everything
-counts as that is not certainly one of the others. One attempt that nobody can tell of makes the
-whole write unknown, unless a later one did it.
+`sent`: the vendor did it. `failed`: it certainly did not, and will not. `pending`: nothing left
+this machine, or the vendor said that it was not our turn or did not let us in. `unknown`: nobody can
+tell, and that is what everything counts as that is not certainly one of the others. One attempt
+that nobody can tell of makes the whole write unknown, unless a later one did it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ SIGHTINGS = "swarm.sightings"
 TRACE = "trace"  # httpcore's own: called, and awaited, before each thing it does
 # The vendor looked at the request and did nothing. 422 is none of them: GHL has created a contact
 # and said 422. Neither is 408.
-_TURNED_AWAY = frozenset({400, 401, 402, 403, 404, 405, 409})
+_TURNED_AWAY = frozenset({400, 404, 405, 409})
+# It did not look, and that says nothing of the write: a key without the scope, a plan that ran out.
+# Were it the end of an e-mail, a wrong key would burn everything that waits, one after another.
+_NOT_LET_IN = frozenset({401, 402, 403, 429})
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,7 @@ class Departure(httpx.AsyncBaseTransport):
 def _meaning(operation: Operation, response: httpx.Response) -> Ending:
     status = response.status_code
     said = f"HTTP {status}"
-    if status == 429:
+    if status in _NOT_LET_IN:
         return Ending("pending", note=said)
     if response.is_success and response.extensions.get(MALFORMED):
         return Ending("unknown", note=f"{said} that is not JSON")  # a refusal may be lost in it

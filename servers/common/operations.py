@@ -47,7 +47,7 @@ class Settled:
 # exception means that it does not say so clearly: the request is refused.
 Binder = Callable[[Mapping[str, str], Any], WriteIntent]
 # From status and JSON body (None when there is none) to what it means; None: as the status says.
-# Asked for answers below 500 except 408 and 429.
+# Asked for answers below 500 except 401 to 403, 408 and 429.
 Settler = Callable[[int, Any], Settled | None]
 
 

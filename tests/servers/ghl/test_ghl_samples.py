@@ -79,7 +79,7 @@ async def test_what_the_ledger_is_told_of_each_answer(path: Path) -> None:
     once = next(one for one in WRITES if one.name == path.stem)
     cases: list[tuple[httpx.Response | Exception, str, int]] = [
         (answer(400, {"message": "no"}), "failed", 1),
-        (answer(401, {"message": "no"}), "failed", 1),
+        (answer(401, {"message": "no"}), "pending", 1),
         (answer(422, {"message": ["no"]}), "unknown", 1),
         (answer(500, {}), "unknown", 3 if once.idempotent else 1),
         (answer(429, {}), "pending", 3),

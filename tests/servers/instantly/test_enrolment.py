@@ -76,7 +76,7 @@ async def test_whatever_the_wire_does_there_is_one_e_mail_at_most_and_nobody_gue
     assert [sent["text"] for sent in desk.outbox()] == ([BODY] if acted else [])
 
 
-@pytest.mark.parametrize("fault", [NO_WAY, HTTP_429])
+@pytest.mark.parametrize("fault", [NO_WAY, HTTP_429, httpx.Response(402, json={})])
 async def test_what_certainly_did_not_happen_may_be_done_again(desk: Desk, fault: Any) -> None:
     campaign = desk.campaign()
     desk.wire.before += [fault] * 9
@@ -90,7 +90,7 @@ async def test_what_certainly_did_not_happen_may_be_done_again(desk: Desk, fault
 
 async def test_a_refusal_of_the_vendor_ends_it(desk: Desk) -> None:
     args = await desk.permitted(desk.enrolling(desk.campaign()))
-    desk.wire.before.append(httpx.Response(402, json={"message": "no plan"}))
+    desk.wire.before.append(httpx.Response(400, json={"message": "no"}))
     with pytest.raises(VendorRejected):
         await desk.tools.leads.enrol_lead(args)
     assert (desk.status(), desk.outbox()) == ("failed", [])
