@@ -1,7 +1,7 @@
 """What became of a write. Owns: what each attempt of it did, and what all of them come to.
 
 `sent`: the vendor did it. `failed`: it certainly did not, and will not. `pending`: nothing left
-this machine, or the vendor said that it was not our turn or did not let us in. `unknown`: nobody can
+this machine, or the vendor said that it was not our turn, or let nobody in. `unknown`: nobody can
 tell, and that is what everything counts as that is not certainly one of the others. One attempt
 that nobody can tell of makes the whole write unknown, unless a later one did it.
 """
