@@ -1,20 +1,21 @@
 """Reading a leads file into a run. Owns: that no row is lost, and what set-aside rows say binds.
 
 Rejected rows are put on the audit record as they are read; an opt-out in any row of a person is
-honoured whichever of their rows comes first.
+honoured, whichever of their rows comes first and whatever file they come in next.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from sqlalchemy import Connection
 
 from guardrails.errors import BadInput
-from guardrails.model import LeadState
+from guardrails.model import Lead, LeadState
 from guardrails.suppression import suppress
 from orchestrator.bootstrap import Swarm
 from orchestrator.deliver_writes import Caller
@@ -60,7 +61,8 @@ class Intake:
         total = 0
         async for page in self._pages():
             leads = [lead for lead in page.leads if lead.row is not None]
-            rejected = await self._record(run.run_id, page.rejected)
+            await self._honour(leads, page.rejected)
+            rejected = await record_rejected(self._swarm.children, run.run_id, page.rejected)
             await self._swarm.runs.add_page(run.run_id, leads, rejected)
             await self._swarm.runs.mark(run.run_id, list(marks(page.rejected)))
             total += page.rows_read
@@ -87,12 +89,10 @@ class Intake:
             if left is not None:
                 left -= page.rows_read
 
-    async def _record(self, run_id: str, rows: tuple[hunter.RejectedRow, ...]) -> list[Rejected]:
-        if not rows:
-            return []
+    async def _honour(self, leads: Sequence[Lead], rejected: Sequence[hunter.RejectedRow]) -> None:
         salt, at = self._swarm.hive.salt(), self._swarm.clock()
-        await self._swarm.store.run(lambda conn: honour_opt_outs(conn, salt, rows, at))
-        return await record_rejected(self._swarm.children, run_id, rows)
+        work = partial(honour_opt_outs, salt=salt, leads=leads, rejected=rejected, at=at)
+        await self._swarm.store.run(work)
 
 
 async def record_rejected(
@@ -121,9 +121,15 @@ async def record_rejected(
 
 
 def honour_opt_outs(
-    conn: Connection, salt: bytes, rows: Sequence[hunter.RejectedRow], at: datetime
+    conn: Connection,
+    *,
+    salt: bytes,
+    leads: Sequence[Lead],
+    rejected: Sequence[hunter.RejectedRow],
+    at: datetime,
 ) -> None:
-    """A duplicate that says "unsubscribed" speaks for the person, whichever row comes first."""
-    for row in rows:
-        for email in row.opted_out_emails:
-            suppress(conn, salt, email, "email", "opted_out", "csv", at)
+    """Whoever wants no contact by any row is suppressed: the next file may not say so."""
+    said = [lead.email for lead in leads if lead.opted_out or lead.do_not_contact is not None]
+    said += [email for row in rejected for email in row.opted_out_emails]
+    for email in filter(None, said):
+        suppress(conn, salt, email, "email", "opted_out", "csv", at)

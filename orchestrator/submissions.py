@@ -89,7 +89,11 @@ class Submissions:
         except BadInput as error:
             return await self._refuse(received.id, submission.submission_id, error)
         now = self._clock()
-        await self._store.run(lambda conn: honour_opt_outs(conn, self._salt, found.rejected, now))
+        await self._store.run(
+            lambda conn: honour_opt_outs(
+                conn, salt=self._salt, leads=found.leads, rejected=found.rejected, at=now
+            )
+        )
         known = await self._store.query(lambda conn: self._in_hand(conn, found.leads, now))
         while True:  # ends: each time around, more of them are known to be in hand
             aside = (*found.rejected, *_held(found.leads, known))
