@@ -17,7 +17,10 @@ from orchestrator.emergency_campaigns import Held, hold_campaigns
 from orchestrator.emergency_report import Told
 from orchestrator.environment import Environment
 
-_BY_HAND = "Pause them at https://app.instantly.ai (Campaigns), then press again."
+_BY_HAND = (
+    "Pause them at https://app.instantly.ai (Campaigns), then press again; with --config, if the "
+    "swarm runs with another configuration than this one."
+)
 _STEP = "campaigns"
 
 
@@ -86,10 +89,17 @@ class CampaignStep:
             known = f"; known to run: {named}" if named else ""
             told.unverified(_STEP, f"could not be verified ({held.problem}){known}", _BY_HAND)
         elif held.left:
-            named = "; ".join(f"{held.running[one]}: {why}" for one, why in held.left.items())
-            told.unverified(_STEP, f"{len(held.left)} still run ({named})", _BY_HAND)
+            told.unverified(_STEP, f"{len(held.left)} still run. {by_reason(held)}", _BY_HAND)
         elif held.running:
             named = ", ".join(sorted(held.running.values()))
             told.line(_STEP, f"{len(held.running)} paused and read back ({named}); none runs")
         else:
             told.line(_STEP, "none runs at Instantly (every page was read)")
+
+
+def by_reason(held: Held) -> str:
+    """Each reason once, with the names of those for which it holds."""
+    names: dict[str, list[str]] = {}
+    for one, why in held.left.items():
+        names.setdefault(why, []).append(held.running.get(one, one))
+    return "; ".join(f"{why}: {', '.join(sorted(these))}" for why, these in names.items())

@@ -163,8 +163,8 @@ def _queen(told: Json) -> str:
             return f"running, and waits: {waits}" if waits else "running"
     if not queens:
         return said([], parse(told["at"]))
-    why = queens[0]["why"] or "she ended"
-    return f"{queens[0]['state']}: {why}; start one with `swarm up`"
+    why = f": {queens[0]['why']}" if queens[0]["why"] else ""
+    return f"{queens[0]['state']}{why}; start one with `swarm up`"
 
 
 def _brakes(told: Json) -> list[Brake]:

@@ -11,6 +11,7 @@ from guardrails.authorize_model import Authorization
 from guardrails.errors import SwarmError
 from guardrails.model import Reason
 from orchestrator.emergency_campaigns import Held, Holder
+from orchestrator.emergency_vendors import by_reason
 from orchestrator.mcp_session import Session
 from servers.instantly.contract_reads import Campaign, RunningCampaigns
 from servers.instantly.contract_writes import PausedAll
@@ -111,3 +112,11 @@ async def test_a_server_that_cannot_be_asked_verifies_nothing() -> None:
 
     with pytest.raises(SwarmError):
         await held(Down(), Guardrails())
+
+
+def test_a_reason_stands_once_however_many_run_on_for_it() -> None:
+    held = Held(
+        running={"a": "Q3", "b": "A", "c": "Z"},
+        left={"a": "it is active", "b": "no leave", "c": "it is active"},
+    )
+    assert by_reason(held) == "it is active: Q3, Z; no leave: A"
