@@ -9,12 +9,21 @@ import pytest
 from sqlalchemy import Connection, event, text, update
 
 from guardrails.clock import iso
+from guardrails.hive import Hive
 from guardrails.leases import end
 from guardrails.model import Mode
-from guardrails.store import Store
+from guardrails.store import Store, open_store
 from guardrails.store.tables import run_items, runs
 from orchestrator.deliveries import queue
-from orchestrator.fleet.free_rows import Pending, has_deliveries, has_received, has_rows
+from orchestrator.fleet.free_rows import (
+    Pending,
+    has_deliveries,
+    has_received,
+    has_rows,
+    locked,
+    open_rows,
+    take_rows,
+)
 from orchestrator.inbox import Source
 from orchestrator.inbox import store as put
 from orchestrator.runs import Runs
@@ -68,6 +77,23 @@ async def test_of_many_who_ask_at_once_each_gets_other_rows(
     # A queen who asks again without what she has is told of it again: nothing is lost to her.
     whose = {what: {session for session, each in found if each == what} for _, what in found}
     assert all(len(sessions) == 1 for sessions in whose.values())
+
+
+@pytest.mark.postgres
+async def test_what_another_machine_is_just_taking_is_passed_over_and_not_waited_for(
+    hive: Hive, migrated_postgres_url: str, clock: SteppableClock
+) -> None:
+    here, there = (open_store(hive, migrated_postgres_url) for _ in range(2))
+    await opened(here, clock)
+    one, other = await Queen(here, clock).lives(), await Queen(there, clock, name="b").lives()
+    with there.transaction() as conn:
+        asked = open_rows(Mode.ASSISTED, "R-1", other.session, ()).order_by("row").limit(2)
+        take_rows(conn, other.session, conn.execute(locked(asked, other.session, run_items)).all())
+        async with asyncio.timeout(10):
+            assert await got(one, 9) == R1[2:]
+    assert await other.has("run_items") == 2
+    for store in (here, there):
+        store.close()
 
 
 async def test_what_a_dead_one_had_comes_with_her_name_and_to_one_alone(
