@@ -26,6 +26,7 @@ from tests.fleet.told import LANDED_S, Cut, Plan, Told
 _JUMPS = 24  # of the sandbox's clock, until the last time zone has had its day
 _LONG_S = 5_400.0
 _LOOK_S = 1.0
+_UP_S = 120.0
 _BACK_S = 10.0  # so long after the cable is there again the stop goes on holding
 _VENDOR_S = 200.0  # a vendor's lists lag, and are read again after a minute, two, ...
 _DECIDED = "SELECT count(*) AS n FROM run_items WHERE state IS NOT NULL"
@@ -177,6 +178,10 @@ class Storm:
                 machine.queen()
                 self.told.blows["a worker that ended by itself is started again"] += 1
 
+    def _all_work(self) -> bool:
+        self._restart_the_dead()
+        return all(machine.works for machine in self._fleet.machines)
+
     def _freeze(self) -> None:
         """One stands still for longer than its lease, then goes on."""
         with self._one("stopped (SIGSTOP) past its lease, and woken") as machine:
@@ -186,8 +191,7 @@ class Storm:
 
     def _stop(self) -> None:
         """On one machine, while all work; some are killed and started again before it is lifted."""
-        for machine in self._fleet.machines:
-            machine.ready()
+        until(self._all_work, _UP_S)
         number = self._dice.choice(self._able()).number
         self._stopped(number, "all four work", lambda: self._pass(3 * self._plan.every_s))
 

@@ -85,7 +85,12 @@ class Machine:
 
     def ready(self) -> None:
         """Wait until the queen says that she works."""
-        until(lambda: bool(self.out.read_text().strip()), _READY_S, self)
+        until(lambda: self.works, _READY_S, self)
+
+    @property
+    def works(self) -> bool:
+        """Whether its present life has said so."""
+        return bool(self.out.read_text().strip())
 
     @property
     def alive(self) -> bool:
