@@ -144,6 +144,19 @@ def test_who_was_forgotten_is_erased_there_and_nothing_of_them_comes_in_any_more
     assert [row["lead_id"] for row in project.rows("swarm_touches")] == ["L-2"]
 
 
+def test_what_comes_after_an_erasure_is_not_erased_with_what_came_before(
+    store: Store, project: Project, sender: Sender, clock: Any
+) -> None:
+    touch(store, "A-1", clock(), "L-2")
+    clock.step(seconds=1)
+    with store.transaction() as conn:
+        forget(conn, "L-1", iso(clock()))
+    clock.step(seconds=1)
+    touch(store, "A-2", clock(), "L-1")  # they came in anew, and all of it waits in one batch
+    drained(project, store, sender, clock)
+    assert sorted(row["lead_id"] for row in project.rows("swarm_touches")) == ["L-1", "L-2"]
+
+
 def test_who_is_forgotten_a_second_time_is_kept_out_from_then_on(
     store: Store, project: Project, sender: Sender, clock: Any
 ) -> None:

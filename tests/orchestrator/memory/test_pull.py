@@ -157,6 +157,29 @@ def test_more_than_a_page_comes_whole_though_the_project_cuts_pages(
     assert ben.meets() == Pulled(230, 0)
 
 
+def test_a_lesson_that_slips_into_a_page_already_read_is_read_all_the_same(
+    machine: Any, project: Project, clock: Any
+) -> None:
+    project.behave(supabase_most_rows=2)
+    ben = machine("b")
+    events = [lesson(number, clock()).model_dump(mode="json") for number in range(5)]
+    for event in events:
+        forged(project, event, seal(SALT, event))
+        clock.step(seconds=300)  # longer than what is read again the next time
+
+    async def look(wire: MemoryWire) -> Pulled:
+        class Moving:
+            async def page(self, *args: Any) -> list[dict[str, Any]]:
+                rows = await wire.page(*args)
+                if rows and rows[0]["key"] == events[0]["event_id"]:
+                    forged(project, events[0], seal(SALT, events[0]))  # written anew: now the last
+                return rows
+
+        return await Pull(ben.store, Moving(), ben.sender, clock).look()
+
+    assert project.run(look) == Pulled(5, 0)
+
+
 def test_what_bears_no_seal_of_ours_teaches_nobody(
     machine: Any, project: Project, clock: Any
 ) -> None:
