@@ -118,7 +118,7 @@ def _table(rows: tuple[VendorRow, ...]) -> Table:
     from rich.text import Text
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("Vendor", "Breakers", "Calls today", "Silence asked", "Retries left"):
+    for name in ("Vendor", "Breakers", "Calls today", "Told to wait", "Retries in reserve"):
         table.add_column(name, overflow="fold")
     for row in rows:
         shown = Text("DAMAGED: every call is refused", style="bold red") if row.damaged else Text()

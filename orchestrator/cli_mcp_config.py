@@ -48,9 +48,15 @@ def _config(
         typer.Option("--in", help="Folder that the client works in. Default: the project."),
     ] = None,
     hive: Annotated[
-        Path | None, typer.Option("--hive", help="As `swarm mcp NAME` takes it.")
+        Path | None,
+        typer.Option("--hive", help="The servers' hive; a relative one is seen from here."),
     ] = None,
-    config: Annotated[Path | None, typer.Option("--config", help="The same.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", help="production.json, or a directory that holds it; seen from here."
+        ),
+    ] = None,
     sandbox: SandboxOption = False,
     twins: TwinsOption = None,
     as_json: JsonOption = False,

@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from rich.table import Table
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from guardrails.brakes.failures import Cluster
 from guardrails.brakes.quarantine import QuarantinedLead
 from orchestrator.fixes.model import Patch, Proposal, Trial
+from orchestrator.layout import Rows
 
 _STATUS = {"proposed": "yellow", "applied": "green", "reverted": "dim"}
 
@@ -23,7 +24,7 @@ def cluster_text(found: Sequence[Cluster], since: str) -> str:
     if not found:
         return f"No failures in the last {since}."
     total = sum(one.count for one in found)
-    lines = [f"{total} failures of {len(found)} causes in the last {since}", ""]
+    lines = [f"{_many(total, 'failure')} of {_many(len(found), 'cause')} in the last {since}", ""]
     for one in found:
         where = f"{one.vendor or one.server}.{one.operation}"
         status = f" HTTP {one.status}" if one.status else ""
@@ -31,28 +32,23 @@ def cluster_text(found: Sequence[Cluster], since: str) -> str:
         lines += [
             f"{one.count:>6} x {where}  {one.kind}{status}",
             f"         {one.details[0]}",
-            f"         {one.leads} leads{injected}, {_hour(one.first_seen)} to "
+            f"         {_many(one.leads, 'lead')}{injected}, {_hour(one.first_seen)} to "
             f"{_hour(one.last_seen)}, {one.per_hour:g} an hour, {_dollars(one.cost_micros)}",
         ]
     return "\n".join([*lines, "", "`swarm fixes list` says what can be done about them."])
 
 
-def fix_table(found: Sequence[Proposal]) -> Table | str:
-    """One line for each proposal."""
+def fix_table(found: Sequence[Proposal]) -> RenderableType:
+    """Each proposal with what it would change."""
     if not found:
         return "No proposals: no failures that a diagnosis knows."
-    table = Table(title="Proposals", box=None, header_style="bold", expand=True)
-    table.add_column("Id", no_wrap=True)
-    table.add_column("Status", no_wrap=True)
-    table.add_column("Failures", justify="right")
-    table.add_column("What", overflow="fold", ratio=1)
-    table.add_column("Remedy", overflow="fold", ratio=1)
+    table = Rows(("Id", "Status", "Failures"), "What, and the remedy", right=("Failures",))
     for fix in found:
-        what = "; ".join(_changes(fix)) or "a person: " + (fix.steps[0] if fix.steps else "")
+        remedy = _changes(fix) or ["a person: " + (fix.steps[0] if fix.steps else "")]
         status = Text(fix.status, style=_STATUS[fix.status])
-        table.add_row(fix.id, status, str(fix.evidence.failures), Text(fix.title), Text(what))
-    table.caption = "`swarm fixes show ID` tells more."
-    return table
+        told = Text("\n".join([fix.title, *(f"-> {one}" for one in remedy)]))
+        table.add(fix.id, status, str(fix.evidence.failures), told=told)
+    return Group(table, Text("`swarm fixes show ID` tells more."))
 
 
 def fix_text(fix: Proposal) -> str:
@@ -91,19 +87,19 @@ def diff(fix: Proposal) -> list[str]:
     return lines
 
 
-def quarantine_table(found: Sequence[QuarantinedLead]) -> Table | str:
-    """One line for each lead."""
+def quarantine_table(found: Sequence[QuarantinedLead]) -> RenderableType:
+    """Each lead with the reason."""
     if not found:
         return "No lead is quarantined."
-    table = Table(title="Quarantined leads", box=None, header_style="bold", expand=True)
-    table.add_column("Lead", no_wrap=True)
-    table.add_column("Since", no_wrap=True)
-    table.add_column("Failures", justify="right")
-    table.add_column("Why", overflow="fold", ratio=1)
+    table = Rows(("Lead", "Since (UTC)", "Failures"), "Why", right=("Failures",))
     for lead in found:
-        table.add_row(lead.lead_id, _hour(lead.at), str(lead.failures), Text(lead.reason))
-    table.caption = "`swarm quarantine release LEAD` lets the next run work on it again."
-    return table
+        table.add(lead.lead_id, _hour(lead.at), str(lead.failures), told=Text(lead.reason))
+    more = "`swarm quarantine release LEAD` lets the next run work on it again."
+    return Group(table, Text(more))
+
+
+def _many(number: int, one: str) -> str:
+    return f"{number} {one if number == 1 else one + 's'}"
 
 
 def _changes(fix: Proposal) -> list[str]:

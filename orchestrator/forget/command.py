@@ -74,12 +74,12 @@ class Forgetting:
 
         Raises:
             BadInput: not an address, or no reason.
-            Refused: a lead of theirs is in work at this moment.
+            Refused: a lead of theirs is in work at this moment, or among others in the inbox.
             AuditUnwritable, StoreUnavailable, BankUnreadable: not, or not all; do it again.
         """
         said = without_addresses(reason).strip()
         if not said:
-            raise BadInput("an erasure needs a reason")
+            raise BadInput("an erasure needs a reason", remedy="Say --reason; it is on record.")
         salt = self._hive.salt()
         person = Person.of(salt, email)
         await self._require_at_rest(person)
@@ -114,6 +114,14 @@ class Forgetting:
             raise Refused(
                 "a lead of this person is being prepared, or its run was interrupted",
                 remedy="Let the run end (the same command finishes it), then do this again.",
+            )
+
+        if delivery := await self._store.query(lambda conn: rows.handed_in(conn, person)):
+            raise Refused(
+                f"leads that were handed in and not taken up yet are about this person, too "
+                f"({delivery})",
+                remedy="Let the queen take them up (one that failed: `swarm inbox again`), or "
+                "cancel the submission, then do this again.",
             )
 
     async def _on_record(self, person: Person, reason: str) -> str:

@@ -38,7 +38,8 @@ def _set(name: str, environment: Environment, need: str) -> Check:
     if not missing:
         return ok(name, f"all {len(wanted)} are set")
     told = f"not set: {', '.join(one.name for one in missing)}"
-    do = "; ".join(f"{one.name}: {one.where}" for one in missing[:4])
+    do = "; ".join(f"{one.name}: {one.where.rstrip('.')}" for one in missing[:4])
+    do += f"; {len(missing) - 4} more, see .env.example." if len(missing) > 4 else "."
     if need == "critical":
         return fail(name, told, f"Put them into .env. {do}")
     return warn(name, told, f"Each is worth having; .env.example says where it is found. {do}")

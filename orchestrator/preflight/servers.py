@@ -45,7 +45,8 @@ class Servers:
         if session is None:
             why = self.problems.get(server, "it was not started")
             raise ServerUnavailable(
-                f"its server does not run: {why}", remedy="It is the first thing to mend."
+                f"its server does not run: {why}",
+                remedy="Mend that first; this is asked again at the next preflight.",
             )
         return await session.call(spec, args, CALL_S)
 
