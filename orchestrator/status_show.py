@@ -120,7 +120,7 @@ def _said(name: str, value: Any) -> Iterator[str]:
     """What a process tells of itself, without what says nothing."""
     if isinstance(value, dict):
         for part, inner in value.items():
-            yield from _said(f"{name} {part}", inner)
+            yield from _said(f"{name} {part}", "is not there" if inner is False else inner)
     elif value is True:
         yield name.replace("_", " ")
     elif value not in (None, 0, "", False):

@@ -172,6 +172,8 @@ def test_a_database_that_was_migrated_is_said_to_be_elsewhere(unopened: Status, 
 def test_what_a_process_says_is_told_in_words(
     status: Status, store: Store, clock: SteppableClock
 ) -> None:
+    beats(store, clock, slack={"trouble": None, "socket": False})
+    assert "slack socket is not there" in page(status.read())
     beats(store, clock, slack={"trouble": None, "socket": None}, mail={"queue": {"kept": 2}})
     shown = page(status.read())
     assert "mail queue kept 2" in shown
