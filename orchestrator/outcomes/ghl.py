@@ -43,6 +43,7 @@ _STATS = {
     "failed": OutcomeKind.SOFT_BOUNCE,
     "bounced": OutcomeKind.SOFT_BOUNCE,
 }
+_NO = frozenset({"", "false", "no", "0", "off", "inactive", "none", "null"})
 
 
 def ghl_event(body: Body, received_at: datetime) -> Event:
@@ -125,4 +126,8 @@ def _about(
 
 def _blocked(body: Body) -> bool:
     email = inner(inner(body, "dndSettings"), "Email")
-    return body.get("dnd") is True or text_in(email, "status").casefold() in ("active", "permanent")
+    if text_in(email, "status").casefold() in ("active", "permanent"):
+        return True
+    said = body.get("dnd")
+    # A workflow's fields are texts: whatever does not say no says yes.
+    return said.strip().casefold() not in _NO if isinstance(said, str) else said is True

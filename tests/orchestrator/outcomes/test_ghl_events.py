@@ -50,6 +50,8 @@ CASES: list[tuple[dict[str, Any], str | None, str | None, str | None, str | None
         None, None, None, "queued",
     ),
     (hook("ContactDndUpdate", id=CONTACT, dnd=False), None, None, None, "queued"),
+    (hook("ContactDndUpdate", id=CONTACT, dnd="True "), "dnd", "crm_dnd", None, "refused"),
+    (hook("ContactDndUpdate", id=CONTACT, dnd="false"), None, None, None, "queued"),
     (
         hook("OpportunityStatusUpdate", contactId=CONTACT, status="won"),
         "won", None, None, "refused",
