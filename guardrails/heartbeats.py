@@ -206,7 +206,7 @@ class Beating:
 
     def _put(self, conn: Connection, word: Mapping[str, Any] | None) -> None:
         if self._past is None:
-            self._past = _past(conn, self._name, self._pid, self._clock())
+            self._past = _past(conn, self._name, (self._pid, self._born), self._clock())
         put(conn, self.row(word))
 
     def row(self, word: Mapping[str, Any] | None = None) -> Json:
@@ -237,13 +237,14 @@ class Beating:
             log.exception("heartbeat_failed", name=self._name)
 
 
-def _past(conn: Connection, name: str, pid: int, now: datetime) -> Json:
+def _past(conn: Connection, name: str, own: tuple[int, int], now: datetime) -> Json:
     """What is to be remembered of those who had this name before."""
     row = conn.execute(select(heartbeats).where(heartbeats.c.name == name)).mappings().first()
     if row is None:
         return {}
     before = _heartbeat(row)
-    died = before.expected and before.pid != pid
+    # By its number and birth: in a container every start has the same number.
+    died = before.expected and (before.pid, before.born or own[1]) != own
     deaths = (*before.deaths, before.beat_at) if died else before.deaths
     kept = [iso(at) for at in deaths[-_DEATHS:] if now - at < _DEATHS_FOR]
     return {"deaths": kept, "after_death": died} if kept else {}

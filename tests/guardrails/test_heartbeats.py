@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from guardrails.heartbeats import (
     Beating,
     Heartbeat,
     name_of,
+    put,
     read_heartbeats,
     retire,
     tag_of,
@@ -153,6 +155,21 @@ async def test_a_process_remembers_predecessors_that_did_not_end_in_order(
     assert (third.deaths, third.after_death) == ((first.beat_at,), False)
     clock.step(days=1)
     assert (await life(4, in_order=True)).deaths == ()
+
+
+async def test_a_predecessor_of_the_same_number_died_all_the_same(
+    store: Store, clock: SteppableClock
+) -> None:
+    """In a container every start of a process has the same number."""
+    beating = Beating(store, "queen", clock, 5)
+    with store.transaction() as conn:
+        row = beating.row()
+        put(conn, row | {"document": json.dumps({"born": 1})})
+    await beating.beat()
+    assert _only(store).after_death
+    again = Beating(store, "queen", clock, 5)  # the very same process
+    await again.beat()
+    assert len(_only(store).deaths) == 1
 
 
 ORPHAN = """
