@@ -3,7 +3,8 @@
 The sender was told that we have it, so it is on disk (fsync) before that. Each process appends to a
 file of its own; whoever absorbs takes a file away by renaming it, stores its lines (ids make that
 idempotent) and deletes it after the last commit. A crash anywhere leaves a file that the next one
-absorbs again, to the same rows. A torn line was never answered for, and is left out.
+absorbs again, to the same rows; while the database does not take what was left, no more is taken
+away. A torn line was never answered for, and is left out.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from guardrails.taken_away import is_at, written
 from orchestrator.gateway.incoming import Incoming
 
 log = structlog.get_logger(__name__)
-MAX_BYTES = 256 * 1024 * 1024  # of one process's file: an outage must not fill the disk
+MAX_BYTES = 256 * 1024 * 1024  # of all that waits: an outage must not fill the disk
 _ROWS, _BYTES = 50, 2_000_000  # of one transaction
 
 
@@ -34,7 +35,7 @@ class Spool:
     """`inbox_spool/` of one hive. Safe to share between tasks.
 
     Args:
-        most: bytes that a file may grow to; what comes after is refused.
+        most: bytes that may wait here; what comes after is refused.
     """
 
     def __init__(self, directory: Path, most: int = MAX_BYTES) -> None:
@@ -59,10 +60,11 @@ class Spool:
             StoreUnavailable: the rest stays here for the next time.
         """
         moved = 0
-        for path in await asyncio.to_thread(self._taken):
-            for batch in _batches(path):
-                moved += await store.run(_applying(batch))
-            path.unlink(missing_ok=True)
+        for take in (self._left, self._taken):
+            for path in await asyncio.to_thread(take):
+                for batch in _batches(path):
+                    moved += await store.run(_applying(batch))
+                path.unlink(missing_ok=True)
         return moved
 
     def waiting(self) -> int:
@@ -97,7 +99,7 @@ class Spool:
                 if not is_at(descriptor, path):
                     continue  # taken away between opening and locking: a new file takes it
                 size = os.fstat(descriptor).st_size
-                if size + len(content) > self._most:
+                if self.waiting() + len(content) > self._most:
                     raise OSError(0, "the spool is full")
                 whole = size == 0 or os.pread(descriptor, 1, size - 1) == b"\n"
                 _write_all(descriptor, content if whole else b"\n" + content)
@@ -114,6 +116,10 @@ class Spool:
             target = path.with_name(f"absorbing-{path.stem}-{os.urandom(4).hex()}.jsonl")
             with contextlib.suppress(OSError):  # another absorber was first
                 path.rename(target)
+        return self._left()
+
+    def _left(self) -> list[Path]:
+        """Every file that was taken away, now or by somebody who could not finish."""
         return [path for path in self._files("absorbing-*.jsonl") if written(path)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -96,6 +97,23 @@ async def test_a_file_that_cannot_be_stored_stays_for_the_next_time(
     back = open_store(hive)
     assert await spool.absorb(back) == 1
     back.close()
+    spool.close()
+
+
+async def test_an_outage_fills_the_spool_and_not_the_disk(hive: Hive, tmp_path: Path) -> None:
+    """However often it is tried to move it in meanwhile."""
+    spool, gone = Spool(tmp_path, most=1000), open_store(hive)
+    gone.close()
+    taken = 0
+    with suppress(DiskTrouble):
+        for number in range(50):
+            await spool.add(delivery(number))
+            taken += 1
+            with pytest.raises(StoreUnavailable):
+                await spool.absorb(gone)
+    assert 0 < taken < 50
+    assert spool.waiting() <= 1000
+    assert len(list(tmp_path.glob("*.jsonl"))) == 2
     spool.close()
 
 
