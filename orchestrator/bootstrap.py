@@ -142,7 +142,8 @@ async def running_swarm(options: Options, environment: Environment) -> AsyncIter
         stack.callback(tracing.end)
         remembers = options.remembers and has_memory(environment.values, sandbox=options.sandbox)
         more = (MEMORY_MODULE,) if remembers else ()
-        nursery = await stack.enter_async_context(nursery_of(hive, more))  # it imports meanwhile
+        nursery = nursery_of(hive, more, options.begun)
+        await stack.enter_async_context(nursery)  # it imports meanwhile
         twins = await _twins(stack, options, offset_s)
         if twins is not None:
             environment = environment.with_values(twins.env)

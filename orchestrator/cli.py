@@ -106,6 +106,9 @@ def shadow(
     The same command over an unfinished run resumes it; over a finished one it starts a new run
     and keeps the former log under shadow_logs/RUN/.
     """
+    from orchestrator.begun import begin_early
+
+    begun = begin_early(hive)  # it imports while we do
     from orchestrator.shadow_command import run_shadow
 
     guarded(
@@ -120,6 +123,7 @@ def shadow(
             fresh=fresh,
             as_json=as_json,
             environment=Environment.read(Path(".env")),
+            begun=begun,
         ),
     )
 

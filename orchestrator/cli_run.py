@@ -61,6 +61,9 @@ def _run(
     What may not go yet (sending window, caps, spacing) waits: the same command goes on with it.
     Exit 1 when a fate is unknown, a send failed or a lead could not be decided.
     """
+    from orchestrator.begun import begin_early
+
+    begun = begin_early(hive)  # it imports while we do
     from orchestrator.environment import Environment
     from orchestrator.run_command import RunArguments, run_leads
 
@@ -75,5 +78,6 @@ def _run(
         fresh=fresh,
         wait=wait,
         twins_port=twins,
+        begun=begun,
     )
     guarded(as_json, lambda: run_leads(asked, Environment.read(Path(".env")), as_json=as_json))

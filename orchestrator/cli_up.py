@@ -55,6 +55,9 @@ def _queen(
     as_json: JsonOption = False,
 ) -> None:
     """Work on what comes in and what is due, until Ctrl-C or SIGTERM. `swarm up` starts it."""
+    from orchestrator.begun import begin_early
+
+    begun = begin_early(hive)  # it imports while we do
     from orchestrator.environment import Environment
     from orchestrator.options import Options
     from orchestrator.serving import serve
@@ -67,6 +70,7 @@ def _queen(
             mode=mode,
             concurrency=concurrency,
             twins_port=twins,
+            begun=begun,
         )
         environment = Environment.read(Path(".env"))
         asyncio.run(serve(options, environment, _said_by_json if as_json else _said))

@@ -12,10 +12,8 @@ import asyncio
 import contextlib
 import itertools
 import os
-import signal
 import socket
 import struct
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
@@ -23,6 +21,7 @@ from typing import IO
 import orjson
 import structlog
 
+from orchestrator.begun import Begun, begin, can_begin
 from orchestrator.processes import Ear, Forked, ServerSpec, clean_environment
 
 log = structlog.get_logger(__name__)
@@ -46,6 +45,7 @@ class Nursery:
         modules: what it preloads; it forks nothing else.
         env: variables of its own, not secret; its servers show them in `/proc`.
         patience_s: how long a nursery that has served before may take to answer.
+        begun: its process, where that imports already.
     """
 
     def __init__(
@@ -54,22 +54,24 @@ class Nursery:
         log_file: Path,
         env: Mapping[str, str],
         patience_s: float = _PATIENCE_S,
+        begun: Begun | None = None,
     ) -> None:
         self._modules = modules
         self._log_file = log_file
         self._env = dict(env)
         self._patience_s = patience_s
-        self._process: asyncio.subprocess.Process | None = None
-        self._wire: socket.socket | None = None
+        self._offered = begun
+        self._begun: Begun | None = None
         self._one = asyncio.Lock()
         self._numbers = itertools.count(1)
         self._served = False  # by the process that runs now
-        self._given_up = not (sys.platform == "linux" and hasattr(os, "pidfd_open"))
+        self._given_up = not can_begin()
 
     async def __aenter__(self) -> Nursery:
         """Start it, without waiting until it can be used."""
         if not self._given_up:
-            await self._start()
+            with contextlib.suppress(NotForked):
+                self._start()
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
@@ -79,7 +81,7 @@ class Nursery:
     @property
     def pid(self) -> int | None:
         """Its process id while it runs."""
-        return self._process.pid if self._process else None
+        return self._begun.process.pid if self._begun else None
 
     async def fork(self, spec: ServerSpec, ear: Ear, log_to: IO[bytes]) -> Forked:
         """Fork that server.
@@ -114,9 +116,7 @@ class Nursery:
             if self._given_up:
                 break
             try:
-                if self._wire is None:
-                    await self._start()
-                return await self._ask(module, fds)
+                return await self._ask(self._begun or self._start(), module, fds)
             except TimeoutError:
                 # Stopped, or lost: it is left alone, because its servers die with it.
                 self._give_up("it does not answer")
@@ -131,29 +131,27 @@ class Nursery:
         self._given_up = True
         log.warning("nursery_given_up", why=why)
 
-    async def _start(self) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.setblocking(False)
-        ours.send(" ".join(self._modules).encode())
-        self._wire, self._served = ours, False
+    def _start(self) -> Begun:
+        """Raises NotForked: there is none, and will be none."""
+        begun, self._offered = self._offered, None
+        self._served = False
         try:
-            with theirs, self._log_file.open("ab") as log_to:
-                self._process = await asyncio.create_subprocess_exec(
-                    sys.executable, "-P", "-m", "servers.common.nursery",
-                    stdin=theirs.fileno(), stdout=asyncio.subprocess.DEVNULL, stderr=log_to,
-                    env=clean_environment(self._env), start_new_session=True,
-                )  # fmt: skip
+            self._begun = begun = begun or begin(self._env)
+            with self._log_file.open("ab") as log_to:
+                modules = " ".join(self._modules).encode()
+                socket.send_fds(begun.wire, [modules], [log_to.fileno()])
         except OSError as error:
             self._give_up(str(error))
+            raise NotForked from error
+        return begun
 
-    async def _ask(self, module: str, fds: Sequence[int]) -> tuple[int, int]:
-        assert self._wire is not None
+    async def _ask(self, begun: Begun, module: str, fds: Sequence[int]) -> tuple[int, int]:
         number = next(self._numbers)
         try:
-            socket.send_fds(self._wire, [f"{number} {module}".encode()], list(fds))
+            socket.send_fds(begun.wire, [f"{number} {module}".encode()], list(fds))
             async with asyncio.timeout(self._patience_s if self._served else _FIRST_ANSWER_S):
                 while True:  # an answer to somebody who no longer waits is passed over
-                    answered, pid, why, pidfd = await self._answer(self._wire)
+                    answered, pid, why, pidfd = await self._answer(begun.wire)
                     if answered == number:
                         break
                     if pidfd is not None:
@@ -181,15 +179,9 @@ class Nursery:
         return int(number), int(pid), " ".join(why), fds[0] if fds else None
 
     async def _end(self) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(process.pid, signal.SIGKILL)  # asyncio's own would reap it by the way
-            await process.wait()
-        if self._wire is not None:
-            self._wire.close()
-            self._wire = None
+        begun, self._begun = self._begun, None
+        if begun is not None:
+            await begun.end()
 
 
 async def _readable(wire: socket.socket) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from guardrails.config import config_dir
 from guardrails.hive import Hive
 from guardrails.model import Mode
+from orchestrator.begun import Begun, of_hive
 from orchestrator.environment import Environment
 from orchestrator.nursery import Nursery
 from orchestrator.processes import ServerSpec
@@ -39,6 +40,7 @@ class Options:
     twins_port: int | None = None  # sandbox: join the twins that run there, instead of our own
     must_earn: bool = False  # sandbox: modes have to be earned here as they have to for real
     remembers: bool = True  # in the long-term memory, where there is one
+    begun: Begun | None = None  # the nursery's process, where it imports already
 
 
 def server_spec(
@@ -63,11 +65,12 @@ def server_spec(
     return ServerSpec(name, env | environment.for_server(name))
 
 
-def nursery_of(hive: Hive, more: Sequence[str] = ()) -> Nursery:
-    """It names its hive, so that whoever looks at processes sees whose they are.
+def nursery_of(hive: Hive, more: Sequence[str] = (), begun: Begun | None = None) -> Nursery:
+    """The nursery of all servers.
 
     Args:
         more: modules beside the servers'.
+        begun: its process, where it imports already.
     """
     modules = [*(ServerSpec(name, {}).module for name in SERVERS), *more]
-    return Nursery(modules, hive.logs_dir / "nursery.log", {"HIVE_MIND_DIR": str(hive.path)})
+    return Nursery(modules, hive.logs_dir / "nursery.log", of_hive(hive.path), begun=begun)

@@ -13,6 +13,7 @@ from guardrails.audit import AuditLog
 from guardrails.config import load_config
 from guardrails.errors import BadInput, ConfigError, Stopped
 from guardrails.model import Mode
+from orchestrator.begun import Begun
 from orchestrator.bootstrap import running_swarm
 from orchestrator.environment import Environment
 from orchestrator.options import Options
@@ -37,6 +38,7 @@ class RunArguments:
     fresh: bool
     wait: bool
     twins_port: int | None = None
+    begun: Begun | None = None  # the nursery's process, where it imports already
 
     def options(self) -> Options:
         """For the composition root.
@@ -57,6 +59,7 @@ class RunArguments:
             concurrency=self.concurrency,
             hunter_roots=(self.leads.resolve().parent,),
             twins_port=self.twins_port,
+            begun=self.begun,
         )
 
 

@@ -21,6 +21,7 @@ from guardrails.config import load_config
 from guardrails.config.models import FailureInjection
 from guardrails.errors import BadInput, Stopped
 from guardrails.model import Mode
+from orchestrator.begun import Begun
 from orchestrator.bootstrap import running_swarm
 from orchestrator.environment import Environment
 from orchestrator.options import Options
@@ -40,6 +41,7 @@ def run_shadow(
     fresh: bool,
     as_json: bool,
     environment: Environment,
+    begun: Begun | None = None,
 ) -> int:
     """The shadow run. 0 when every lead ended, 1 when some could not, 3 when it was stopped."""
     if not leads.is_file():
@@ -51,6 +53,7 @@ def run_shadow(
         mode=Mode.SHADOW,
         concurrency=concurrency,
         hunter_roots=(leads.resolve().parent,),
+        begun=begun,
     )
     require_not_stopped(hive, environment.values.get("SWARM_DATABASE_URL"))
     warn_of_chaos(load_config(config).production.failure_injection)

@@ -6,7 +6,8 @@ its own stdin, after the fork. Refuses to fork what it was not started with, or 
 one thread.
 
 `python -P -m servers.common.nursery`, with a SEQPACKET socket as stdin. The first message names the
-modules to preload. A request is `NUMBER MODULE` with the descriptors of stdin, stdout and stderr;
+modules to preload, with a descriptor of the log; what they share is imported before it is there. A
+request is `NUMBER MODULE` with the descriptors of stdin, stdout and stderr;
 the answer is `NUMBER PID` with a pidfd, or `NUMBER 0 WHY`. What comes first on a server's stdin is
 its environment: four bytes of length, then a JSON object. Linux only; elsewhere the queen spawns
 each server.
@@ -53,10 +54,14 @@ def main() -> None:
     die_with_parent()
     os.umask(0o077)
     queen = socket.socket(fileno=0)
-    modules = queen.recv(_MESSAGE).decode().split()
-    openers = {module: importlib.import_module(module).open_server for module in modules}
     for late in _LOADED_LATE:
         importlib.import_module(late)
+    told, logs, _, _ = socket.recv_fds(queen, _MESSAGE, 1)
+    for log_to in logs:
+        os.dup2(log_to, 2)
+        os.close(log_to)
+    modules = told.decode().split()
+    openers = {module: importlib.import_module(module).open_server for module in modules}
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps: never a zombie, even stopped
     while True:

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from guardrails.errors import ServerUnavailable
+from orchestrator.begun import begin
 from orchestrator.mcp_session import Session
 from orchestrator.nursery import NotForked, Nursery
 from orchestrator.processes import ServerSpec
@@ -182,6 +183,33 @@ async def test_a_nursery_that_cannot_start_is_done_without(tmp_path: Path) -> No
             await refused(nursery, tmp_path)
         assert nursery.pid is None
     assert "No module named 'no'" in (tmp_path / "nursery.log").read_text()
+
+
+async def test_a_process_that_was_begun_before_is_the_one_that_forks(tmp_path: Path) -> None:
+    begun = begin({"PYTHONPATH": ROOT})
+    async with awkward_nursery(tmp_path, begun=begun) as nursery:
+        assert nursery.pid == begun.process.pid
+        async with session(nursery, tmp_path / "log") as server:
+            assert is_forked(server, nursery)
+    assert begun.process.returncode == -signal.SIGKILL
+
+
+async def test_one_that_was_begun_and_has_died_is_done_without(tmp_path: Path) -> None:
+    begun = begin({"PYTHONPATH": ROOT})
+    begun.process.kill()
+    begun.process.wait()
+    async with (
+        awkward_nursery(tmp_path, begun=begun) as nursery,
+        session(nursery, tmp_path / "log") as server,
+    ):
+        assert not is_forked(server, nursery)
+        assert await echo(server) == "here"
+
+
+def test_one_that_was_begun_and_is_told_nothing_ends_with_whoever_began_it() -> None:
+    begun = begin({"PYTHONPATH": ROOT})
+    begun.wire.close()
+    assert begun.process.wait(60) == 0
 
 
 async def refused(nursery: Nursery, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from orchestrator.begun import Begun
 from orchestrator.nursery import Nursery
 from orchestrator.processes import ServerSpec
 
@@ -27,7 +28,9 @@ def awkward(name: str = "awkward", **env: str) -> AwkwardSpec:
     return AwkwardSpec(name, {"PYTHONPATH": ROOT, **env})
 
 
-def awkward_nursery(folder: Path, *modules: str, patience_s: float = 5.0) -> Nursery:
+def awkward_nursery(
+    folder: Path, *modules: str, patience_s: float = 5.0, begun: Begun | None = None
+) -> Nursery:
     """A nursery of the awkward server, or of other modules."""
     log, env = folder / "nursery.log", {"PYTHONPATH": ROOT}
-    return Nursery(modules or (MODULE,), log, env, patience_s=patience_s)
+    return Nursery(modules or (MODULE,), log, env, patience_s=patience_s, begun=begun)
