@@ -19,8 +19,9 @@ from guardrails.identity import dedupe_key, lead_id
 
 _AT = "(?:@|%40)"  # %40 in a form or a link
 _TAG = r"(?:(?:\+|%2b)[^@%\s\"'<>]*)?"
-# Not the end of a longer address; what follows an escape such as %3D begins anew.
-_BEGINS = "(?:(?<![a-z0-9._+-])|(?<=%[0-9a-f][0-9a-f]))"
+# Not the end of a longer address; after an escape (%3D, or JSON's \n and \u003c) one begins anew.
+_ESCAPED = r"(?<=%[0-9a-f]{2})|(?<=\\[bfnrt])|(?<=\\u[0-9a-f]{4})"
+_BEGINS = rf"(?:(?<![a-z0-9._+-])|{_ESCAPED})"
 _ENDS = r"(?![a-z0-9-]|\.[a-z0-9])"
 _GMAIL = ("gmail.com", "googlemail.com")
 

@@ -34,6 +34,7 @@ from guardrails.store.write_tables import deliveries
 from orchestrator.deliveries import DeliveryState, Ended, ended_by_hand
 from orchestrator.forget.engine_rows import ENGINE_SCHEMA
 from orchestrator.forget.person import Person
+from orchestrator.inbox import Source
 from orchestrator.slack.outbox import show_again
 
 ERASED = "[erased]"
@@ -50,6 +51,17 @@ def in_hand(conn: Connection, person: Person) -> bool:
         run_items.c.lead_id == person.lead_id, run_items.c.state.is_(None)
     )
     return conn.execute(statement.limit(1)).first() is not None
+
+
+def handed_in(conn: Connection, person: Person) -> str | None:
+    """The delivery of leads, not taken up yet, that names them among others; None when none does.
+
+    To empty it would lose the others.
+    """
+    body = inbox.c.body
+    many = (inbox.c.source == Source.SUBMISSION.value, body.is_not(None))
+    rows = conn.execute(select(inbox.c.id, body).where(*many, person.may_stand_in(body)))
+    return next((row.id for row in rows if person.stands_in(iter((row.body,)))), None)
 
 
 def lesson_events(conn: Connection, person: Person) -> frozenset[str]:

@@ -228,6 +228,19 @@ async def test_what_is_in_work_is_not_torn_from_under_the_queen(house: House) ->
     assert holders(house.hive.path, "ana.lind")
 
 
+async def test_leads_that_were_handed_in_with_theirs_are_not_lost(house: House) -> None:
+    at, both = iso(house.clock()), json.dumps({"csv_text": f"email\n{BEN}\n{ANA}"})
+    handed_in = {
+        "id": "submission:S-1", "source": "submission", "kind": "leads", "state": "new",
+        "body": both, "attempts": 0, "received_at": at, "updated_at": at,
+    }  # fmt: skip
+    await house.store.run(lambda conn: conn.execute(inbox.insert().values(handed_in)))
+    with pytest.raises(Refused, match="submission:S-1"):
+        await house.forgetting.forget(ANA, "She asked")
+    assert (await house.forgetting.forget("nobody@here.example", "He asked"))["suppressed"]
+    assert both in {row.body for row in await house.rows(inbox)}
+
+
 async def test_forgetting_again_or_a_stranger_does_no_harm(house: House) -> None:
     await house.forgetting.forget(ANA, "She asked")
     again = await house.forgetting.forget(ANA, "She asked")

@@ -20,7 +20,10 @@ ANA = Person.of(SALT, "Ana.Lind@firm.example")
         "ana.lind@firm.example", "ANA.LIND@Firm.Example", "<ana.lind+x.1@firm.example>",
         "to=ana.lind%40firm.example&", "q%3Dana.lind%2Bnews%40firm.example",
         '"ana.lind@firm.example."',
-        "ana.lind@firm.example\\n", "mailto:ana.lind@firm.example,ben@firm.example",
+        "ana.lind@firm.example\\n", '"email\\nAna.Lind@firm.example"',
+        '"\\t\\u003cana.lind@firm.example"',
+        '{"body": "Hi,\\\\r\\\\nana.lind@firm.example"}',
+        "mailto:ana.lind@firm.example,ben@firm.example",
     ],
 )  # fmt: skip
 def test_a_spelling_of_hers_is_found(text: str) -> None:
@@ -33,7 +36,8 @@ def test_a_spelling_of_hers_is_found(text: str) -> None:
     [
         "xana.lind@firm.example", "christiana.lind@firm.example", "ana-lind@firm.example",
         "ana.lind@firm.example.org", "ana.lind@firm.examples", "ana.lind@myfirm.example",
-        "to-ana.lind@firm.example", "ana.lind at firm.example",
+        "to-ana.lind@firm.example", "\\nana-lind@firm.example", "nana.lind@firm.example",
+        "ana.lind at firm.example",
     ],
 )  # fmt: skip
 def test_another_address_is_left_alone(text: str) -> None:
