@@ -158,6 +158,14 @@ def test_a_webhook_that_is_delivered_again_is_the_same_outcome(stage: Stage, bob
     assert one.outcome_id == two.outcome_id != other.outcome_id
 
 
+def test_the_same_answer_of_a_workflow_is_told_again_another_day(stage: Stage, bob: Person) -> None:
+    body = {"type": "InboundMessage", "contactId": CONTACT, "body": "Yes, call me on Friday"}
+    one, again = (stage.came("ghl", body) for _ in range(2))
+    stage.clock.step(days=7)
+    assert one.outcome_id == again.outcome_id != stage.came("ghl", body).outcome_id
+    assert len(stage.told) == 2
+
+
 def test_who_leaves_by_the_link_is_heard_by_the_bank(stage: Stage, bob: Person) -> None:
     hashed = subject_hash(stage.desk.hive.salt(), bob.email)
     stage.waits(bob)
