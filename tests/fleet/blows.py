@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import psycopg
-
 from guardrails.clock import iso, parse, utc_now
+from tests.fleet.counts import Counts
+from tests.fleet.doors import Doors
 from tests.fleet.machines import Fleet, Machine, until
 from tests.fleet.person import resolve_unknown
 from tests.fleet.stops import stopped
@@ -27,29 +27,21 @@ _JUMPS = 24  # of the sandbox's clock, until the last time zone has had its day
 _LONG_S = 5_400.0
 _LOOK_S = 1.0
 _UP_S = 120.0
+_APART_S = 20.0  # from one blow to the next: all are at work again
+_BUSY_S = 3.0
 _BACK_S = 10.0  # so long after the cable is there again the stop goes on holding
 _VENDOR_S = 200.0  # a vendor's lists lag, and are read again after a minute, two, ...
-_DECIDED = "SELECT count(*) AS n FROM run_items WHERE state IS NOT NULL"
-_UNDECIDED = "SELECT count(*) AS n FROM run_items WHERE state IS NULL"
-_SENT = "SELECT count(*) AS n FROM writes WHERE counts AND status = 'sent'"
-_ON_THE_WAY = (
-    "SELECT count(*) AS n FROM deliveries WHERE state IN ('queued', 'unknown') "
-    "OR (state = 'sent' AND not_before IS NOT NULL)"
-)
-_QUEUED = "SELECT count(*) AS n FROM deliveries WHERE state = 'queued'"
-_DUE = (
-    "SELECT count(*) AS n FROM deliveries WHERE state = 'queued' "
-    "OR (state = 'deferred' AND not_before <= ?)"
-)
-_UNDER_WAY = "SELECT count(*) AS n FROM writes WHERE status IN ('claimed', 'dispatching')"
-_DEFERRED = "SELECT count(*) AS n FROM deliveries WHERE state = 'deferred'"
 
 
 class Storm:
     """One storm over one fleet."""
 
-    def __init__(self, fleet: Fleet, plan: Plan, leads: Path, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, fleet: Fleet, ways: Doors, plan: Plan, leads: Path, say: Callable[[str], None]
+    ) -> None:
         self._fleet = fleet
+        self._now = Counts(fleet)
+        self._ways = ways
         self._plan = plan
         self._leads = leads
         self._say = say
@@ -75,20 +67,20 @@ class Storm:
             ((share + self._dice.uniform(0, 0.06)) * self._plan.leads, blow)
             for share, blow in blows
         ]
-        self._storm(lambda: self._count(_UNDECIDED) == 0 and self._count(_QUEUED) == 0, marks)
+        self._storm(lambda: self._now.undecided() == 0 and self._now.queued() == 0, marks)
         self._settle("the first day")
         for jump in range(1, _JUMPS + 1):
-            if self._count(_DEFERRED) == 0:
+            if self._now.deferred() == 0:
                 break
             self._jump()
-            self._storm(lambda: self._count(_DUE, self._sandbox_now()) == 0, [], kill=False)
+            self._storm(lambda: self._now.due(self._sandbox_now()) == 0, [], kill=False)
             self._settle(f"jump {jump}")
 
     def _import_and_die(self) -> None:
         """The file is read by a run that is killed with leads in its hands."""
         first = self._fleet.machines[0]
         first.run(self._leads)
-        until(lambda: self._count(_DECIDED) >= min(30, self._plan.leads // 4), 600, first)
+        until(lambda: self._now.decided() >= min(30, self._plan.leads // 4), 600, first)
         first.kill()
         self.told.blows["the run that read the file is killed"] += 1
         self._tell("the file is read, and whoever read it is dead")
@@ -106,8 +98,9 @@ class Storm:
         while not over() or marks:
             if time.monotonic() > deadline:
                 raise AssertionError("the fleet did not come to an end")
-            if marks and self._count(_DECIDED) >= marks[0][0]:
+            if marks and self._now.decided() >= marks[0][0]:
                 marks.pop(0)[1]()
+                self._pass(_APART_S)
             self._tick()
 
     def _tick(self) -> None:
@@ -131,14 +124,13 @@ class Storm:
         then is a person's to say.
         """
         self._restart_the_dead()
-        until(lambda: self._count(_UNDER_WAY) == 0, 900)
-        unknown = "SELECT count(*) AS n FROM writes WHERE status = 'unknown'"
-        if self._count(unknown) > 0:
+        until(lambda: self._now.under_way() == 0, 900)
+        if self._now.unknown() > 0:
             time.sleep(_VENDOR_S)
             self.told.resolved.update(resolve_unknown(self._fleet))
-        until(lambda: self._count(_ON_THE_WAY) == 0 and self._count(_UNDER_WAY) == 0, 900)
+        until(lambda: self._now.on_the_way() == 0 and self._now.under_way() == 0, 900)
         self.told.seconds[what] = time.monotonic() - self._began
-        self.told.sent[what] = self._count(_SENT)
+        self.told.sent[what] = self._now.sent()
         self._tell(f"{what} is over")
 
     def _jump(self) -> None:
@@ -200,7 +192,8 @@ class Storm:
         again while the fleet still stands, and only then does a person lift the stop.
         """
         words = f"cut off from the database for {self._plan.cut_s:.0f} s, its link down"
-        with self._one(words) as machine:
+        until(lambda: self._busiest() is not None, _UP_S)
+        with self._one(words, self._busiest()) as machine:
             place = machine.place
             assert place is not None
             began = time.monotonic()
@@ -217,6 +210,15 @@ class Storm:
             number = self._dice.choice(self._able()).number
             self._stopped(number, f"machine {machine.number} is cut off", heal)
 
+    def _busiest(self) -> Machine | None:
+        """Who has asked the vendors most just now; None when nobody has."""
+        now = time.monotonic()
+        asked = {
+            m.number: len(self._ways.between(m.number, now - _BUSY_S, now)) for m in self._able()
+        }
+        most = max(asked, key=asked.__getitem__, default=None)
+        return self._fleet.machines[most] if most is not None and asked[most] > 0 else None
+
     def _stopped(self, number: int, while_: str, hold: Callable[[], None]) -> None:
         self._tell(f"machine {number}: swarm stop, while {while_}")
         stop = stopped(self._fleet, number, while_, hold)
@@ -225,9 +227,9 @@ class Storm:
         self._tell(f"resumed; {json.dumps(stop.told())}")
 
     @contextlib.contextmanager
-    def _one(self, what: str) -> Iterator[Machine]:
+    def _one(self, what: str, chosen: Machine | None = None) -> Iterator[Machine]:
         """Some machine, which gets nothing else in the meantime."""
-        machine = self._dice.choice(self._able())
+        machine = chosen or self._dice.choice(self._able())
         self._apart.add(machine.number)
         self._tell(f"machine {machine.number}: {what}")
         self.told.blows[f"a worker is {what}"] += 1
@@ -242,14 +244,7 @@ class Storm:
         self.told.blows[f"PostgreSQL is {words}"] += 1
         self._tell(f"PostgreSQL was {words}")
 
-    def _count(self, statement: str, *values: str) -> int:
-        """-1 while the database is away, or its tables are not there yet."""
-        try:
-            return int(self._fleet.one(statement, *values))
-        except (psycopg.Error, ValueError):
-            return -1
-
     def _tell(self, what: str) -> None:
         passed = time.monotonic() - self._began
-        told = f"{self._count(_DECIDED)} decided, {self._count(_SENT)} sent"
+        told = f"{self._now.decided()} decided, {self._now.sent()} sent"
         self._say(f"{passed:6.0f} s  {told}  {what}")

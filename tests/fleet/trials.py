@@ -106,7 +106,7 @@ def played(asked: argparse.Namespace, folder: Path, net: Network) -> Verdict:
         ways = stack.enter_context(doors(net.places, sandbox.port))
         machines = stack.enter_context(_fleet(asked, folder, postgres, sandbox, net, cap))
         plan = Plan(asked.seed, asked.every, asked.cut_s, asked.leads, cap, asked.lease_s)
-        storm = Storm(machines, plan, leads, _say)
+        storm = Storm(machines, ways, plan, leads, _say)
         storm.play()
         return judge(machines, ways, storm.told, plan)
 
