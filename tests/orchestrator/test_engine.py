@@ -9,11 +9,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from dbos import DBOS
 
+from guardrails.clock import utc_now
 from guardrails.errors import ConfigError
 from guardrails.hive import Hive
 from orchestrator.engine import Engine, Json, WorkflowFn
@@ -183,6 +185,33 @@ async def test_a_queen_who_was_silent_so_long_that_her_queue_was_tidied_away_sti
             await asyncio.sleep(0.01)  # nobody looks into it any more
         assert await engine.go_on("b") == {"noted": "second b"}
     assert sorted(begun) == ["first a", "first b", "second a", "second b"]
+
+
+async def test_what_nobody_goes_on_with_is_put_away_and_nothing_else(hive: Hive) -> None:
+    begun = asyncio.Event()
+
+    async def hangs(*_: str) -> Json:
+        begun.set()
+        await asyncio.Event().wait()
+        return {}
+
+    engine = Engine(hive, None, "me")
+    async with opened(engine, hangs):
+        running = asyncio.create_task(engine.run("two", "lead:1", "lead"))
+        await begun.wait()
+        for whose in ("me", "other", "dead"):
+            await DBOS.register_queue_async(f"left-to:{whose}")
+
+        async def after_tidying(at: datetime) -> tuple[list[str], list[str]]:
+            await engine.tidy(["other"], at)
+            queues = sorted(queue.name for queue in await DBOS.list_queues_async())
+            found = await DBOS.list_workflows_async(workflow_id_prefix="lead:")
+            return queues, [one.status for one in found]
+
+        kept = ["left-to:me", "left-to:other"]
+        assert await after_tidying(utc_now()) == (kept, ["PENDING"])
+        assert await after_tidying(utc_now() + timedelta(hours=25)) == (kept, ["CANCELLED"])
+        running.cancel()
 
 
 @contextlib.asynccontextmanager
