@@ -13,7 +13,7 @@ import typer
 from guardrails.errors import BadInput
 from orchestrator.cli_common import JsonOption, SandboxOption, guarded
 from orchestrator.cli_run import TwinsOption
-from orchestrator.mcp_clients import Client, Launch, entries, file_of
+from orchestrator.mcp_clients import NEXT, Client, Launch, entries, file_of
 
 SERVERS = ("orchestrator", "hunter", "enricher", "crafter", "guardrails", "ghl", "instantly")
 
@@ -69,6 +69,8 @@ def _config(
 
     def work() -> int:
         root = project.absolute()
+        if not root.is_dir():
+            raise BadInput(f"--project {project}: no such folder")
         options = ["--sandbox"] if sandbox else []
         options += ["--hive", str(hive.absolute())] if hive else []
         options += ["--config", str(config.absolute())] if config else []
@@ -81,7 +83,7 @@ def _config(
         wanted = entries(client, names, launch, remote)
         where = file_of(client, (folder or root).absolute(), Path.home(), os.environ)
         if install:
-            return _installed(where, wanted, as_json=as_json)
+            return _installed(client, where, wanted, as_json=as_json)
         if not as_json:
             sys.stderr.write(f"For {where}; --install adds it there.\n")
         sys.stdout.write(json.dumps(wanted, indent=2, ensure_ascii=False) + "\n")
@@ -90,7 +92,7 @@ def _config(
     guarded(as_json, work)
 
 
-def _installed(where: Path, wanted: dict[str, object], *, as_json: bool) -> int:
+def _installed(client: Client, where: Path, wanted: dict[str, object], *, as_json: bool) -> int:
     from orchestrator.mcp_install import install
 
     done = install(where, wanted)
@@ -107,6 +109,7 @@ def _installed(where: Path, wanted: dict[str, object], *, as_json: bool) -> int:
     sys.stdout.write(f"{done.file}: {new}\n")
     if done.backup:
         sys.stdout.write(f"what stood there before: {done.backup}\n")
+    sys.stdout.write(f"{NEXT[client]}\n")
     return 0
 
 

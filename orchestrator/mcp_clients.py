@@ -30,6 +30,16 @@ class Client(StrEnum):
     VSCODE = "vscode"  # .vscode/mcp.json in the project; asks for inputs
 
 
+# What is left to do in the client once its file is written.
+NEXT = {
+    Client.CLAUDE_DESKTOP: "Restart Claude Desktop; the servers stand under its connectors.",
+    Client.CLAUDE_CODE: "Start `claude` in that folder: it asks once whether you trust them. "
+    "`claude mcp list` shows them.",
+    Client.CURSOR: "Switch them on in Cursor's settings, under MCP.",
+    Client.VSCODE: "Open that file in VS Code and start them from there.",
+}
+
+
 @dataclass(frozen=True)
 class Launch:
     """How a client starts a server.

@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from guardrails.errors import BadInput
-from orchestrator.mcp_clients import Client, Launch, entries, file_of
+from orchestrator.cli import app
+from orchestrator.mcp_clients import NEXT, Client, Launch, entries, file_of
 
 PROJECT = Path("/srv/swarm")
 LAUNCH = Launch(Path("/srv/swarm/.venv/bin/swarm"), PROJECT, ("--hive", "/srv/hive"))
@@ -78,3 +80,19 @@ def test_each_looks_in_its_own_place() -> None:
         moved = file_of(Client.CLAUDE_DESKTOP, PROJECT, home, {"XDG_CONFIG_HOME": "/cfg"})
         assert moved == Path("/cfg/Claude/claude_desktop_config.json")
         assert desktop == home / ".config" / "Claude" / "claude_desktop_config.json"
+
+
+def test_after_installing_somebody_is_told_what_is_left_to_do(tmp_path: Path) -> None:
+    given = ["mcp", "config", "claude-code", "--install", "--project", str(tmp_path)]
+    done = CliRunner().invoke(app, given)
+    assert done.exit_code == 0
+    assert "claude mcp list" in done.stdout
+    assert set(NEXT) == set(Client)
+    assert "swarm-ghl" in json.loads((tmp_path / ".mcp.json").read_text())["mcpServers"]
+
+
+def test_a_project_that_is_not_there_gets_into_no_file(tmp_path: Path) -> None:
+    given = ["mcp", "config", "cursor", "--install", "--in", str(tmp_path)]
+    done = CliRunner().invoke(app, [*given, "--project", str(tmp_path / "none")])
+    assert (done.exit_code, list(tmp_path.iterdir())) == (2, [])
+    assert "no such folder" in done.stderr
