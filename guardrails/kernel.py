@@ -1,14 +1,17 @@
-"""Processes as the kernel shows them. Owns: whether one lives, is stopped or is another by now."""
+"""Processes as the kernel knows them. Owns: whether one lives, is stopped or is another by now, and
+that one ends with its parent.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import sys
 from pathlib import Path
 
 _STAT_STATE, _STAT_STARTED = 0, 19  # fields of /proc/<pid>/stat after the command's name
-_PR_GET_PDEATHSIG = 2
+_PR_SET_PDEATHSIG, _PR_GET_PDEATHSIG = 1, 2
 
 
 def process_state(pid: int) -> tuple[str, int] | None:
@@ -33,6 +36,22 @@ def lost_its_parent(parent: int) -> bool:
         return True
     state = process_state(parent)
     return state is None or state[0] in "ZX"
+
+
+def die_with_parent(parent: int | None = None) -> None:
+    """Have the kernel kill this process when its parent dies (Linux; elsewhere stdin's end does).
+
+    A closed stdin ends a healthy server anyway; this is for the one that cannot read it.
+
+    Args:
+        parent: who it was at the start, when that is known; else whoever it is now.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    parent = parent or os.getppid()
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before the kernel knew
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def dies_with_parent() -> bool:

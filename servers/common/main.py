@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import gc
 import io
 import logging
 import os
-import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -27,11 +25,11 @@ from pydantic import ValidationError
 from guardrails import tracing
 from guardrails.config.loader import describe
 from guardrails.errors import ConfigError, SwarmError
+from guardrails.kernel import die_with_parent
 from guardrails.logs import PROCESSORS, library_formatter
 from servers.common.stdio import serve_stdio
 
 log = structlog.get_logger(__name__)
-_PR_SET_PDEATHSIG = 1
 Opened = AbstractAsyncContextManager[Server[Any]]
 
 
@@ -95,22 +93,6 @@ def _over_http(arguments: Sequence[str]) -> Callable[[Server[Any]], Awaitable[No
     from servers.common.serve_http_options import speaking  # noqa: PLC0415
 
     return speaking(arguments)
-
-
-def die_with_parent(parent: int | None = None) -> None:
-    """Have the kernel kill this process when its parent dies (Linux; elsewhere stdin's end does).
-
-    A closed stdin ends a healthy server anyway; this is for the one that cannot read it.
-
-    Args:
-        parent: who it was at the start, when that is known; else whoever it is now.
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    parent = parent or os.getppid()
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the kernel knew
-        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _run_or_explain(serve: Callable[[], Awaitable[None]]) -> None:

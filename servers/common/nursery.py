@@ -30,6 +30,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from guardrails.kernel import die_with_parent
+
 if TYPE_CHECKING:
     from servers.common.main import Opened
 
@@ -46,16 +48,14 @@ Opener = Callable[[], "Opened"]
 
 def main() -> None:
     """Import, then fork on request until the queen closes the socket or dies."""
+    die_with_parent()
     gc.disable()  # what is imported is there to stay; a server collects again
     # structlog and httpx take it in where it is found, for a terminal that no server has.
     sys.modules["rich"] = None  # type: ignore[assignment]
-    from servers.common.main import die_with_parent  # noqa: PLC0415 - once the collector rests
-
-    die_with_parent()
     os.umask(0o077)
     queen = socket.socket(fileno=0)
-    for late in _LOADED_LATE:
-        importlib.import_module(late)
+    for shared in ("servers.common.main", *_LOADED_LATE):
+        importlib.import_module(shared)
     told, logs, _, _ = socket.recv_fds(queen, _MESSAGE, 1)
     for log_to in logs:
         os.dup2(log_to, 2)
@@ -106,7 +106,7 @@ def _serve(module: str, open_server: Opener, fds: Sequence[int], nursery: int) -
     """Be that server from here to the end. Ends without the interpreter's farewell: what must be
     closed is closed by `run`, and what is left is the kernel's.
     """
-    from servers.common.main import die_with_parent, run  # noqa: PLC0415
+    from servers.common.main import run  # noqa: PLC0415 - by now it is there
 
     code = 1
     try:
