@@ -182,11 +182,14 @@ class DeliverLead:
         )
         return await self._writer.send(asked, message.server, message.spec, message.args)
 
-    async def _message(self, letter: Letter, seen: Json) -> Message | Fate:
+    async def _message(
+        self, letter: Letter, seen: Json, *, to_look: bool = False
+    ) -> Message | Fate:
+        make = self._post.as_sent if to_look else self._post.message
         crm = CrmView.model_validate_json(seen["crm"])
         channel = await self._deliveries.choose(letter.delivery_id, channel_for(crm))
         try:
-            return await self._post.message(letter, channel, crm)
+            return await make(letter, channel, crm)
         except (ToolFailed, ServerUnavailable, LeadQuarantined, BadInput) as error:
             return later(error, self._clock())
 
@@ -201,7 +204,7 @@ class DeliverLead:
             row = await self._writer.recorded(letter.key)
             if row is not None and (known := ended(row)) is not None:
                 return as_json(known)  # a person, or a late answer, has said it meanwhile
-            message = await self._message(letter, seen)
+            message = await self._message(letter, seen, to_look=True)
             if isinstance(message, Fate):
                 return as_json(unknown)
             try:

@@ -21,7 +21,7 @@ from guardrails.clock import Clock
 from guardrails.config import Config
 from guardrails.errors import BadInput
 from guardrails.model import CrmView, Reason
-from guardrails.schedule import window_zones
+from guardrails.schedule import Zones, window_zones
 from orchestrator.deliver_writes import Caller, Fate, Outcome, Whose, Writer
 from orchestrator.letters import Letter
 from servers.common.contract import ToolSpec
@@ -35,6 +35,16 @@ Channel = Literal["ghl", "instantly"]
 _STARTABLE = frozenset({"draft", "completed"})  # paused is a person's, or the stop's
 _NO_CAMPAIGN_S = 900.0
 _LOOKED_AT = timedelta(seconds=60)
+
+_NO_SCHEDULE = Fate(
+    outcome=Outcome.REFUSED,
+    reasons=(
+        Reason(
+            code="no_schedule",
+            text="No campaign hours lie in this recipient's sending window.",
+        ),
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -72,38 +82,31 @@ class Post:
         """
         if channel == "ghl":
             return _conversation(letter, crm)
-        return await self._enrolment(letter)
+        return _enrolment(letter, await self._campaign(letter))
 
-    async def _enrolment(self, letter: Letter) -> Message | Fate:
-        campaign = await self._campaign(letter)
-        if isinstance(campaign, Fate):
-            return campaign
-        said = {
-            "key": letter.key,
-            "campaign_id": campaign,
-            "email": letter.to,
-            "subject": letter.draft.subject,
-            "body": letter.draft.body,
-            "sender": letter.draft.sender.email,
-        }
-        return _worded(
-            lambda: Message(
-                instantly.SERVER,
-                instantly.ENROL_LEAD,
-                instantly_writes.EnrolLead(permit="", **said),
-                instantly.RECONCILE_ENROL,
-                instantly_reads.ReconcileEnrol(**said),
-            )
-        )
+    async def as_sent(self, letter: Letter, channel: str, crm: CrmView) -> Message | Fate:
+        """The message as it was sent, to ask what became of it: nothing is made or started for
+        that, and its campaign may be held by now.
+
+        Raises:
+            ToolFailed, ServerUnavailable, BadInput: the campaign cannot be looked up.
+        """
+        if channel == "ghl":
+            return _conversation(letter, crm)
+        spec = self._spec(letter, self._zones(letter) or ())
+        found = await self._find(spec) if spec is not None else None
+        known = found.campaign if found is not None else None
+        return _enrolment(letter, _NO_SCHEDULE if known is None else known.id)
+
+    def _zones(self, letter: Letter) -> Zones | None:
+        return window_zones(letter.dossier.lead, letter.dossier.facts, self._clock())
 
     async def _campaign(self, letter: Letter) -> str | Fate:
         """Id of the active campaign for this recipient's zones."""
-        dossier = letter.dossier
-        zones = window_zones(dossier.lead, dossier.facts, self._clock())
+        zones = self._zones(letter)
         spec = self._spec(letter, zones or ())
         if zones is None or spec is None:
-            text = "No campaign hours lie in this recipient's sending window."
-            return Fate(outcome=Outcome.REFUSED, reasons=(Reason(code="no_schedule", text=text),))
+            return _NO_SCHEDULE
         async with self._one_at_a_time:
             known = self._campaigns.get(spec.name)
             # Somebody, or the red button, may have paused it since: it is looked at again.
@@ -184,6 +187,28 @@ class Post:
         waits = Reason(code="campaign_not_ready", text=text, remedy=remedy)
         until = self._clock() + timedelta(seconds=_NO_CAMPAIGN_S)
         return Fate(outcome=Outcome.LATER, reasons=(waits, *reasons), not_before=until)
+
+
+def _enrolment(letter: Letter, campaign: str | Fate) -> Message | Fate:
+    if isinstance(campaign, Fate):
+        return campaign
+    said = {
+        "key": letter.key,
+        "campaign_id": campaign,
+        "email": letter.to,
+        "subject": letter.draft.subject,
+        "body": letter.draft.body,
+        "sender": letter.draft.sender.email,
+    }
+    return _worded(
+        lambda: Message(
+            instantly.SERVER,
+            instantly.ENROL_LEAD,
+            instantly_writes.EnrolLead(permit="", **said),
+            instantly.RECONCILE_ENROL,
+            instantly_reads.ReconcileEnrol(**said),
+        )
+    )
 
 
 def _conversation(letter: Letter, crm: CrmView) -> Message | Fate:

@@ -45,6 +45,9 @@ from servers.ghl.contract_mail import Reconciled
 from servers.ghl.contract_reads import ContactPlan, OpportunityPlace
 from servers.ghl.contract_writes import ContactFields
 from servers.instantly.contract import AddressStatus
+from servers.instantly.contract_reads import Campaign, FoundCampaign
+from servers.instantly.contract_reads import Reconciled as AskedEnrol
+from servers.instantly.contract_writes import WriteResult as EnrolResult
 from tests.conftest import SteppableClock
 
 pytestmark = pytest.mark.anyio
@@ -288,6 +291,33 @@ async def test_an_unknown_fate_that_the_vendor_shows_is_sent_and_told_to_the_crm
     here.servers.answers["reconcile_send"] = [Reconciled(verdict="done", vendor_ref="M1")]
     assert (await here.go()).state is DeliveryState.SENT
     assert here.servers.calls.count("add_note") == 1
+
+
+async def test_an_enrolment_of_unknown_fate_is_asked_about_while_the_stop_holds_its_campaign(
+    sqlite_store: Store, clock: SteppableClock, config: Config
+) -> None:
+    here = await world(sqlite_store, clock, config)
+    here.servers.contact_id = None
+
+    async def unknown(args: Any) -> EnrolResult:
+        await here.servers.becomes(args.key, Status.UNKNOWN)
+        return EnrolResult(status="unknown", vendor_ref=None)
+
+    def campaign(status: str) -> FoundCampaign:
+        shown = Campaign(id="11111111-2222-3333-4444-555555555555", name="any", status=status)
+        return FoundCampaign(campaign=shown, differs=())
+
+    here.servers.answers |= {
+        "find_campaign": [campaign("active"), campaign("active"), campaign("paused")],
+        "enrol_lead": [unknown],
+        "reconcile_enrol": [
+            AskedEnrol(verdict="inconclusive"), AskedEnrol(verdict="done", vendor_ref="L9"),
+        ],
+    }  # fmt: skip
+    assert (await here.go()).state is DeliveryState.UNKNOWN
+    clock.step(3600)
+    assert (await here.go()).state is DeliveryState.SENT
+    assert "activate_campaign" not in here.servers.calls
 
 
 async def test_a_server_that_dies_before_anything_left_is_asked_once_more(

@@ -72,6 +72,19 @@ async def test_one_that_somebody_holds_is_never_started_and_the_lead_waits(
     assert keys == []
 
 
+@pytest.mark.parametrize("status", ["active", "paused", "draft", "completed"])
+async def test_what_became_of_an_enrolment_is_asked_whatever_the_campaign_does_and_starts_none(
+    clock: SteppableClock, status: str
+) -> None:
+    platform = Platform(status)
+    post = Post(load_config(), platform, platform, clock)  # type: ignore[arg-type]
+    letter = Letter("A-1", "R-1", Dossier(lead=LEAD), DRAFT, None)
+    message = await post.as_sent(letter, "instantly", CrmView())
+    assert isinstance(message, Message)
+    assert message.reconcile_args.campaign_id == ID
+    assert platform.keys == []
+
+
 async def test_one_that_is_paused_meanwhile_is_noticed_within_a_minute(
     clock: SteppableClock,
 ) -> None:
