@@ -308,7 +308,7 @@ async def test_an_enrolment_of_unknown_fate_is_asked_about_while_the_stop_holds_
         return FoundCampaign(campaign=shown, differs=())
 
     here.servers.answers |= {
-        "find_campaign": [campaign("active"), campaign("active"), campaign("paused")],
+        "find_campaign": [campaign("active"), campaign("paused"), campaign("paused")],
         "enrol_lead": [unknown],
         "reconcile_enrol": [
             AskedEnrol(verdict="inconclusive"), AskedEnrol(verdict="done", vendor_ref="L9"),
