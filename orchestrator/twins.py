@@ -155,10 +155,10 @@ async def running_twins(
         ready = orjson.loads(line)
         yield Twins(port=int(ready["port"]), env=dict(ready["env"]))
     finally:
+        # Without a farewell: they hold nothing, and nobody asks them any more.
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
         process.stdin.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_STOP_TIMEOUT_S):
                 await process.wait()
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
