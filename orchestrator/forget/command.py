@@ -36,6 +36,7 @@ from orchestrator.forget.engine_rows import erase_checkpoints
 from orchestrator.forget.files import erase_files, left_in
 from orchestrator.forget.person import Person
 from orchestrator.report import console
+from orchestrator.visitors import one_at_a_time
 
 Json = dict[str, Any]
 _COMPACT_S = 30.0
@@ -82,7 +83,7 @@ class Forgetting:
             raise BadInput("an erasure needs a reason", remedy="Say --reason; it is on record.")
         salt = self._hive.salt()
         person = Person.of(salt, email)
-        await self._require_at_rest(person)
+        await self._store.query(lambda conn: _require_at_rest(conn, person))
         audit_id = await self._on_record(person, said)
         await self._store.run(lambda conn: self._suppress(conn, salt, email))
         await self._approvals.withdraw("erased", lead_id=person.lead_id)
@@ -109,21 +110,6 @@ class Forgetting:
             if one.worker != mine
         ]
 
-    async def _require_at_rest(self, person: Person) -> None:
-        if await self._store.query(lambda conn: rows.in_hand(conn, person)):
-            raise Refused(
-                "a lead of this person is being prepared, or its run was interrupted",
-                remedy="Let the run end (the same command finishes it), then do this again.",
-            )
-
-        if delivery := await self._store.query(lambda conn: rows.handed_in(conn, person)):
-            raise Refused(
-                f"leads that were handed in and not taken up yet are about this person, too "
-                f"({delivery})",
-                remedy="Let the queen take them up (one that failed: `swarm inbox again`), or "
-                "cancel the submission, then do this again.",
-            )
-
     async def _on_record(self, person: Person, reason: str) -> str:
         # Not under the lead's id: `swarm explain LEAD` tells the lead's decision.
         body = {"lead": person.lead_id, "reason": reason, "keeps": "hashed suppression"}
@@ -135,6 +121,8 @@ class Forgetting:
 
     async def _erase(self, person: Person) -> Json:
         def in_database(conn: Connection) -> tuple[Json, frozenset[str]]:
+            one_at_a_time(conn)  # they may have come in since we looked
+            _require_at_rest(conn, person)
             checkpoints = erase_checkpoints(conn, rows.workflows(conn, person))
             events = rows.lesson_events(conn, person)
             counts: Json = dict(rows.erase(conn, person, self._clock()))
@@ -159,6 +147,21 @@ class Forgetting:
                 "VACUUM FULL when the swarm is at rest, and let old backups expire."
             )
         return left_in(self._hive, person), problem
+
+
+def _require_at_rest(conn: Connection, person: Person) -> None:
+    if rows.in_hand(conn, person):
+        raise Refused(
+            "a lead of this person is being prepared, or its run was interrupted",
+            remedy="Let the run end (the same command finishes it), then do this again.",
+        )
+    if delivery := rows.handed_in(conn, person):
+        raise Refused(
+            f"leads that were handed in and not taken up yet are about this person, too "
+            f"({delivery})",
+            remedy="Let the queen take them up (one that failed: `swarm inbox again`), or "
+            "cancel the submission, then do this again.",
+        )
 
 
 def compact(file: Path, wait_s: float = _COMPACT_S) -> str | None:

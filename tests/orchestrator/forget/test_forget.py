@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select, text
 
+from guardrails.approval_model import Approval
 from guardrails.approvals import Approvals
 from guardrails.approvers import ApproverList
 from guardrails.audit import AuditEntry, AuditLog
@@ -226,6 +227,25 @@ async def test_what_is_in_work_is_not_torn_from_under_the_queen(house: House) ->
     with pytest.raises(Refused, match="being prepared"):
         await house.forgetting.forget(ANA, "She asked")
     assert holders(house.hive.path, "ana.lind")
+
+
+async def test_who_comes_in_while_they_are_forgotten_is_not_torn_from_under_the_queen(
+    house: House,
+) -> None:
+    class Slow(Approvals):
+        async def withdraw(self, *_: Any, **__: Any) -> list[Approval]:
+            row = {"run_id": "R-2", "row": 1, "lead_id": house.id_of(ANA), "lead": "{}"}
+            now = run_items.insert().values(**row, updated_at=iso(house.clock()))
+            await house.store.run(lambda conn: conn.execute(now))
+            return []
+
+    people = ApproverList.of(CONFIG.approvers, (), house.hive.salt())
+    stop = StopSwitch(house.hive, house.store)
+    slow = Slow(house.store, house.audit, stop, people, house.clock, queue_approved)
+    forgetting = Forgetting(house.hive, house.store, house.audit, slow, CONFIG, house.clock)
+    with pytest.raises(Refused, match="being prepared"):
+        await forgetting.forget(ANA, "She asked")
+    assert {row.lead for row in await house.rows(run_items) if row.run_id == "R-2"} == {"{}"}
 
 
 async def test_leads_that_were_handed_in_with_theirs_are_not_lost(house: House) -> None:
