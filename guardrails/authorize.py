@@ -25,6 +25,7 @@ from guardrails.authorize_checks import (
     Decided,
     InForce,
     blocked,
+    joins_workflow,
     mode_check,
     of_the_lead,
     on_record,
@@ -201,7 +202,8 @@ class Authorizer:
             found.append(passed("decision", "Its e-mail went out."))
         else:
             found += still_holds(decided, force)
-        if rule.unless_suppressed:
+        if rule.may_write:
+            found += joins_workflow(request.intent, decided.inputs, force.mode)
             listed = await self._afresh.suppression(decided.inputs.dossier)
             if listed is not None:
                 text = f"On the suppression list: {listed}."

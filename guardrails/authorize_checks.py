@@ -170,6 +170,18 @@ def of_the_lead(intent: WriteIntent, inputs: GateInputs) -> Iterator[Check]:
         yield blocked("intent", "other_recipient", "It is about another address than the lead's.")
 
 
+def joins_workflow(intent: WriteIntent, inputs: GateInputs, mode: Mode) -> Iterator[Check]:
+    """A workflow may write to people by itself: without a person's look, in live alone, and only
+    to the contact of whom the decision is."""
+    if mode is not Mode.LIVE:
+        text = f"A workflow writes by itself; in {mode.value} a person approves every e-mail."
+        yield blocked("mode", "workflow_unattended", text, "a person adds them in the CRM")
+    crm = inputs.dossier.crm
+    if crm is None or intent.recipient != f"contact:{crm.contact_id}":
+        text = "The CRM had the decision's person under another contact, or under none."
+        yield blocked("intent", "other_contact", text, _AGAIN)
+
+
 def sending_window(opens: datetime | None, now: datetime) -> Check:
     """The recipient's hours; `opens` is when they are next (or now)."""
     if opens is None:

@@ -31,12 +31,13 @@ class WriteRule:
 
     Args:
         needs: `decision`: a recorded one about this lead that lets an e-mail go, or let one go.
-        unless_suppressed: refused when the lead is on the suppression list by now.
+        may_write: the vendor may write to the person by it: in live alone, to the decision's own
+            contact, and not when the lead is on the suppression list by now.
         protects: it can only make less go out.
     """
 
     needs: Needs
-    unless_suppressed: bool = False
+    may_write: bool = False
     protects: bool = False
 
 
@@ -52,8 +53,7 @@ RULES: dict[WriteAction, WriteRule] = {
     WriteAction.CREATE_TASK: _OF_A_LEAD,
     WriteAction.CREATE_OPPORTUNITY: _OF_A_LEAD,
     WriteAction.UPDATE_OPPORTUNITY: _OF_A_LEAD,
-    # A workflow may write to people by itself.
-    WriteAction.ADD_TO_WORKFLOW: WriteRule("decision", unless_suppressed=True),
+    WriteAction.ADD_TO_WORKFLOW: WriteRule("decision", may_write=True),
     WriteAction.REMOVE_FROM_WORKFLOW: _PROTECTING,
     WriteAction.SET_DND: _PROTECTING,
     WriteAction.CREATE_CAMPAIGN: _OPERATORS,

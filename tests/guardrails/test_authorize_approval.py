@@ -13,13 +13,21 @@ from guardrails.approvers import ApproverList
 from guardrails.audit import AuditLog
 from guardrails.explain import explain
 from guardrails.hive import Hive
-from guardrails.model import CrmView, Decision, Mode
+from guardrails.model import CrmView, Decision, Mode, WriteAction, WriteIntent
 from guardrails.replay import find_decision, replay
 from guardrails.store import Store
 from tests.conftest import SteppableClock
 from tests.decision_samples import NOW, dossier, new_bank
 from tests.guardrails.approval_samples import Assisted, Waiting, people
-from tests.guardrails.authorize_samples import CONTACT, Desk, codes, conversation, in_mode
+from tests.guardrails.authorize_samples import (
+    CONTACT,
+    KNOWN,
+    Desk,
+    codes,
+    conversation,
+    in_mode,
+    note,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -70,6 +78,22 @@ async def test_a_yes_gets_a_permit_that_names_the_approver(desk: Desk) -> None:
     assert minted["approver"] == ada.id
     (record,) = desk.records()
     assert record["body"]["approver"] == ada.id
+
+
+async def test_a_yes_to_an_email_is_none_to_what_a_workflow_writes(desk: Desk) -> None:
+    decision = await desk.decided(dossier=dossier(crm=KNOWN))
+    await approved(desk, decision)
+    given = await desk.send(decision)
+    await desk.spend(given, conversation())
+    await desk.end(given.key, "sent")
+    joins = WriteIntent(
+        vendor="ghl", action=WriteAction.ADD_TO_WORKFLOW, recipient=f"contact:{CONTACT}",
+        content={"workflow_id": "W1"},
+    )  # fmt: skip
+    refused = await desk.write("w:1", joins, decision_audit_id=decision.audit_id)
+    assert codes(refused) == ["workflow_unattended"]
+    told = await desk.write("note:1", note(), decision_audit_id=decision.audit_id)
+    assert told.verdict == "permitted"
 
 
 async def test_who_asks_about_a_lead_is_told_its_decision_whatever_came_after(

@@ -21,6 +21,7 @@ from tests.decision_samples import DOSSIER, dossier, new_bank
 from tests.guardrails.authorize_samples import (
     CONTACT,
     EMAIL,
+    KNOWN,
     Desk,
     codes,
     conversation,
@@ -72,7 +73,7 @@ async def test_what_concerns_a_lead_needs_their_decision(desk: Desk, action: Wri
     wanted = intent(action)
     without = await desk.write("w:1", wanted, lead_id=LEAD)
     assert (without.verdict, codes(without)) == ("refused", ["no_decision"])
-    decision = await desk.decided()
+    decision = await desk.decided(dossier=dossier(crm=KNOWN))
     given = await desk.write("w:1", wanted, decision_audit_id=decision.audit_id)
     assert given.verdict == "permitted"
     await desk.spend(given, wanted)
@@ -150,7 +151,7 @@ async def test_the_crm_is_told_of_an_email_that_went_out_however_much_has_change
 async def test_somebody_who_said_no_is_put_into_no_workflow(
     desk: Desk, clock: SteppableClock
 ) -> None:
-    decision = await desk.decided()
+    decision = await desk.decided(dossier=dossier(crm=KNOWN))
     with desk.store.transaction() as conn:
         suppress(conn, desk.hive.salt(), EMAIL, "email", "opt_out", "reply", clock())
     about: dict[str, Any] = {"decision_audit_id": decision.audit_id}
@@ -158,6 +159,16 @@ async def test_somebody_who_said_no_is_put_into_no_workflow(
     assert codes(added) == ["suppressed"]
     for action in (WriteAction.REMOVE_FROM_WORKFLOW, WriteAction.SET_DND, WriteAction.ADD_NOTE):
         assert (await desk.write(f"{action}:1", intent(action), **about)).verdict == "permitted"
+
+
+async def test_nobody_else_is_put_into_a_workflow_by_a_decision_about_a_lead(desk: Desk) -> None:
+    """The contact may be of somebody who said no: the decision's own is the one that was judged."""
+    known = await desk.decided(dossier=dossier(crm=KNOWN))
+    unknown = await desk.decided(run_id="run-2")
+    other = intent(WriteAction.ADD_TO_WORKFLOW, "contact:c-bo")
+    for decision, wanted in ((known, other), (unknown, intent(WriteAction.ADD_TO_WORKFLOW))):
+        given = await desk.write("w:1", wanted, decision_audit_id=decision.audit_id)
+        assert codes(given) == ["other_contact"]
 
 
 @pytest.mark.parametrize(
