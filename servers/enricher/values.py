@@ -47,7 +47,7 @@ _COUNTRY_ALIASES = {
     "northern ireland": "GB", "south korea": "KR", "north korea": "KP", "czechia": "CZ",
     "the netherlands": "NL", "holland": "NL", "uae": "AE", "vatican": "VA",
 }  # fmt: skip
-_NUMBER = re.compile(r"\d{1,3}(?:[, ]\d{3})+|\d+")
+_NUMBER = re.compile(r"\d{1,3}(?:[, ]\d{3}){1,6}|\d{1,20}")  # Python reads no number of any length
 _MAX_EMPLOYEES = 5_000_000
 
 

@@ -34,6 +34,8 @@ def test_a_placeholder_is_unknown_whatever_the_fact(name: FactName, nothing: Any
         ("employee_count", "51-200", None),
         ("employee_count", "1000+", None),
         ("employee_count", "about 40", None),
+        ("employee_count", "9" * 5_000, None),
+        ("employee_count", "1" + ",000" * 5_000, None),
         ("employee_count", 12.5, None),
         ("employee_count", float("nan"), None),
         ("employee_count", 10**12, None),
