@@ -15,7 +15,7 @@ from guardrails.errors import BadInput
 from guardrails.hive import Hive
 from guardrails.ledger import Ledger
 from guardrails.model import Mode
-from guardrails.store import Store
+from guardrails.store import Store, open_store
 from guardrails.store.tables import runs, shadow_emails, suppressions
 from orchestrator import submission_rows as rows
 from orchestrator.day_log import DayLog
@@ -30,7 +30,7 @@ from orchestrator.submission_rows import (
     new_run,
     submission_id,
 )
-from orchestrator.visitors import Visitors
+from orchestrator.visitors import Visitors, one_at_a_time
 from servers.hunter.contract import ImportLeads, Visitor
 from tests.conftest import SteppableClock
 from tests.guardrails.authorize_samples import note
@@ -108,6 +108,31 @@ async def test_the_same_people_in_two_submissions_at_once_are_taken_once(queen: 
     await asyncio.gather(*(queen.submissions().take(one) for one in handed if one))
     states = [row[3] for row in await queen.rows()]
     assert sorted(states, key=str) == [None, None, "duplicate", "duplicate"]
+
+
+@pytest.mark.postgres
+async def test_while_another_queen_adds_people_she_waits_for_her_place(
+    hive: Hive, migrated_postgres_url: str, clock: SteppableClock
+) -> None:
+    """Else both would look, find nobody in hand, and take the same person."""
+    store, other = (open_store(hive, migrated_postgres_url) for _ in range(2))
+    queen = Queen(hive, store, clock)
+    received = await queen.submitted(people("ana"))
+    assert received is not None
+    waits = text(
+        "SELECT count(*) FROM pg_locks JOIN pg_database ON oid = database "
+        "WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()"
+    )
+    with other.transaction() as conn:
+        one_at_a_time(conn)
+        taking = asyncio.create_task(queen.submissions().take(received))
+        while not taking.done() and not conn.execute(waits).scalar_one():
+            await asyncio.wait({taking}, timeout=0.01)
+        assert not taking.done()
+    await taking
+    assert [row[3] for row in await queen.rows()] == [None]
+    for opened in (queen, store, other):
+        opened.close()
 
 
 async def test_who_is_in_hand_already_is_on_record_as_such_with_the_reason(
