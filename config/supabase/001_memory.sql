@@ -192,11 +192,11 @@ CREATE OR REPLACE VIEW public.swarm_history WITH (security_invoker = true) AS
       FROM public.swarm_suppressions
     UNION ALL
     SELECT lead_id,
-           CASE WHEN kind IN ('complaint', 'unsubscribe', 'bounce', 'dnd') THEN 1 ELSE 2 END,
+           CASE WHEN kind IN ('complaint', 'unsubscribe', 'bounce', 'dnd') THEN 1 ELSE 3 END,
            at, 'outcome', kind, reply_class, NULL, origin, sandbox, key
       FROM public.swarm_outcomes WHERE lead_id IS NOT NULL
     UNION ALL
-    SELECT lead_id, 3, at, 'touch', channel, NULL, NULL, origin, sandbox, key
+    SELECT lead_id, 2, at, 'touch', channel, NULL, NULL, origin, sandbox, key
       FROM public.swarm_touches
     UNION ALL
     SELECT lead_id, 4, at, 'lead', state, NULL, mode, origin, sandbox, key

@@ -174,8 +174,8 @@ class Tables:
         found = []
         parts = (
             ("swarm_suppressions", "suppression", 0, "key", "reason", "source"),
-            ("swarm_outcomes", "outcome", 2, "lead_id", "kind", "reply_class"),
-            ("swarm_touches", "touch", 3, "lead_id", "channel", None),
+            ("swarm_outcomes", "outcome", 3, "lead_id", "kind", "reply_class"),
+            ("swarm_touches", "touch", 2, "lead_id", "channel", None),
             ("swarm_leads", "lead", 4, "lead_id", "state", None),
         )
         for table, what, weight, who, kind, detail in parts:

@@ -64,15 +64,19 @@ def test_a_suppression_is_found_by_address_and_by_domain(
     assert asked(project, who=other) == Recollection(answered=True)
 
 
-def test_a_complaint_is_not_hidden_by_any_number_of_other_rows(
+def test_no_number_of_other_rows_hides_a_complaint_or_an_email_from_elsewhere(
     project: Project, clock: Any
 ) -> None:
     outcome(project, "o-0", clock() - timedelta(days=900))
+    put(project, "swarm_touches", "t-1", clock() - timedelta(days=1), lead_id="L-1", run_id="R",
+        audit_id="A", channel="ghl")  # fmt: skip
     for number in range(300):
         outcome(project, f"o-{number + 1}", clock(), kind="auto_reply")
         put(project, "swarm_leads", f"l-{number}", clock(), lead_id="L-1", run_id="R", row=1,
             audit_id="A", state="ready", reasons=[], mode="live", cost_micros=0)  # fmt: skip
-    assert [one.kind for one in asked(project).outcomes][:2] == ["auto_reply", "complaint"]
+    found = asked(project)
+    assert [one.kind for one in found.outcomes][:2] == ["auto_reply", "complaint"]
+    assert [touch.elsewhere for touch in found.touches] == [True]
 
 
 class Answers(httpx.AsyncBaseTransport):

@@ -110,7 +110,7 @@ def test_the_service_role_reads_and_writes_everything(conn: Connection) -> None:
     be(conn, "service_role")
     conn.execute(text(TOUCH), {"key": "k", "lead": "L-1", "at": "2026-03-10T14:00:00Z"})
     row = conn.execute(text("SELECT who, what, weight FROM swarm_history")).one()
-    assert tuple(row) == ("L-1", "touch", 3)
+    assert tuple(row) == ("L-1", "touch", 2)
     assert conn.execute(text("DELETE FROM swarm_touches WHERE lead_id = 'L-1'")).rowcount == 1
 
 
