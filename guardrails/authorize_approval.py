@@ -7,7 +7,7 @@ person did not see (a reason for review that arose since) is not covered by it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from guardrails.authorize_checks import Decided, blocked, passed
 from guardrails.model import Check, LeadState, Verdict
 from guardrails.store import Store
 
+_MOVING = frozenset({"bank"})  # its figures decay from minute to minute
 _PERSONS = frozenset({LeadState.AWAITING_APPROVAL, LeadState.REVIEW})
 
 
@@ -76,12 +77,16 @@ def word(
 
 def covered(checks: Sequence[Check], decided: Decided) -> list[Check]:
     """`checks`, where the reasons for review that the approver saw count as answered."""
-    seen = {_place(check) for check in decided.body["checks"] if _is_review(check)}
+    seen = {
+        _reason(check["rule"], check["code"], check["text"])
+        for check in decided.body["checks"]
+        if _is_review(check)
+    }
     return [_answered(check) if _reviewed(check, seen) else check for check in checks]
 
 
-def _reviewed(check: Check, seen: Iterable[tuple[str, str]]) -> bool:
-    return check.verdict is Verdict.REVIEW and (check.rule, check.code) in seen
+def _reviewed(check: Check, seen: Container[tuple[str, str, str]]) -> bool:
+    return check.verdict is Verdict.REVIEW and _reason(check.rule, check.code, check.text) in seen
 
 
 def _answered(check: Check) -> Check:
@@ -115,8 +120,9 @@ def _is_review(check: Mapping[str, Any]) -> bool:
     return bool(check["verdict"] == Verdict.REVIEW.value)
 
 
-def _place(check: Mapping[str, Any]) -> tuple[str, str]:
-    return check["rule"], check["code"]
+def _reason(rule: str, code: str, text: str) -> tuple[str, str, str]:
+    """What a person saw: "contacted in January" is another reason than "contacted yesterday"."""
+    return rule, code, "" if rule in _MOVING else text
 
 
 def _no(code: str, text: str, would_pass_if: str | None = None) -> PersonsWord:

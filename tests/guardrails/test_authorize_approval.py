@@ -214,6 +214,17 @@ async def test_a_reason_for_review_that_arose_since_is_not_covered(desk: Desk) -
     assert (given.verdict, codes(given)) == ("refused", ["contacted_recently"])
 
 
+async def test_the_same_reason_of_another_day_is_not_what_the_person_saw(desk: Desk) -> None:
+    """They approved knowing of January; since then a colleague wrote."""
+    in_january = dossier(crm=CrmView(contact_id=CONTACT, last_contacted_at=NOW - timedelta(60)))
+    decision = await desk.decided(dossier=in_january)
+    await approved(desk, decision, by="Ben")
+    lately = CrmView(contact_id=CONTACT, last_contacted_at=NOW - timedelta(days=1))
+    given = await desk.send(decision, crm=lately)
+    assert (given.verdict, codes(given)) == ("refused", ["contacted_recently"])
+    assert (await desk.send(decision, crm=in_january.crm)).verdict == "permitted"
+
+
 async def test_live_mode_needs_no_person_but_for_what_is_marked(
     hive: Hive, sqlite_store: Store, clock: SteppableClock, audit: AuditLog
 ) -> None:
