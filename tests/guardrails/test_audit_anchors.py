@@ -223,6 +223,11 @@ async def test_lines_from_before_are_filled_in_from_the_files(noted: list[Machin
     assert [fill_lines(machine.hive, machine.store) for machine in noted] == [3, 3, 3]
     assert [fill_lines(machine.hive, machine.store) for machine in noted] == [0, 0, 0]
     assert a.problem() is None
+    other = update(audit_index).where(audit_index.c.chain == a.chain, audit_index.c.seq == 2)
+    with a.store.transaction() as conn:
+        conn.execute(other.values(line=None, hash="0" * 64))
+    with pytest.raises(AuditBroken, match="not the one that was indexed"):
+        fill_lines(a.hive, a.store)
     [file] = b.hive.audit_dir.glob("*.jsonl")
     file.write_bytes(file.read_bytes().replace(b"block", b"passd"))
     with b.store.transaction() as conn:
