@@ -107,7 +107,7 @@ class Approvals:
                 f"{reason_code!r} is no reason code", remedy=f"One of {', '.join(REASON_CODES)}."
             )
         if reason_code == "other" and not text.strip():
-            raise BadInput("`other` needs words", remedy="Say why in a sentence.")
+            raise BadInput("`other` needs words", remedy="Say why in a sentence (--text).")
         found = await self.get(approval_id)
         no = await self._refused(found, content_hash, by)
         if no is not None or found is None:

@@ -60,7 +60,7 @@ def table_of(
     """The queue: who is due first on top."""
     if not cases:
         return Text("Nothing waits for a person.")
-    table = Rows(("Approval", "Tier", "State", "Due"), "E-mail", right=("Tier",))
+    table = Rows(("Approval", "Tier", "State", "Due, or ended"), "E-mail", right=("Tier",))
     for approval, case in cases:
         about = f"{case.to}: {case.draft.subject}" if case else "(erased)"
         table.add(

@@ -72,8 +72,8 @@ def nothing_while_open(found: Findings) -> Question:
     opened = sum(1 for span in found.spans if span.state == "open")
     others = sum(late.values()) - late["ghl"]
     answer = (
-        f"{late['ghl']} at GHL and {others} at the others, by the twins' own count over {opened} "
-        f"open spans; {sum(grace.values())} more had left before and arrived within "
+        f"{late['ghl']} at GHL and {others} at the others, by the twins' own count over "
+        f"{many(opened, 'open span')}; {sum(grace.values())} more had left before and arrived within "
         f"{GRACE_S * 1000:.0f} ms."
     )
     evidence = {"while_open": dict(late), "in_grace": dict(grace), "open_spans": opened}
@@ -92,17 +92,17 @@ def one_probe(found: Findings) -> Question:
     text = "Did exactly one call probe a vendor whose pause was over?"
     half_open = [span for span in found.spans if span.state == "half_open"]
     if found.arrivals is None:
-        answer = f"{len(half_open)} half-open spans; a real vendor does not say who called."
+        answer = f"{many(len(half_open), 'half-open span')}; a real vendor does not say who called."
         return Question(id="one_probe", text=text, holds=not found.sandbox, answer=answer)
     # The first of them is the probe. Fewer than one arrive when a fault stopped it on its way.
     numbers = [len(_within(found.arrivals, span)) for span in half_open]
-    many = sum(1 for number in numbers if number > 1)
+    crowded = sum(1 for number in numbers if number > 1)
     answer = (
-        f"{len(half_open)} half-open spans: {numbers.count(1)} with one arrival, "
-        f"{numbers.count(0)} whose probe was faulted before it arrived, {many} with more."
+        f"{many(len(half_open), 'half-open span')}: {numbers.count(1)} with one arrival, "
+        f"{numbers.count(0)} whose probe was faulted before it arrived, {crowded} with more."
     )
-    evidence = {"half_open": len(half_open), "with_more": many, "most": max(numbers, default=0)}
-    return Question(id="one_probe", text=text, holds=many == 0, answer=answer, evidence=evidence)
+    evidence = {"half_open": len(half_open), "with_more": crowded, "most": max(numbers, default=0)}
+    return Question(id="one_probe", text=text, holds=crowded == 0, answer=answer, evidence=evidence)
 
 
 def retries_bounded(found: Findings) -> Question:
