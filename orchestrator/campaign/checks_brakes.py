@@ -73,8 +73,8 @@ def nothing_while_open(found: Findings) -> Question:
     others = sum(late.values()) - late["ghl"]
     answer = (
         f"{late['ghl']} at GHL and {others} at the others, by the twins' own count over "
-        f"{many(opened, 'open span')}; {sum(grace.values())} more had left before and arrived within "
-        f"{GRACE_S * 1000:.0f} ms."
+        f"{many(opened, 'open span')}; {sum(grace.values())} more had left before and arrived "
+        f"within {GRACE_S * 1000:.0f} ms."
     )
     evidence = {"while_open": dict(late), "in_grace": dict(grace), "open_spans": opened}
     return Question(
