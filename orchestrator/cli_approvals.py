@@ -45,6 +45,7 @@ def register(app: typer.Typer) -> None:
 
 def _list(
     every: Annotated[bool, typer.Option("--all", help="Also those that have ended.")] = False,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="No more than so many.")] = 500,
     hive: HiveOption = DEFAULT_HIVE,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -56,14 +57,17 @@ def _list(
         from orchestrator.approvals.show import row_document, table_of
         from orchestrator.report import console
 
-        found = await desk.listed(None if every else ApprovalState.WAITING)
+        state = None if every else ApprovalState.WAITING
+        found, number = await desk.listed(state, limit)
         now = desk.clock()
+        waiting = [one for one in found if one.state is ApprovalState.WAITING]
         if as_json:
-            _write({"approvals": [row_document(one) for one in found]})
+            _write({"approvals": [row_document(one) for one in found], "waiting": number})
         else:
             cases = [(one, await desk.case(one)) for one in found]
             console().print(table_of(cases, now))
-        waiting = [one for one in found if one.state is ApprovalState.WAITING]
+            if number > len(waiting):
+                console().print(f"{number} wait in all: --limit {number} lists them.")
         return 1 if any(one.due_at < now for one in waiting) else 0
 
     _at_desk(hive, config, work, as_json=as_json)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from guardrails.approval_model import Answer, AnswerKind, Approval, ApprovalState
-from guardrails.approval_rows import listed
+from guardrails.approval_rows import count_waiting, listed
 from guardrails.approvals import Approvals
 from guardrails.approvers import Approver
 from guardrails.audit import AuditLog
@@ -34,7 +34,6 @@ from orchestrator.environment import Environment
 from orchestrator.twins import sandbox_offset
 
 T = TypeVar("T")
-_LIMIT = 500
 
 
 @dataclass(frozen=True)
@@ -72,9 +71,11 @@ class Desk:
             )
         return found
 
-    async def listed(self, state: ApprovalState | None) -> list[Approval]:
-        """Approvals in a state, or the latest of all."""
-        return await self.store.query(lambda conn: listed(conn, state, _LIMIT))
+    async def listed(self, state: ApprovalState | None, limit: int) -> tuple[list[Approval], int]:
+        """Approvals in a state, or the latest of all; and how many wait, shown or not."""
+        return await self.store.query(
+            lambda conn: (listed(conn, state, limit), count_waiting(conn))
+        )
 
     async def case(self, approval: Approval) -> ApprovalCase | None:
         """What it is about; None when that was erased."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 from typer.testing import CliRunner
 
 from guardrails.approval_model import Approval
@@ -16,6 +17,7 @@ from guardrails.clock import utc_now
 from guardrails.hive import Hive
 from guardrails.model import Mode
 from guardrails.store import open_store
+from guardrails.store.people_tables import approvals
 from orchestrator.approvals.desk import split_text
 from orchestrator.cli import app
 from tests.conftest import SteppableClock
@@ -73,10 +75,23 @@ def test_the_queue_and_one_case_show_all_that_is_needed_to_decide(
     assert (case["body"], case["to"]) == (DRAFT.body, EMAIL)
 
 
+def test_a_queue_that_is_not_shown_whole_says_so(hive: Hive, asked: Approval) -> None:
+    store = open_store(hive)
+    with store.transaction() as conn:
+        row = dict(conn.execute(select(approvals)).mappings().one())
+        other = row | {"approval_id": "AP-2", "decision_audit_id": "A-2"}
+        conn.execute(approvals.insert().values(other))
+    store.close()
+    told = said(hive, "list", "--limit", "1")
+    assert (len(told["approvals"]), told["waiting"]) == (1, 2)  # type: ignore[arg-type]
+    assert "2 wait in all" in shown(hive, "list", "--limit", "1")
+    assert "in all" not in shown(hive, "list")
+
+
 def test_a_yes_is_a_yes_once(hive: Hive, asked: Approval) -> None:
     assert answer(said(hive, "approve", asked.approval_id, *ADA)) == "done"
     assert answer(said(hive, "approve", asked.approval_id, *ADA, code=1)) == "already"
-    assert said(hive, "list") == {"approvals": []}
+    assert said(hive, "list") == {"approvals": [], "waiting": 0}
     (row,) = said(hive, "list", "--all")["approvals"]  # type: ignore[misc]
     assert (row["state"], row["ended_via"]) == ("approved", "cli")
 
