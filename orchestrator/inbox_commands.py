@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, select
 
 from guardrails.clock import utc_now
 from guardrails.errors import NotFound
@@ -27,14 +27,20 @@ _LISTED = ("id", "source", "kind", "state", "attempts", "not_before", "note", "r
 
 
 def show_inbox(path: Path, state: InboxState | None, limit: int, *, as_json: bool) -> int:
-    """List deliveries, the latest first; those that are not done when no state is given."""
+    """List deliveries, the latest first; those that are not done when no state is given.
+
+    1 when something needs a person, whether it is among those shown or not.
+    """
+    asked = [state] if state else [one for one in InboxState if one is not InboxState.DONE]
+    here = table.c.state.in_([one.value for one in asked])
     with opened(path) as (_, store), store.read() as conn:
-        rows = _rows(conn, state, limit)
+        rows, counts = _rows(conn, here, limit), _counts(conn, here)
     if as_json:
-        sys.stdout.write(json.dumps({"deliveries": rows}, ensure_ascii=False) + "\n")
-        return _code(rows)
-    _print(rows)
-    return _code(rows)
+        document = {"deliveries": rows, "counts": counts}
+        sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+    else:
+        _print(rows, counts)
+    return int(any(counts.get(one.value) for one in (InboxState.JUNK, InboxState.FAILED)))
 
 
 def show_delivery(path: Path, id: str, *, as_json: bool) -> int:
@@ -80,18 +86,24 @@ def take_up(path: Path, ids: list[str], *, as_json: bool) -> int:
     return 0 if all(done.values()) else 1
 
 
-def _rows(conn: Connection, state: InboxState | None, limit: int) -> list[Json]:
-    states = [state] if state else [one for one in InboxState if one is not InboxState.DONE]
+def _counts(conn: Connection, here: ColumnElement[bool]) -> dict[str, int]:
+    statement = (
+        select(table.c.state, func.count().label("number")).where(here).group_by(table.c.state)
+    )
+    return {row.state: row.number for row in conn.execute(statement)}
+
+
+def _rows(conn: Connection, here: ColumnElement[bool], limit: int) -> list[Json]:
     statement = (
         select(*(table.c[name] for name in _LISTED))
-        .where(table.c.state.in_([one.value for one in states]))
+        .where(here)
         .order_by(table.c.received_at.desc())
         .limit(limit)
     )
     return [dict(row) for row in conn.execute(statement).mappings()]
 
 
-def _print(rows: list[Json]) -> None:
+def _print(rows: list[Json], counts: dict[str, int]) -> None:
     # Lines and no table: an id that is broken in two cannot be copied.
     for row in rows:
         again = f" (tried {row['attempts']} times)" if row["attempts"] else ""
@@ -101,8 +113,6 @@ def _print(rows: list[Json]) -> None:
         console().print(line, markup=False, soft_wrap=True)
     if not rows:
         console().print("Nothing waits.")
-
-
-def _code(rows: list[Json]) -> int:
-    """1 when something needs a person."""
-    return int(any(row["state"] in ("junk", "failed") for row in rows))
+    elif (total := sum(counts.values())) > len(rows):
+        told = ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
+        console().print(f"{total} in all ({told}): --limit {total} lists them.")

@@ -36,6 +36,19 @@ def test_what_is_not_done_is_listed_and_junk_asks_for_a_person(filled: Hive) -> 
     assert "rb2b:2" not in only.stdout
 
 
+def test_what_needs_a_person_is_told_though_it_is_not_among_the_latest(
+    filled: Hive, sqlite_store: Store, clock: SteppableClock
+) -> None:
+    clock.step(1)
+    with sqlite_store.transaction() as conn:
+        store(conn, "rb2b:3", Source.RB2B, "visitor", "{}", clock())
+    listed = swarm("list", "--limit", "1", "--hive", str(filled.path), "--json")
+    assert json.loads(listed.stdout)["counts"] == {"junk": 1, "new": 2}
+    shown = swarm("list", "--limit", "1", "--hive", str(filled.path))
+    assert "3 in all (1 junk, 2 new)" in shown.stdout
+    assert (listed.exit_code, shown.exit_code) == (1, 1)
+
+
 def test_a_body_is_shown_as_it_is_to_who_asks_for_it(filled: Hive) -> None:
     shown = swarm("show", "rb2b:2", "--hive", str(filled.path))
     assert shown.exit_code == 0
