@@ -141,14 +141,14 @@ class Case:
     def countries(self) -> frozenset[str]:
         """Every country stated for the person; else the one its domains end in; maybe empty."""
         stated = {self.lead.country, self.text_fact("country")}
-        known = frozenset(code.strip().upper() for code in stated if code and code.strip())
+        known = frozenset(_iso(code) for code in stated if code and code.strip())
         return known or frozenset(self._domain_countries())
 
     def _domain_countries(self) -> Iterator[str]:
         for _what, domain in self.domains:
             last = domain.rpartition(".")[2]
             if len(last) == 2 and last not in _GENERIC_CC:
-                yield "GB" if last == "uk" else last.upper()
+                yield _iso(last)
 
     @cached_property
     def subject(self) -> str:
@@ -164,6 +164,12 @@ class Case:
     def written(self) -> str:
         """Subject and body without case: what phrase lists are matched against."""
         return f"{self.subject}\n{self.body}".casefold()
+
+
+def _iso(code: str) -> str:
+    """A country's code as the lists have it."""
+    upper = code.strip().upper()
+    return "GB" if upper == "UK" else upper
 
 
 def _host(website: str) -> str | None:

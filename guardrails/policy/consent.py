@@ -6,19 +6,27 @@ the domain's country code does; without that a person must look. Not legal advic
 
 from __future__ import annotations
 
+import re
+
 from guardrails.model import Consent
 from guardrails.policy.case import Case, utc
 from guardrails.policy.rules import Findings, Rule, block, passed, review
 
+_CODE = re.compile(r"[A-Z]{2}\Z")
+
 
 def country_known(case: Case) -> Findings:
-    """Nobody can say which law applies."""
+    """Where it is not, nobody can say which law applies."""
     if not case.countries:
         yield review(
             "country_unknown",
             "The country is unknown, so nobody can say which consent rules apply.",
             "the country is known",
         )
+    unread = [name for name in sorted(case.countries) if not _CODE.match(name)]
+    if unread:  # Germany would not be found under DE
+        text = f"{unread[0]!r:.40} is no country code, so nobody can say which consent rules apply."
+        yield review("country_unreadable", text, "it is given as ISO 3166-1 alpha-2")
 
 
 def recorded_consent(case: Case) -> Findings:

@@ -25,10 +25,13 @@ from tests.decision_samples import (
 R, B = Verdict.REVIEW, Verdict.BLOCK
 LATER, EARLIER = NOW + timedelta(days=30), NOW - timedelta(seconds=1)
 PLACE = {"state": None, "timezone": "Europe/Berlin"}
+UNREAD = {"country_unreadable": R}
 
 CASES: list[tuple[str, dict[str, Any], dict[str, Verdict]]] = [
     ("Germany without consent", {"country": "DE"}, {"consent_missing": B}),
     ("the Netherlands without consent", {"country": "nl"}, {"consent_missing": B}),
+    ("Germany by its name, as nobody of ours writes it", {"country": "Germany"}, UNREAD),
+    ("a code of three letters", {"country": "DEU"}, UNREAD),
     ("Germany with consent", {"country": "DE", "consent": Consent(basis="express")}, {}),
     (
         "Germany with consent that ran out",
@@ -90,6 +93,8 @@ def test_a_first_email_to_the_eu_names_its_source() -> None:
     silent = draft(body=BODY.replace("I found your details via", "We keep"))
     place = dossier({"country": "FR", "timezone": "Europe/Paris"})
     assert said(inputs(dossier=place, draft=silent)) == {"source_not_named": B}
+    kingdom = dossier({"country": "UK", "timezone": "Europe/London"})  # GB, as people write it
+    assert said(inputs(dossier=kingdom, draft=silent)) == {"source_not_named": B}
     later = silent.model_copy(update={"scope": DRAFT.scope.model_copy(update={"step": 2})})
     assert said(inputs(dossier=place, draft=later)) == {}
 
