@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from guardrails.brakes.stop import UNKNOWN_EPOCH, StopState
+from guardrails.brakes.stop_state import UNKNOWN_EPOCH, StopState
 from guardrails.errors import Refused, Stopped
 from guardrails.model import WriteAction
 

@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
-from guardrails.audit.records import without_addresses
+from guardrails.addresses import without_addresses
 from guardrails.correlation import current
 
 _LONGEST = 2000  # characters of one value: no body gets in by accident

@@ -92,8 +92,8 @@ def reconcile_entry(
     entry: str, hive: Path, config: Path | None, *, charged: bool, note: str, as_json: bool
 ) -> int:
     """Record a person's word, then let it count."""
+    from guardrails.addresses import without_addresses
     from guardrails.audit import AuditLog
-    from guardrails.audit.records import without_addresses
     from guardrails.clock import utc_now
 
     said = without_addresses(note)

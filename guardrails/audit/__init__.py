@@ -1,5 +1,6 @@
 """The audit: what was decided, by whom and why, hash-chained and on disk before anybody acts."""
 
+from guardrails.addresses import without_addresses
 from guardrails.audit.log import AuditLog
 from guardrails.audit.records import (
     AuditEntry,
@@ -8,7 +9,6 @@ from guardrails.audit.records import (
     AuditReport,
     BadRecord,
     audit_id_of,
-    without_addresses,
 )
 
 __all__ = [

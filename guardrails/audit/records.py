@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from guardrails.addresses import ADDRESS
 from guardrails.errors import BadInput
 from guardrails.model import canonical_json
 
 GENESIS = "0" * 64  # `prev` of the first record
 MAX_BYTES = 4 * 1024 * 1024  # of one line
-_ADDRESS = re.compile(r"[\w.+%'-]*[\w+%'-]@[\w-]+(?:\.[\w-]+)+")
 _FIELDS = {
     *("seq", "audit_id", "at", "kind", "actor", "chain", "lead_id", "run_id", "decision_id"),
     *("body", "prev", "hash"),
@@ -115,23 +114,12 @@ def checked(entry: AuditEntry) -> AuditEntry:
         raise BadInput(f"audit {entry.kind}: the body is not JSON: {error}") from error
     if len(encoded) > MAX_BYTES - 4096:
         raise BadInput(f"audit {entry.kind}: a record is at most 4 MiB")
-    if b"@" in encoded and _ADDRESS.search(encoded.decode()):
+    if b"@" in encoded and ADDRESS.search(encoded.decode()):
         raise BadInput(
             f"audit {entry.kind}: an e-mail address in the record",
             remedy="Refer to people by lead_id; pass outside text through without_addresses().",
         )
     return entry
-
-
-def without_addresses(value: Any) -> Any:
-    """A copy of a JSON-able `value` in which e-mail addresses read `[address]`."""
-    if isinstance(value, str):
-        return _ADDRESS.sub("[address]", value) if "@" in value else value
-    if isinstance(value, Mapping):
-        return {without_addresses(key): without_addresses(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [without_addresses(item) for item in value]
-    return value
 
 
 def sealed(record: Record) -> tuple[Record, bytes]:

@@ -6,27 +6,16 @@ The STOP file or the database's row, either is enough (P5). What cannot be read 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sqlalchemy import Connection, select
 
+from guardrails.brakes.stop_state import UNKNOWN_EPOCH, StopState
 from guardrails.errors import Stopped, StoreUnavailable
 from guardrails.hive import Hive
 from guardrails.store import Store
 from guardrails.store.tables import stop_state
 
-UNKNOWN_EPOCH = -1  # no permit carries it
 _QUERY = select(stop_state.c.epoch, stop_state.c.stopped, stop_state.c.reason)
 _QUERY_AND_HOLD = _QUERY.with_for_update(read=True)
-
-
-@dataclass(frozen=True)
-class StopState:
-    """`epoch` rises with every stop: a permit of another epoch is void."""
-
-    stopped: bool
-    reason: str | None
-    epoch: int
 
 
 class StopSwitch:
@@ -98,3 +87,6 @@ class StopSwitch:
     def _hive_gone(self) -> str | None:
         # Without its directory the file's absence says nothing.
         return None if self._file.parent.is_dir() else "the hive directory is gone"
+
+
+__all__ = ["UNKNOWN_EPOCH", "StopState", "StopSwitch"]

@@ -18,8 +18,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from guardrails.addresses import without_addresses
 from guardrails.audit import AuditEntry, AuditLog, AuditRef
-from guardrails.audit.records import without_addresses
 from guardrails.brakes import stop_file
 from guardrails.clock import Clock, iso
 from guardrails.errors import BadInput, DiskTrouble

@@ -18,9 +18,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from guardrails.addresses import without_addresses
 from guardrails.approvals import Approvals
 from guardrails.audit import AuditEntry, AuditLog
-from guardrails.audit.records import without_addresses
 from guardrails.bank import Bank
 from guardrails.clock import Clock, utc_now
 from guardrails.config import Config, load_config

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from guardrails.audit.records import without_addresses
+from guardrails.addresses import without_addresses
 from orchestrator.health import checks_brakes, checks_machine, checks_process, checks_work
 from orchestrator.health.model import Check, Finding, Limits, Snapshot, Undecided
 

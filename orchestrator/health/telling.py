@@ -15,7 +15,7 @@ from pathlib import Path
 
 import structlog
 
-from guardrails.audit.records import without_addresses
+from guardrails.addresses import without_addresses
 from guardrails.clock import iso
 from orchestrator.health.incidents import News
 from orchestrator.health.model import Severity, lasted
