@@ -11,7 +11,7 @@ a wish that came to nothing rests, and after a week it is our own list that prot
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,6 +26,7 @@ from guardrails.model import Mode
 from guardrails.outcomes import RULES
 from guardrails.store import Store
 from guardrails.store.people_tables import outcomes
+from guardrails.store.tables import run_items
 from guardrails.store.write_tables import writes
 from orchestrator.deliver_writes import Caller, Outcome, Whose, Writer
 from orchestrator.mcp_session import ToolFailed
@@ -55,18 +56,21 @@ class Wish:
     whose: Whose
 
 
-def open_wishes(conn: Connection, since: datetime) -> list[Wish]:
+def open_wishes(conn: Connection, since: datetime, resting: Collection[str] = ()) -> list[Wish]:
     """Outcomes since then that suppress, about e-mails of ours, whose block is not in the ledger
-    as done, oldest first. Whose address was erased is not among them."""
+    as done, oldest first. Whose address was erased is not among them, nor what rests: neither
+    stands in the way of those that came later."""
     mail = writes.alias()
     ended = (Status.SENT.value, Status.FAILED.value)
     key = "block:" + outcomes.c.outcome_id
     done = exists().where(writes.c.key == key, writes.c.status.in_(ended))
+    known = exists().where(run_items.c.lead_id == outcomes.c.lead_id, run_items.c.lead.is_not(None))
     rows = conn.execute(
         select(outcomes, mail.c.run_id, mail.c.decision_audit_id)
         .join(mail, mail.c.key == outcomes.c.write_key)
         .where(outcomes.c.kind.in_(_SUPPRESSING), outcomes.c.lead_id.is_not(None))
-        .where(outcomes.c.created_at >= iso(since), ~done)
+        .where(outcomes.c.created_at >= iso(since), ~done, known)
+        .where(outcomes.c.outcome_id.not_in(list(resting)))
         .order_by(outcomes.c.created_at, outcomes.c.outcome_id)
         .limit(_LOOKED_THROUGH)
     ).all()
@@ -108,14 +112,13 @@ class Protector:
             return 0
         now = self._clock()
         self._resting = {name: until for name, until in self._resting.items() if until > now}
-        wishes = await self._store.query(lambda conn: open_wishes(conn, now - REACH))
+        wishes = await self._store.query(lambda conn: open_wishes(conn, now - REACH, self._resting))
         done = 0
         for wish in wishes:
-            if wish.outcome_id not in self._resting:
-                if await self.protect(wish):
-                    done += 1
-                else:
-                    self._resting[wish.outcome_id] = now + _REST
+            if await self.protect(wish):
+                done += 1
+            else:
+                self._resting[wish.outcome_id] = now + _REST
         return done
 
     async def protect(self, wish: Wish) -> bool:

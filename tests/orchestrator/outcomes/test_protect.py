@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from guardrails.clock import iso
 from guardrails.errors import Failure, ServerUnavailable
 from guardrails.ledger_rows import Status
 from guardrails.model import Mode
 from guardrails.permits import Bound, PermitCheck
+from guardrails.store.people_tables import outcomes
 from guardrails.store.write_tables import writes
 from orchestrator.deliver_writes import Writer
 from orchestrator.mcp_session import ToolFailed
@@ -93,6 +95,33 @@ def test_dnd_where_the_crm_knows_them_and_a_block_each_once(
     stage.instantly("lead_unsubscribed", ana)  # told again
     assert run(protector(stage, servers)) == 0
     assert len(servers.acts) == 2
+
+
+def test_those_who_cannot_be_protected_keep_nobody_from_it(
+    stage: Stage, ana: Person, servers: Servers
+) -> None:
+    """However many were erased since, or rest because the CRM does not answer for them."""
+    stage.instantly("lead_unsubscribed", ana)
+    told = stage.outcome()
+    earlier = iso(stage.clock() - timedelta(minutes=1))
+    gone = [
+        told | {"outcome_id": f"O-{n}", "lead_id": "L-erased", "created_at": earlier}
+        for n in range(60)
+    ]
+    with stage.store.transaction() as conn:
+        conn.execute(outcomes.insert(), gone)
+    assert run(protector(stage, servers)) == 1
+    bob = stage.wrote_to("bob@elm.example")
+    asked = [told | {"outcome_id": f"O-{n}-rests", "created_at": earlier} for n in range(60)]
+    with stage.store.transaction() as conn:
+        conn.execute(outcomes.insert(), asked)
+    stage.instantly("lead_unsubscribed", bob)
+    servers.broken = {"plan_contact": ServerUnavailable("away")}
+    one = protector(stage, servers)
+    assert run(one) == 0
+    servers.broken = {}
+    assert run(one) > 0
+    assert ("block_address", bob.email) in servers.acts
 
 
 def test_what_is_blocked_in_the_crm_stays_so_and_nothing_is_written_there_twice(
