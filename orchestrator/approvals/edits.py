@@ -116,6 +116,9 @@ class Edits:
         """The new text waits in the place of the old one, unless somebody decided meanwhile."""
         if decision.content_hash == old.content_hash:
             return await self._told(received, edit, "Nothing was changed.")
+        if await self._waited_before(decision):
+            text = "Exactly this text waited before and was replaced: change a word of it. "
+            return await self._told(received, edit, f"{text}The one that waits goes on waiting.")
         ended = await self._parts.approvals.supersede(old.approval_id)
         by_us = ended.approval is not None and ended.approval.state is ApprovalState.SUPERSEDED
         if ended.kind is not AnswerKind.DONE and not by_us:
@@ -135,6 +138,13 @@ class Edits:
         if made is None:
             return await self._told(received, edit, "Somebody else has edited it meanwhile.")
         return f"waits as {made}"
+
+    async def _waited_before(self, decision: Decision) -> bool:
+        """A text asks for a person once: nobody could approve it any more."""
+        found = await self._parts.store.query(
+            lambda conn: rows.of_decision(conn, decision.audit_id)
+        )
+        return found is not None and found.state is not ApprovalState.WAITING
 
     async def _told(self, received: Received, edit: Edit, text: str) -> str:
         parts, now = self._parts, self._parts.clock()

@@ -53,6 +53,7 @@ class Here:
         self.inbox = Inbox(desk.store, desk.clock)
         self.server = Reviewing(desk)
         self.told: list[str] = []
+        self.edited = 0
         cases = Cases(desk.audit, desk.store)
         self.edits = Edits(
             Parts(
@@ -79,7 +80,9 @@ class Here:
                 "via": "slack", **changes,
             }
         )  # fmt: skip
-        await self.desk.store.run(lambda conn: submit(conn, edit, "1", self.desk.clock()))
+        self.edited += 1
+        name = str(self.edited)
+        await self.desk.store.run(lambda conn: submit(conn, edit, name, self.desk.clock()))
         (received,) = await self.inbox.next_batch(10)
         return received
 
@@ -136,6 +139,19 @@ async def test_the_author_cannot_approve_it_and_somebody_else_can_and_exactly_it
         decision.model_copy(update={"audit_id": old.decision_audit_id}), conversation()
     )
     assert [reason.code for reason in old_text.reasons] == ["approval_superseded"]
+
+
+async def test_an_edit_that_is_taken_back_to_the_letter_loses_nothing(here: Here) -> None:
+    """That text has ended: its approval cannot wait again, so the one that waits goes on."""
+    old = await here.waiting.asked()
+    await here.edits.take(await here.edit(old))
+    new_id = next(one for one in await here.all() if one != old.approval_id)
+    new = await here.waiting.approvals.get(new_id)
+    assert new is not None
+    said = await here.edits.take(await here.edit(new, DRAFT.body, by="Ben"))
+    assert (await here.all())[new_id] is ApprovalState.WAITING
+    assert "waited before" in said
+    assert here.told == [said]
 
 
 async def test_a_text_that_a_guardrail_stops_is_told_and_the_old_one_goes_on_waiting(
