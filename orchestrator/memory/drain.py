@@ -21,7 +21,7 @@ from guardrails.clock import Clock
 from guardrails.remembering import Fact
 from guardrails.store import Store
 from orchestrator.memory.outbox import Waiting, done, next_rows, set_aside
-from orchestrator.memory.rows import FORGOTTEN_IN, SHELVES, Sender, made
+from orchestrator.memory.rows import FORGOTTEN_IN, SHELVES, Sender, made, silenced
 from orchestrator.memory.wire import RowsRejected
 
 log = structlog.get_logger(__name__)
@@ -31,7 +31,9 @@ BATCH = 250
 class Memory(Protocol):
     """What takes rows: `MemoryWire`."""
 
-    async def upsert(self, table: str, rows: Sequence[dict[str, Any]], *, merge: bool) -> None:
+    async def upsert(
+        self, table: str, rows: Sequence[dict[str, Any]], *, merge: bool
+    ) -> frozenset[str]:
         """See `MemoryWire`."""
 
     async def erase(self, table: str, lead_id: str) -> None:
@@ -110,8 +112,12 @@ class Drain:
         if not rows:
             return {}
         shelf = SHELVES[Fact(rows[0][0].kind)]
+        given = [row for _, row in rows]
         try:
-            await self._memory.upsert(shelf.table, [row for _, row in rows], merge=shelf.merge)
+            kept_out = await self._memory.upsert(shelf.table, given, merge=shelf.merge)
+            if kept_out:  # lessons about somebody who was forgotten elsewhere meanwhile
+                silent = [silenced(self._sender, row) for row in given if row["key"] in kept_out]
+                await self._memory.upsert(shelf.table, silent, merge=shelf.merge)
         except RowsRejected as error:
             if len(rows) == 1:
                 (waiting, _) = rows[0]

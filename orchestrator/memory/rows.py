@@ -97,6 +97,12 @@ def made(
     return {"key": name, "origin": sender.origin, "sandbox": sender.sandbox, **row}
 
 
+def silenced(sender: Sender, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A lesson's row without a person's words: what it counts for stays."""
+    event = {**row["event"], "text": ""}
+    return {**row, "event": event, "mac": seal(sender.salt, event)}
+
+
 def seal(salt: bytes, event: Mapping[str, Any]) -> str:
     """What only a hive with this salt can say of an event."""
     return hmac.digest(salt, _LABEL + canonical_json(event), "sha256").hex()

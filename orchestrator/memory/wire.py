@@ -98,24 +98,34 @@ class MemoryWire:
         if self._http is not None:
             await self._http.aclose()
 
-    async def upsert(self, table: str, rows: Sequence[Row], *, merge: bool) -> None:
+    async def upsert(self, table: str, rows: Sequence[Row], *, merge: bool) -> frozenset[str]:
         """Write rows by their key; all of them have the same columns, and no key twice.
 
         Args:
             merge: overwrite what is there. Otherwise it stays as it is.
+
+        Returns:
+            Keys of the rows that a trigger kept out; it is told of those that overwrite only.
 
         Raises:
             MemoryAway, MemoryRefused: none is known to be written; the same again does no harm.
             RowsRejected: none was written, because of one or more of them.
         """
         query = self._table(table).upsert(
-            list(rows), on_conflict="key", ignore_duplicates=not merge, returning=_minimal()
+            list(rows),
+            on_conflict="key",
+            ignore_duplicates=not merge,
+            returning=_returned(rows=merge),
         )
-        await self._done(query.execute(), WRITE_S)
+        if not merge:
+            await self._done(query.execute(), WRITE_S)
+            return frozenset()
+        written = {row.get("key") for row in await self._rows(query.execute(), WRITE_S)}
+        return frozenset(row["key"] for row in rows if row["key"] not in written)
 
     async def erase(self, table: str, lead_id: str) -> None:
         """Delete a person's rows of a table. Raises as `upsert`."""
-        query = self._table(table).delete(returning=_minimal()).eq("lead_id", lead_id)
+        query = self._table(table).delete(returning=_returned(rows=False)).eq("lead_id", lead_id)
         await self._done(query.execute(), WRITE_S)
 
     async def history(
@@ -192,10 +202,10 @@ def is_loopback(url: str) -> bool:
         return False
 
 
-def _minimal() -> Any:
+def _returned(*, rows: bool) -> Any:
     from postgrest.types import ReturnMethod  # noqa: PLC0415
 
-    return ReturnMethod.minimal
+    return ReturnMethod.representation if rows else ReturnMethod.minimal
 
 
 async def _judged(response: httpx.Response) -> None:
@@ -203,8 +213,9 @@ async def _judged(response: httpx.Response) -> None:
     await response.aread()
     if not response.is_success:
         raise _meant(response)
-    asked, empty = response.request.method == "GET", not response.content.strip()
-    if asked is empty:  # no rows are `[]`, and what was written is answered with nothing at all
+    request = response.request
+    asks = request.method == "GET" or "=representation" in request.headers.get("Prefer", "")
+    if asks is not bool(response.content.strip()):  # no rows are `[]`; a write is told with nothing
         raise MemoryAway("something else than the memory answers")
 
 

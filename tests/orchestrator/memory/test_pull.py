@@ -19,7 +19,7 @@ from guardrails.clock import iso
 from guardrails.hive import Hive
 from guardrails.lessons import fold_pending, record_lesson, unreadable
 from guardrails.model import Scope
-from guardrails.remembering import begin
+from guardrails.remembering import begin, forget
 from guardrails.store import Store, open_store
 from guardrails.store.fleet_tables import memory_outbox
 from guardrails.store.people_tables import lessons
@@ -144,6 +144,22 @@ def test_banks_that_learned_different_things_agree_after_they_meet_in_any_order_
     assert again == [first, second]
     for one in machines:
         one.store.close()
+
+
+def test_a_lesson_about_somebody_whom_another_database_forgot_counts_without_its_words(
+    machine: Any, project: Project, clock: Any
+) -> None:
+    ada, ben, cyn = machine("a"), machine("b"), machine("c")
+    ben.learns(lesson(1, clock()))  # and is away
+    clock.step(seconds=60)
+    with ada.store.transaction() as conn:
+        forget(conn, "L-1", iso(clock()))
+    ada.meets()
+    ben.meets()
+    assert cyn.meets() == Pulled(1, 0)
+    assert [row["event"]["text"] for row in project.rows("swarm_lessons")] == [""]
+    counted = [(item.id, item.alpha, item.status) for item in cyn.bank.items()]
+    assert counted == [(item.id, item.alpha, item.status) for item in ben.bank.items()]
 
 
 def test_more_than_a_page_comes_whole_though_the_project_cuts_pages(
