@@ -26,6 +26,7 @@ from guardrails.store.fleet_tables import memory_outbox
 from guardrails.store.people_tables import approvals, inbox, lessons, outcomes, slack_messages
 from guardrails.store.tables import run_items, runs, stop_state
 from guardrails.store.write_tables import deliveries, writes
+from orchestrator.fixes.finding import KEYS
 from orchestrator.health.facts import (
     OpenBreaker,
     Queue,
@@ -200,7 +201,7 @@ def _keys(conn: Connection, since: str) -> tuple[RefusedKey, ...]:
         .where(
             failures.c.at >= since,
             failures.c.status.in_(_REFUSING),
-            failures.c.vendor.is_not(None),
+            failures.c.vendor.in_(KEYS),  # a news site that turns us away has no key of ours
             failures.c.injected.is_(None),
         )
         .group_by(failures.c.vendor)

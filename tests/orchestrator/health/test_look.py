@@ -170,6 +170,7 @@ def test_a_key_is_refused_by_real_answers_and_not_by_chaos(
         conn.execute(failures.insert(), [
             failure(1), failure(2, status=403), failure(3, status=500),
             failure(4, vendor="clay", injected="http_401"),
+            failure(6, vendor="gdelt", status=403),
             failure(5, vendor="rb2b", at=iso(clock() - 2 * HOUR)),
         ])  # fmt: skip
         (one,) = read_facts(conn, clock, DAY, HOUR, "sandbox").keys
