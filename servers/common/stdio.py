@@ -13,7 +13,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import stat
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from types import TracebackType
@@ -143,8 +145,21 @@ async def serve_stdio(server: Server[Any]) -> None:
         async with pipes() as (read, write):
             await server.run(read, write, server.create_initialization_options())
         return
+    if os.isatty(0):
+        _for_a_person()
     async with stdio_server() as (read, write):
         await server.run(read, write, server.create_initialization_options())
+
+
+def _for_a_person() -> None:
+    """Somebody started it by hand: say what it waits for. Ctrl-C ends it, whatever it waits in."""
+    # The SDK reads a terminal in a thread, which would outlive a loop that was interrupted.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    sys.stderr.write(
+        "This speaks MCP, to a program: an AI client starts it by itself once "
+        "`swarm mcp config CLIENT --install` has told it how. Ctrl-C ends it.\n"
+    )
+    sys.stderr.flush()
 
 
 @asynccontextmanager
