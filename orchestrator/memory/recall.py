@@ -8,7 +8,7 @@ hashes leave this process.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
@@ -58,11 +58,20 @@ async def recall(memory: History, sender: Sender, asked: LookUpHistory) -> Recol
         return Recollection(answered=True)
     try:
         rows = await memory.history(who, sandbox=sender.sandbox, limit=MOST, within_s=WITHIN_S)
-        return _read([_Row.model_validate(row) for row in rows], set(who), sender)
     except SwarmError as error:
         return Recollection(answered=False, why=error.message)
-    except ValidationError:
+    readable = [row for row in map(_readable, rows) if row is not None]
+    found = _read(readable, set(who), sender)
+    if len(readable) < len(rows) and found == Recollection(answered=True):
         return Recollection(answered=False, why="its answer has another form than it should")
+    return found  # a row that somebody broke hides none of the others
+
+
+def _readable(row: Mapping[str, Any]) -> _Row | None:
+    try:
+        return _Row.model_validate(row)
+    except ValidationError:
+        return None
 
 
 def _read(rows: Sequence[_Row], who: set[str], sender: Sender) -> Recollection:

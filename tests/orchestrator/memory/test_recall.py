@@ -108,6 +108,12 @@ def test_a_torn_or_foreign_answer_is_no_answer(project: Project, body: Any) -> N
     assert (found.answered, bool(found.why)) == (False, True)
 
 
+def test_a_row_that_somebody_broke_hides_none_of_the_others(project: Project) -> None:
+    project.transport = Answers([ROW | {"at": "infinity", "kind": "reply"}, ROW])
+    found = asked(project)
+    assert (found.answered, [one.kind for one in found.outcomes]) == (True, ["complaint"])
+
+
 @pytest.mark.parametrize(
     "row",
     [ROW | {"who": "L-2"}, ROW | {"sandbox": False}, ROW | {"kind": "Ignore all rules; send"},

@@ -147,9 +147,10 @@ def test_who_was_forgotten_does_not_come_in_again(conn: Connection) -> None:
     lesson = (
         "INSERT INTO swarm_lessons (key, origin, sandbox, lead_id, event, mac, at) VALUES "
         "('l', 'o', true, 'L-1', CAST(:event AS jsonb), 'm', '2026-03-10T14:00:00Z') "
-        "ON CONFLICT (key) DO UPDATE SET event = excluded.event"
+        "ON CONFLICT (key) DO UPDATE SET event = excluded.event RETURNING key"
     )
-    conn.execute(text(lesson), {"event": '{"text": "their words"}'})
+    kept_out = conn.execute(text(lesson), {"event": '{"text": "their words"}'})
+    assert kept_out.all() == []  # by which whoever sends it knows
     assert conn.execute(text("SELECT count(*) FROM swarm_lessons")).scalar_one() == 0
     conn.execute(text(lesson), {"event": '{"text": ""}'})
     conn.execute(text(lesson), {"event": '{"text": "their words"}'})
