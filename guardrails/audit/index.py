@@ -146,15 +146,23 @@ class AuditIndex:
         Raises:
             AuditBroken: another record is indexed in the place of one of them.
         """
-        for record, day, offset in records:
-            row = self._row(conn, record, day, offset)
-            if insert_if_absent(conn, audit_index, row):
+        # In the order in which all machines claim: see `claim`.
+        in_order = sorted(records, key=lambda one: one[0]["decision_id"] or "")
+        ours = {one[0]["seq"] for one in in_order if self._add(conn, *one)}
+        for record, _day, _offset in records:
+            if record["seq"] in ours:
                 remember_record(conn, record)
-                continue
-            row |= dict(zip(("audit_id", "decision_id", "lead_id"), _unnamed(record), strict=True))
-            if not insert_if_absent(conn, audit_index, row):
-                raise AuditBroken(f"another record is indexed as {record['seq']} of this chain")
         self._move_to(conn, records[-1][0])
+
+    def _add(self, conn: Connection, record: Record, day: str, offset: int) -> bool:
+        """Whether the record kept its names."""
+        row = self._row(conn, record, day, offset)
+        if insert_if_absent(conn, audit_index, row):
+            return True
+        row |= dict(zip(("audit_id", "decision_id", "lead_id"), _unnamed(record), strict=True))
+        if not insert_if_absent(conn, audit_index, row):
+            raise AuditBroken(f"another record is indexed as {record['seq']} of this chain")
+        return False
 
     def _move_to(self, conn: Connection, last: Record) -> None:
         conn.execute(self._move, {"s": last["seq"], "h": last["hash"], "at": last["at"]})

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 
 from guardrails.audit import AuditEntry, AuditLog, audit_id_of
 from guardrails.clock import utc_now
@@ -342,3 +342,32 @@ async def test_a_machine_that_is_behind_its_files_takes_nobodys_decision(
     assert (ref.existing, ref.hash) == (True, theirs.hash)
     assert a.log.verify().records == 1
     assert a.log.find("L-1")["chain"] == b.chain
+
+
+@pytest.mark.anyio
+async def test_a_machine_that_comes_back_and_one_that_took_its_leads_do_not_wait_for_each_other(
+    machines: list[Machine],
+) -> None:
+    a, b = machines
+    await a.log.record([entry("d-2"), entry("d-1")])
+    await b.log.record([entry("d-0")])
+    with a.store.transaction() as conn:  # A died before its commit
+        conn.execute(audit_index.delete().where(audit_index.c.chain == a.chain))
+        mine = audit_heads.c.chain == a.chain
+        conn.execute(update(audit_heads).where(mine).values(seq=0, hash="0" * 64))
+    again = AuditLog(a.hive, a.store, utc_now)
+
+    def claimed(conn: Connection, seq: int, decision: str) -> None:
+        row = {"chain": b.chain, "seq": seq, "audit_id": audit_id_of(decision), "day": "2026-03-10",
+               "decision_id": decision, "offset": 0, "hash": "1" * 64}  # fmt: skip
+        conn.execute(audit_index.insert().values(row))
+
+    with b.store.transaction() as conn:  # B, which claims in the order that all claim in
+        claimed(conn, 2, "d-1")
+        back = asyncio.create_task(again.record([entry("d-3")]))
+        await asyncio.to_thread(until_somebody_waits, b.store)
+        await asyncio.to_thread(claimed, conn, 3, "d-2")
+    [ref] = await back
+    again.close()
+    assert (ref.existing, ref.seq) == (False, 3)
+    assert indexed(a) == [1, 2, 3]
