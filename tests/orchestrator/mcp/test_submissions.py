@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -151,6 +151,40 @@ async def test_who_is_in_hand_already_is_on_record_as_such_with_the_reason(
     [reason] = record["body"]["reasons"]
     assert reason["code"] == "in_hand"
     assert first.id.removeprefix("submission:") in reason["text"]
+
+
+async def test_who_is_taken_in_hand_meanwhile_is_set_aside_beside_who_was_before(
+    hive: Hive, sqlite_store: Store, clock: SteppableClock
+) -> None:
+    first = Queen(hive, sqlite_store, clock)
+    before, meanwhile = [await first.submitted(people(one)) for one in ("ana", "ben")]
+    both = await first.submitted(people("ana", "ben", "cyd"))
+    assert before is not None
+    assert meanwhile is not None
+    assert both is not None
+    await first.submissions().take(before)
+    second = Queen(hive, Late(sqlite_store, lambda: first.submissions().take(meanwhile)), clock)  # type: ignore[arg-type]
+    async with asyncio.timeout(60):  # or it would look for ever
+        said = await second.submissions().take(both)
+    assert "1 leads, 2 set aside" in said
+    first.close()
+    second.close()
+
+
+class Late:
+    """A store whose second write comes after something else was done."""
+
+    def __init__(self, store: Store, before: Callable[[], Awaitable[object]]) -> None:
+        self._store, self._before, self._writes = store, before, 0
+
+    async def run(self, call: Any) -> Any:
+        self._writes += 1
+        if self._writes == 2:
+            await self._before()
+        return await self._store.run(call)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
 
 
 @pytest.mark.parametrize("way", ["delivery", "ledger", "visitor"])
