@@ -27,6 +27,7 @@ from orchestrator.deliver_steps import (
     lowered,
     not_told,
     seen_of,
+    stale,
     told,
     working_on,
 )
@@ -128,7 +129,7 @@ class DeliverLead:
             except (ToolFailed, ServerUnavailable, LeadQuarantined, BadInput) as error:
                 late = later(error, self._clock())
                 return seen_of(known or late)
-        return seen_of(known, *views)
+        return seen_of(known, *views, at=self._clock())
 
     async def _views(self, letter: Letter) -> tuple[CrmView, OutreachView, Recollection | None]:
         lead, facts = letter.dossier.lead, letter.dossier.facts
@@ -163,6 +164,11 @@ class DeliverLead:
             return as_json(Fate(outcome=Outcome.REFUSED, reasons=delivery.reasons))
         with working_on(delivery):
             letter = await self._letters.of(delivery)
+            if stale(seen, self._clock()):
+                seen = await self._look_up(delivery_id)
+                if seen["left"] or fate_of(seen) is not None:
+                    waits = Fate(outcome=Outcome.LATER, reasons=(lowered(),))
+                    return as_json(fate_of(seen) or waits)
             fate = await self._sent(letter, seen)
             if fate.outcome is Outcome.LATER and died(fate.reasons):
                 fate = await self._sent(letter, seen)

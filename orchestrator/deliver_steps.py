@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
 
+from guardrails.clock import iso, parse
 from guardrails.correlation import Correlation, correlated
 from guardrails.errors import ServerUnavailable
 from guardrails.model import CrmView, OutreachView, Reason, Recollection
 from orchestrator.deliver_writes import Fate, Outcome
 from orchestrator.deliveries import Delivery
 from orchestrator.engine import Json
+
+_GOOD_FOR = timedelta(minutes=5)
 
 
 def working_on(delivery: Delivery) -> AbstractContextManager[None]:
@@ -24,14 +28,21 @@ def seen_of(
     memory: Recollection | None = None,
     *,
     left: bool = False,
+    at: datetime | None = None,
 ) -> Json:
     return {
         "left": left,
+        "at": iso(at) if at else None,
         "fate": fate.model_dump_json() if fate else None,
         "crm": crm.model_dump_json() if crm else None,
         "outreach": outreach.model_dump_json() if outreach else None,
         "memory": memory.model_dump_json() if memory else None,
     }
+
+
+def stale(seen: Json, now: datetime) -> bool:
+    """Whether it is too long ago: a dead queen's look-up, gone on with by whoever came next."""
+    return not seen.get("at") or now - parse(seen["at"]) > _GOOD_FOR
 
 
 def as_json(fate: Fate) -> Json:

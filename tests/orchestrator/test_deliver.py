@@ -235,6 +235,29 @@ def _seen(_here: World) -> dict[str, str]:
     }
 
 
+async def test_what_a_dead_queen_saw_days_ago_is_looked_up_again_before_leave_is_asked(
+    sqlite_store: Store, clock: SteppableClock, config: Config
+) -> None:
+    here = await world(sqlite_store, clock, config)
+    seen = await here.deliver._look_up("A-1")
+    clock.step(days=3)
+    asked: list[Any] = []
+
+    async def refuses(args: Any) -> Authorization:
+        asked.append(args.crm)
+        return Authorization(verdict="refused", key="send:A-1")
+
+    since = CrmView(contact_id="C1", dnd_email=True)
+    here.servers.answers |= {
+        "look_up_lead": [CrmLookUp(crm=since)], "authorize_send": [refuses, refuses],
+    }  # fmt: skip
+    await here.deliver._send("A-1", seen)
+    fresh = await here.deliver._look_up("A-1")
+    await here.deliver._send("A-1", fresh)
+    assert asked == [since, CrmView(contact_id="C1")]
+    assert here.servers.calls.count("look_up_lead") == 3  # what is fresh is not asked again
+
+
 async def test_what_may_not_go_yet_waits_for_its_moment(
     sqlite_store: Store, clock: SteppableClock, config: Config
 ) -> None:
