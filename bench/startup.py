@@ -146,7 +146,7 @@ async def _round(swarm: _Swarm) -> dict[str, float]:
         "six bare servers at once": six / one,
         "our six, spawned": spawned.ready / one,
         "our six, forked, and the nursery": forked.ready / one,
-        "our six, forked, against one of ours spawned": forked.ready / spawned.again,
+        "our six, forked, against one spawned": forked.ready / spawned.again,
         "a killed one, spawned again": spawned.again / one,
         "a killed one, forked again": forked.again / one,
         "CPU of six, forked, against spawned": forked.cpu / spawned.cpu,
@@ -161,7 +161,7 @@ async def _measure() -> None:
     middle = {what: statistics.median(each[what] for each in rounds) for what in rounds[0]}
     show(
         "Ready time and memory (median of 5 rounds)",
-        ("what", "against one bare server, or as it says"),
+        ("what", "against one bare server or as said"),
         [(what, f"{ratio:.2f} x") for what, ratio in middle.items()],
     )
 
