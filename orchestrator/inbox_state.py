@@ -12,3 +12,7 @@ class InboxState(StrEnum):
     DONE = "done"
     JUNK = "junk"  # nothing that we understand
     FAILED = "failed"  # tried MAX_ATTEMPTS times
+
+
+# Of a signed delivery: another sub-account of the same app. Nothing of ours is missed by it.
+ANOTHER_LOCATION = "it belongs to another location than GHL_LOCATION_ID"

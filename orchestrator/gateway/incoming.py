@@ -22,6 +22,7 @@ from guardrails.clock import iso, parse
 from guardrails.errors import BadInput
 from guardrails.suppression import suppress_hash
 from orchestrator.inbox import Source, document_of, store
+from orchestrator.inbox_state import ANOTHER_LOCATION
 
 KEPT_OF_JUNK = 20_000  # bytes: enough for a person to see what it was
 _UNFIT = re.compile(r"[^\w.-]+", re.ASCII)
@@ -168,7 +169,7 @@ class Reader:
     def _require_our_location(self, found: Mapping[str, Any]) -> None:
         stated = found.get("locationId")
         if self._location_id and stated is not None and stated != self._location_id:
-            raise BadInput("it belongs to another location than GHL_LOCATION_ID")
+            raise BadInput(ANOTHER_LOCATION)
 
 
 def _hook_id(found: Mapping[str, Any]) -> str | None:

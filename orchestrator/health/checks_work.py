@@ -28,6 +28,15 @@ def inbox(seen: Snapshot, limits: Limits) -> Iterator[Finding]:
             f"{seen.work.inbox_failed} deliveries from outside could not be worked on",
             "`swarm inbox list` says why; `swarm inbox again ID` works on one anew.",
         )
+    if seen.work.inbox_odd:
+        yield Finding(
+            "inbox:odd",
+            Severity.WARNING,
+            f"{seen.work.inbox_odd} events of e-mails could not be understood today",
+            "An opt-out may be among them: `swarm inbox list --state junk` names them; look at the "
+            "vendor, and at how its webhook is set up (docs/webhooks.md).",
+            escalates=False,  # a day later it is told no more
+        )
 
 
 def visitors(seen: Snapshot, limits: Limits) -> Iterator[Finding]:

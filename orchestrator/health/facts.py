@@ -83,5 +83,6 @@ class WorkFacts:
     spend: tuple[SpendMark, ...]
     rates: Rates
     pauses: tuple[Pause, ...]  # in force
+    inbox_odd: int = 0  # what became of e-mails, as nobody here understood it, in the last day
     memory: Queue = Queue()  # facts for the long-term memory
     memory_rejected: int = 0  # of those: set aside

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, func, or_, select, text
+from sqlalchemy import ColumnElement, Connection, FromClause, and_, func, or_, select, text
 
 from guardrails.brakes.brake_report import VendorRow, vendors
 from guardrails.brakes.spend_model import TOTAL
@@ -35,9 +35,10 @@ from orchestrator.health.facts import (
     SpendMark,
     WorkFacts,
 )
+from orchestrator.inbox_state import ANOTHER_LOCATION
 from orchestrator.slack.outgoing import refused
 
-RATES_OVER = timedelta(days=7)
+RATES_OVER, _A_DAY = timedelta(days=7), timedelta(days=1)
 _REFUSING = (401, 403)
 _RATED = (OutcomeKind.BOUNCE, OutcomeKind.COMPLAINT, OutcomeKind.UNSUBSCRIBE)
 
@@ -60,6 +61,7 @@ def read_facts(
         stop_row=_stop(conn),
         inbox=_queue(conn, inbox, _due(inbox, "received_at"), *_ready(inbox, at, "new")),
         inbox_failed=_count(conn, inbox, inbox.c.state == "failed"),
+        inbox_odd=_count(conn, inbox, _not_understood(iso(now - _A_DAY))),
         visitors=_queue(
             conn,
             run_items,
@@ -143,6 +145,13 @@ def _queue(
 def _count(conn: Connection, table: FromClause, where: ColumnElement[bool]) -> int:
     found: int = conn.execute(select(func.count()).select_from(table).where(where)).scalar_one()
     return found
+
+
+def _not_understood(since: str) -> ColumnElement[bool]:
+    """Junk that may tell of an opt-out; a visitor without a person in it is no such."""
+    odd = and_(inbox.c.state == "junk", inbox.c.source.in_(("instantly", "ghl", "unsubscribe")))
+    ours = or_(inbox.c.note.is_(None), inbox.c.note != ANOTHER_LOCATION)
+    return and_(odd, ours, inbox.c.received_at >= since)
 
 
 def _due(table: FromClause, else_since: str) -> ColumnElement[Any]:

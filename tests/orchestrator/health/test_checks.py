@@ -221,6 +221,7 @@ def test_leads_that_a_finished_run_left_for_later_are_not_overdue() -> None:
     ("changes", "key"),
     [
         ({"inbox_failed": 1}, "inbox:failed"),
+        ({"inbox_odd": 1}, "inbox:odd"),
         ({"slack_failed": 1}, "messages:failed"),
         ({"writes_unknown": Queue(1, ago(1))}, "sends:unknown"),
     ],

@@ -30,6 +30,7 @@ from orchestrator.health.look import Look
 from orchestrator.health.memory import Memory
 from orchestrator.health.model import Snapshot
 from orchestrator.health.reading import read_facts
+from orchestrator.inbox_state import ANOTHER_LOCATION
 from tests.conftest import SteppableClock
 
 CONFIG = load_config()
@@ -53,7 +54,7 @@ def _inbox(number: int, clock: SteppableClock, **more: object) -> dict[str, obje
     at = iso(clock())
     return {
         "id": f"i{number}", "source": "rb2b", "kind": "visitor", "state": "new", "attempts": 0,
-        "received_at": at, "updated_at": at, "not_before": None, **more,
+        "received_at": at, "updated_at": at, "not_before": None, "note": None, **more,
     }  # fmt: skip
 
 
@@ -84,6 +85,9 @@ def test_facts_are_what_stands_in_the_tables(store: Store, clock: SteppableClock
         conn.execute(inbox.insert(), [
             _inbox(1, clock), _inbox(2, clock, not_before=past), _inbox(3, clock, state="failed"),
             _inbox(4, clock, not_before=future), _inbox(5, clock, state="done"),
+            _inbox(6, clock, state="junk"), _inbox(7, clock, state="junk", source="ghl"),
+            _inbox(8, clock, state="junk", source="ghl", note=ANOTHER_LOCATION),
+            _inbox(9, clock, state="junk", source="ghl", received_at=iso(clock() - 25 * HOUR)),
         ])  # fmt: skip
         for run_id, source in (("V-1", "rb2b"), ("R-1", "a file")):
             conn.execute(runs.insert().values(
@@ -120,7 +124,7 @@ def test_facts_are_what_stands_in_the_tables(store: Store, clock: SteppableClock
         raise_alerts(conn, DAY, "clay", 41_000_000, 50_000_000, clock())
         facts = read_facts(conn, clock, DAY, HOUR, "sandbox")
     assert facts.inbox == Queue(2, clock() - HOUR)
-    assert facts.inbox_failed == 1
+    assert (facts.inbox_failed, facts.inbox_odd) == (1, 1)
     assert facts.visitors == Queue(1, clock() - HOUR)
     assert facts.deliveries == Queue(1, clock() - HOUR)
     assert facts.writes_unknown == Queue(1, clock())
