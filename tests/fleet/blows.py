@@ -17,7 +17,7 @@ from pathlib import Path
 
 from guardrails.clock import iso, parse, utc_now
 from tests.fleet.counts import Counts
-from tests.fleet.doors import Doors
+from tests.fleet.doors import Doors, answer
 from tests.fleet.machines import Fleet, Machine, until
 from tests.fleet.person import resolve_unknown
 from tests.fleet.stops import stopped
@@ -201,8 +201,11 @@ class Storm:
 
             def heal() -> None:
                 self._pass(began + self._plan.cut_s - time.monotonic())
+                database = self._fleet.reaches_database(place)
+                vendors = answer(place, self._fleet.sandbox.port)
+                ended = time.monotonic()
                 place.heal()
-                self.told.cuts.append(Cut(machine.number, began, time.monotonic()))
+                self.told.cuts.append(Cut(machine.number, began, ended, database, vendors))
                 self._tell(f"machine {machine.number} is there again, and the fleet still stopped")
                 self._pass(_BACK_S)
 

@@ -18,6 +18,8 @@ from concurrent.futures import Future
 from functools import partial
 from typing import NamedTuple
 
+import httpx
+
 from tests.fleet.network import Place
 
 _BLOCK = 65536
@@ -82,6 +84,15 @@ class Doors:
         """Clients send one request at a time on a connection, so that each begins a block."""
         method, target, *_ = data.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
         self.asked.append(Asked(machine, time.monotonic(), method, target.partition("?")[0]))
+
+
+def answer(place: Place, port: int) -> bool:
+    """Whether the twins answer a machine that stands there."""
+    url = f"http://127.0.0.1:{port}/_twin/health"
+    try:
+        return place.inside(lambda: httpx.get(url, trust_env=False, timeout=10).is_success)
+    except httpx.HTTPError:
+        return False
 
 
 @contextlib.contextmanager

@@ -129,7 +129,11 @@ def _cut_off(fleet: Fleet, ways: Doors, verdict: Verdict) -> None:
     for cut in verdict.told.cuts:
         asked = ways.between(cut.machine, cut.began, cut.ended)
         wrote = [one.at - cut.began for one in asked if (one.method, one.path) in writes]
-        verdict.counts["requests of the machine that was cut off, meanwhile"] = len(asked)
+        verdict.must("the machine that was cut off reached the database", cut.database, False)
+        verdict.must("the machine that was cut off reached the vendors", cut.vendors, True)
+        verdict.counts["requests of the machine that was cut off, meanwhile"] = sum(
+            not one.path.startswith("/_twin/") for one in asked
+        )
         verdict.counts["its last write ended, s after the cut"] = round(max(wrote, default=0.0), 1)
         late = sum(after > LANDED_S for after in wrote)
         verdict.must("its writes after whatever was permitted before had ended", late, 0)

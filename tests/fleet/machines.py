@@ -145,6 +145,10 @@ class Fleet:
         [row] = self.ask(statement, *values)
         return next(iter(row.values()))
 
+    def reaches_database(self, place: Place) -> bool:
+        """Whether who stands there can connect to it."""
+        return place.reaches(self.postgres.address, self.postgres.port)
+
     def written(self) -> int:
         """How many writes have reached the twins."""
         return int(self.sandbox.get("counts")["by_kind"]["write"])

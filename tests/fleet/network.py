@@ -30,6 +30,7 @@ PREFIX = "swft"
 _OURS = re.compile(PREFIX + r"(?P<pid>\d+)(b|[hn]\d+)")
 _NEWNET = 0x40000000  # CLONE_NEWNET
 _COMMAND_S = 30.0
+_CONNECT_S = 3.0
 
 
 class Unable(Exception):
@@ -58,9 +59,21 @@ class Place:
 
     def listen(self, port: int) -> socket.socket:
         """A listening socket on its own loopback; whoever holds it may stand anywhere."""
-        return self._inside(lambda: socket.create_server(("127.0.0.1", port)))
+        return self.inside(lambda: socket.create_server(("127.0.0.1", port)))
 
-    def _inside(self, work: Callable[[], T]) -> T:
+    def reaches(self, address: str, port: int) -> bool:
+        """Whether somebody there can be connected to from here."""
+
+        def connected() -> bool:
+            try:
+                with socket.create_connection((address, port), timeout=_CONNECT_S):
+                    return True
+            except OSError:
+                return False
+
+        return self.inside(connected)
+
+    def inside(self, work: Callable[[], T]) -> T:
         """`work()` on a thread that stands in the namespace: its sockets stay there."""
 
         def moved() -> T:

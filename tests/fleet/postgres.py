@@ -48,10 +48,15 @@ class TcpPostgres:
         """Of its only database; `port` of a proxy before it."""
         return f"postgresql://postgres@127.0.0.1:{port or self.port}/postgres"
 
+    @property
+    def address(self) -> str:
+        """In the network."""
+        assert self._network is not None
+        return self._network.address
+
     def url_in_network(self) -> str:
         """The same database, as the machines of the network reach it."""
-        assert self._network is not None
-        where = f"{self._network.address}:{self.port}"
+        where = f"{self.address}:{self.port}"
         return f"postgresql://postgres:{self._password}@{where}/postgres"
 
     def admit(self) -> None:

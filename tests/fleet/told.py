@@ -24,11 +24,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class Cut:
-    """One machine without its cable, from `began` to `ended` (monotonic)."""
+    """One machine without its cable, from `began` to `ended` (monotonic), and whom it reached."""
 
     machine: int
     began: float
     ended: float
+    database: bool
+    vendors: bool
 
 
 @dataclass
