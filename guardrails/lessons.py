@@ -25,8 +25,9 @@ from guardrails.bank import Bank, Lesson
 from guardrails.bank.bank import CLOCK_SKEW
 from guardrails.bank.models import Event, GoldenEvent, ItemAction, Outcome, ReasonCode, Trust
 from guardrails.clock import Clock, iso
-from guardrails.errors import BadInput
+from guardrails.errors import BadInput, BankUnreadable
 from guardrails.hive import Hive
+from guardrails.lesson_marks import take_back
 from guardrails.model import Scope
 from guardrails.policy import GateInputs
 from guardrails.remembering import Fact, remember
@@ -184,6 +185,7 @@ class Folding:
         self._clock = clock
         self._monotonic = monotonic
         self._swept_at: float | None = None
+        self._counter: int | None = None  # of the bank's version
 
     async def fold(self) -> tuple[str, ...]:
         """Put what waits into the bank, many lessons in one write. Gives the event ids.
@@ -196,12 +198,35 @@ class Folding:
             StoreUnavailable: the database is; what was folded is folded again, to no effect.
         """
         now = self._monotonic()
+        if await self._went_back():
+            self._swept_at = None
         everything = self._swept_at is None or now - self._swept_at >= _SWEEP_S
         since = "" if everything else iso(self._clock() - _OVERLAP)
         done = await self._fold(since)
+        if done:
+            self._counter = self._version() or self._counter
         if everything:
             self._swept_at = now
         return done
+
+    async def _went_back(self) -> bool:
+        """Whether the bank is older than it was: put back from its backup, or not known yet."""
+        counter = self._version()
+        if counter is None:
+            return False
+        if self._counter is not None and counter >= self._counter:
+            self._counter = counter  # others fold as well
+            return False
+        held = {one.event_id for item in self._bank.items() for one in item.evidence}
+        await self._store.run(lambda conn: take_back(conn, self._chain, held))
+        self._counter = counter
+        return True
+
+    def _version(self) -> int | None:
+        try:
+            return int(self._bank.version.partition("+")[0])
+        except BankUnreadable:
+            return None  # told to whoever wants something folded
 
     async def _fold(self, since: str) -> tuple[str, ...]:
         done: list[str] = []

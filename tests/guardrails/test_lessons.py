@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import select, update
 
 from guardrails.bank import Bank, Lesson
-from guardrails.bank.file import write_document
+from guardrails.bank.file import backup_of, write_document
 from guardrails.bank.fold import key_of
 from guardrails.bank.models import ItemAction
 from guardrails.clock import iso
@@ -145,6 +145,27 @@ def test_a_crash_between_folding_and_saying_so_changes_nothing(
     version = bank.version
     assert len(folded(sqlite_store, bank, hive, clock)) == 2
     assert (bank.version, waiting(sqlite_store, hive)) == (version, 0)
+
+
+@pytest.mark.parametrize("by_a_new_process", [False, True])
+def test_what_a_bank_lost_that_was_put_back_from_its_backup_is_folded_again(
+    sqlite_store: Store, hive: Hive, clock: Any, make: Make, by_a_new_process: bool
+) -> None:
+    bank = new_bank(hive, clock)
+    folding = Folding(sqlite_store, bank, hive, clock)
+    for number in (1, 2):
+        recorded(sqlite_store, make(number))
+        asyncio.run(folding.fold())
+    before = learned(bank)
+    hive.bank_file.write_bytes(b"{")  # torn, and mended as the error says
+    with pytest.raises(BankUnreadable):
+        bank.items()
+    hive.bank_file.write_bytes(backup_of(hive.bank_file).read_bytes())
+    assert learned(bank) < before
+    if by_a_new_process:
+        folding = Folding(sqlite_store, Bank.open(hive.bank_file, bank.policy, clock), hive, clock)
+    assert asyncio.run(folding.fold()) == ("rejection:AP-2",)
+    assert learned(bank) == before
 
 
 def test_what_is_dated_in_the_future_waits_for_its_time_and_holds_up_nobody(
