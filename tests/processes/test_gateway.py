@@ -63,11 +63,12 @@ def counted(hive: Path, query: str) -> int:
 
 
 async def all_worked_on(hive: Path, leads: int) -> int:
-    """Wait until the inbox is empty; how many leads were worked on."""
+    """Wait until inbox and spool are empty; how many leads were worked on."""
     async with asyncio.timeout(60):
         while (  # noqa: ASYNC110 - it is another process that ends the wait
             counted(hive, "SELECT count(*) FROM inbox WHERE state = 'new'")
             or counted(hive, "SELECT count(*) FROM outcomes") < leads
+            or any((hive / "inbox_spool").glob("*"))  # copies of what got in all the same
         ):
             await asyncio.sleep(0.1)
     return counted(hive, "SELECT count(*) FROM outcomes")
