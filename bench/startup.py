@@ -24,9 +24,9 @@ from guardrails.config import load_config
 from guardrails.hive import Hive
 from guardrails.model import Mode
 from guardrails.store import open_store
-from orchestrator.bootstrap import open_hive
 from orchestrator.children import Children
 from orchestrator.environment import Environment
+from orchestrator.ground import open_hive
 from orchestrator.incidents import Incidents
 from orchestrator.logs import logging_to
 from orchestrator.options import SERVERS, Options, nursery_of, server_spec

@@ -20,8 +20,8 @@ import orjson
 
 from guardrails.config import load_config
 from guardrails.errors import ServerUnavailable
-from orchestrator.bootstrap import open_hive
 from orchestrator.environment import Environment
+from orchestrator.ground import open_hive
 from orchestrator.options import SERVERS, Options, server_spec
 from orchestrator.processes import clean_environment
 from orchestrator.twins import SEED, joined_twins, sandbox_offset

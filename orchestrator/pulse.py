@@ -128,17 +128,19 @@ async def alive(
     servers: Servers,
     rules: MonitorRules,
     hung_after_s: float,
+    sign: Sign,
+    *,
     about: Mapping[str, Any] | None = None,
     tag: str | None = None,
-) -> AsyncIterator[Sign]:
+) -> AsyncIterator[None]:
     """Beat as the queen while the block runs, with her servers' answers in it.
 
     Args:
         hung_after_s: after so long any call to a server counts as hung.
+        sign: what she says of herself by then.
         about: what does not change while she lives, such as her mode.
         tag: tells her from other hives' queens on this machine, see `heartbeats.tag_of`.
     """
-    sign = Sign()
     patience = hung_after_s + _AFTER_CALLS_S
     async with Pulse(servers, utc_now, rules.beat_interval_s, patience) as pulse:
 
@@ -146,4 +148,4 @@ async def alive(
             return dict(about or {}) | dict(sign.also()) | pulse.told()
 
         async with Beating(store, "queen", utc_now, rules.beat_interval_s, tell, tag=tag):
-            yield sign
+            yield

@@ -25,9 +25,9 @@ from guardrails.model import Mode
 from guardrails.readiness_model import Standing
 from guardrails.store import Store, open_store
 from guardrails.versions import versions_of
-from orchestrator.bootstrap import open_hive
 from orchestrator.earned import mode_in_force
 from orchestrator.environment import Environment
+from orchestrator.ground import open_hive
 from orchestrator.logs import logging_to
 from orchestrator.options import SERVERS, Options, server_spec
 from orchestrator.preflight import chaos, evidence, ground, keys, letters, people, sleep, vendors

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from guardrails.bank import Bank
 from guardrails.config import Config, load_config
-from orchestrator.bootstrap import open_hive
+from orchestrator.ground import open_hive
 from orchestrator.options import Options
 from tests.conftest import SteppableClock
 

@@ -17,7 +17,7 @@ from guardrails.heartbeats import read_heartbeats
 from guardrails.hive import Hive
 from guardrails.store import open_store
 from orchestrator.children import Child
-from orchestrator.pulse import Pulse, alive
+from orchestrator.pulse import Pulse, Sign, alive
 from tests.conftest import SteppableClock
 from tests.orchestrator.fakes.awkward_server import DO, Do
 from tests.orchestrator.test_children import Diary, spec
@@ -86,7 +86,8 @@ async def test_restarts_are_remembered_for_an_hour(clock: SteppableClock) -> Non
 async def test_the_queen_beats_with_her_servers_and_what_she_adds(hive: Hive) -> None:
     store = open_store(hive)
     try:
-        async with alive(store, Two(), RULES, 30) as sign:
+        sign = Sign()
+        async with alive(store, Two(), RULES, 30, sign):
             sign.also = lambda: {"mode": "shadow"}
         with store.read() as conn:
             (found,) = read_heartbeats(conn)
