@@ -18,7 +18,7 @@ from sqlalchemy import RowMapping
 
 from guardrails.clock import iso, parse
 from guardrails.errors import BadInput, Refused
-from guardrails.identity import recipient_hash, registrable, subject_hash
+from guardrails.identity import dedupe_key, lead_id, recipient_hash, registrable, subject_hash
 from guardrails.model import WriteAction, WriteIntent
 
 MAX_KEY = 120
@@ -83,6 +83,8 @@ class WriteEntry:
         key: names this write for ever, e.g. `send:<delivery_id>`.
         tier: the lead's, 1 to 4; None when it was never scored.
         not_since: refuse an e-mail to somebody who got another one at or after this moment.
+        same_person: recipient hash and lead id of their address without its tag: they may have
+            been written to under these.
     """
 
     key: str
@@ -97,6 +99,7 @@ class WriteEntry:
     domain_hash: str | None = None
     tier: int | None = None
     not_since: datetime | None = None
+    same_person: tuple[str, str] | None = None
 
     @property
     def counts(self) -> bool:
@@ -213,7 +216,13 @@ def entry_of(salt: bytes, key: str, intent: WriteIntent, about: About) -> WriteE
         domain_hash=subject_hash(salt, domain) if domain else None,
         tier=about.get("tier"),
         not_since=about.get("not_since"),
+        same_person=_untagged(salt, to) if to else None,
     )
+
+
+def _untagged(salt: bytes, to: str) -> tuple[str, str]:
+    plain = dedupe_key(to)
+    return subject_hash(salt, plain), lead_id(salt, plain)
 
 
 def fresh_row(entry: WriteEntry, now: datetime) -> dict[str, Any]:

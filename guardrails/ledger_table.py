@@ -35,7 +35,10 @@ _OTHERS = (
         _C.counts.is_(True),
         _C.key != bindparam("own"),
         _C.status.in_([status.value for status in HELD]),
-        or_(_C.recipient_hash == bindparam("recipient"), _C.lead_id == bindparam("lead")),
+        or_(
+            _C.recipient_hash.in_(bindparam("recipients", expanding=True)),
+            _C.lead_id.in_(bindparam("leads", expanding=True)),
+        ),
         _C.claimed_at >= bindparam("since"),
     )
     .limit(1)
@@ -81,11 +84,12 @@ def release_expired(conn: Connection, now: datetime, before: datetime) -> None:
 
 
 def other_email(conn: Connection, entry: WriteEntry, since: datetime) -> str | None:
-    """The key of another e-mail to the same address or lead, sent or on its way since then."""
+    """The key of another e-mail to the same person, sent or on its way since then."""
+    address, lead = entry.same_person or (entry.recipient_hash, entry.lead_id)
     asked = {
         "own": entry.key,
-        "recipient": entry.recipient_hash,
-        "lead": entry.lead_id,
+        "recipients": [entry.recipient_hash, address],
+        "leads": [known for known in (entry.lead_id, lead) if known],
         "since": iso(since),
     }
     found: str | None = conn.execute(_OTHERS, asked).scalar_one_or_none()

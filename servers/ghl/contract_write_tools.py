@@ -95,7 +95,8 @@ ADD_TO_WORKFLOW = write_tool(
     "Add a contact to a workflow",
     "Enrol the contact in a published workflow (list_workflows). The workflow then does what it "
     "was built for, which may be sending messages: it cannot be undone. GHL does not show who is "
-    "in a workflow, so a call whose fate is unknown is for a person to resolve.",
+    "in a workflow, so a call whose fate is unknown is for a person to resolve. Leave is given in "
+    "live alone, for the contact of the decision itself.",
     AddToWorkflow,
     destructive=True,
 )

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select, text
 
 from guardrails.errors import BadInput, NotFound, StoreUnavailable
+from guardrails.identity import lead_id
 from guardrails.ledger import AlreadySent, Claimed, Ledger, LedgerRefused
 from guardrails.model import WriteAction
 from guardrails.store import Store
@@ -318,6 +319,16 @@ def test_a_persons_word_ends_an_unknown_fate(book: Book, *, happened: bool, stat
         book.resolve("send:2", happened=happened)
 
 
+def test_who_was_written_to_under_a_tagged_address_is_found_by_the_profile_they_have_now(
+    anywhere: Book, clock: SteppableClock
+) -> None:
+    long_ago = clock()
+    by_address = lead_id(SALT, "ana@northwind.example")
+    anywhere.sent("send:1", email("ana+x@northwind.example"), lead_id=by_address)
+    to = email("ana@northwind.example")  # found for somebody who came with a profile alone
+    refused(anywhere, "already_written", "send:2", to, not_since=long_ago, lead_id="L-profile")
+
+
 def test_unknown_fates_are_told_oldest_first(book: Book, clock: SteppableClock) -> None:
     for key in ("send:b", "send:a", "send:c"):
         book.dispatched(key)
@@ -338,6 +349,7 @@ def test_a_person_gets_one_first_email_under_whatever_key(
     refused(anywhere, "already_written", "send:2", to, **same_address)
     tagged = email("ana+x@northwind.example")  # the same lead, by its id
     refused(anywhere, "already_written", "send:3", tagged, not_since=long_ago, lead_id="L-1")
+    refused(anywhere, "already_written", "send:3", tagged, not_since=long_ago, lead_id="L-9")
     clock.step(1)
     assert isinstance(anywhere.claim("send:4", to, not_since=clock(), lead_id="L-1"), Claimed)
     assert isinstance(anywhere.claim("send:5", to), Claimed)  # a later touch says no such thing
