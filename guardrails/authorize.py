@@ -131,6 +131,7 @@ class Authorizer:
             checks += says_the_draft(
                 request.intent, entry.key, decided.inputs, request.crm, force.sender
             )
+            checks.append(await self._afresh.answered(decided.inputs.dossier))
         answer = answer_of(checks)
         if decided.inputs is None or answer != "permitted":
             return await self._desk.refuse(entry, checks, basis, answer)

@@ -13,14 +13,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy import func, select
+
 from guardrails.approvers import ApproverList
 from guardrails.audit import AuditLog
 from guardrails.authorize_approval import PersonsWord, covered, read_word
-from guardrails.authorize_checks import Decided, sending_window
+from guardrails.authorize_checks import Decided, blocked, passed, sending_window
 from guardrails.authorize_rules import Purpose, require_leave
 from guardrails.bank import Bank, consult_slice
 from guardrails.brakes.stop import StopSwitch
-from guardrails.clock import Clock
+from guardrails.clock import Clock, iso
 from guardrails.coherence import other_ids
 from guardrails.config import Config
 from guardrails.documents import Document, load
@@ -37,9 +39,14 @@ from guardrails.model import (
     Recollection,
     Verdict,
 )
+from guardrails.outcomes import RULES
 from guardrails.policy import CompiledPolicy, GateInputs, PolicyDocument, evaluate, verdict_of
 from guardrails.schedule import next_send, window_zones
 from guardrails.store import Store
+from guardrails.store.people_tables import outcomes
+
+# Whoever waits for anything is let go by these, so nothing new goes out to them either.
+_ANSWERS = [kind.value for kind, rule in RULES.items() if rule.leaves is not None]
 
 
 @dataclass(frozen=True)
@@ -141,6 +148,28 @@ class Afresh:
     async def require_leave(self, action: str, purpose: Purpose) -> None:
         """See `authorize_rules.require_leave`. Raises Stopped, Refused, StoreUnavailable."""
         require_leave(await self._store.query(self._stop.state_in), action, purpose)
+
+    async def answered(self, dossier: Dossier) -> Check:
+        """Whether they answered, or what answers, while this was decided: a person has them now.
+
+        Raises:
+            StoreUnavailable: nobody can tell.
+        """
+        lead = dossier.lead
+        since = iso(self._clock() - timedelta(days=self.recent_contact_days))
+        asked = (
+            select(func.count())
+            .select_from(outcomes)
+            .where(
+                outcomes.c.lead_id.in_([lead.lead_id, *other_ids(lead, self._salt)]),
+                outcomes.c.kind.in_(_ANSWERS),
+                outcomes.c.at >= since,
+            )
+        )
+        if await self._store.query(lambda conn: conn.execute(asked).scalar_one()):
+            text = f"They answered, met us or bought within {self.recent_contact_days} days."
+            return blocked("answered", "answered", text, "a person writes to them")
+        return passed("answered", f"No answer of theirs in {self.recent_contact_days} days.")
 
     async def suppression(self, dossier: Dossier) -> str | None:
         """Why person or company is suppressed, if it is. Raises Stopped, StoreUnavailable."""

@@ -545,7 +545,9 @@ async def test_changed_inputs_permit_nothing(desk: Desk) -> None:
         await desk.send(decision)
 
 
-@pytest.mark.parametrize("table", ["writes", "sending_pauses", "audit_index", "suppressions"])
+@pytest.mark.parametrize(
+    "table", ["writes", "sending_pauses", "audit_index", "suppressions", "outcomes"]
+)
 async def test_without_a_table_nothing_is_permitted(desk: Desk, table: str) -> None:
     decision = await desk.decided()
     with desk.store.transaction() as conn:
