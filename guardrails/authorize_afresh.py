@@ -150,7 +150,7 @@ class Afresh:
         require_leave(await self._store.query(self._stop.state_in), action, purpose)
 
     async def answered(self, dossier: Dossier) -> Check:
-        """Whether they answered, or what answers, while this was decided: a person has them now.
+        """Whether they answered lately, also while this was decided: a person has them now.
 
         Raises:
             StoreUnavailable: nobody can tell.

@@ -28,10 +28,10 @@ from guardrails.model import Mode
 from guardrails.permit_model import Bound, Permit, PermitRequest
 from guardrails.store import Store, insert_if_absent
 from guardrails.store.tables import spent_permits
+from guardrails.suppression import is_suppressed
 
 if TYPE_CHECKING:
     from jwt.types import Options
-from guardrails.suppression import is_suppressed
 
 MAX_SECONDS = 300
 CLOCK_SKEW_S = 5
