@@ -167,7 +167,8 @@ class Afresh:
             )
         )
         if await self._store.query(lambda conn: conn.execute(asked).scalar_one()):
-            text = f"They answered, met us or bought within {self.recent_contact_days} days."
+            days = self.recent_contact_days
+            text = f"Within {days} days they answered, met us, bought or bounced."
             return blocked("answered", "answered", text, "a person writes to them")
         return passed("answered", f"No answer of theirs in {self.recent_contact_days} days.")
 

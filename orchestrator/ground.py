@@ -7,12 +7,12 @@ import contextlib
 from dataclasses import dataclass
 
 from guardrails import tracing
-from guardrails.audit import AuditLog
+from guardrails.audit.whole import require_whole_audit
 from guardrails.bank import Bank, load_seed_lessons
 from guardrails.bootstrap_hive import ensure_hive
 from guardrails.clock import Clock, shifted, utc_now
 from guardrails.config import Config, config_path, load_config
-from guardrails.errors import AuditBroken, BankUnreadable
+from guardrails.errors import BankUnreadable
 from guardrails.hive import Hive
 from guardrails.model import Mode
 from guardrails.readiness_model import Standing
@@ -110,21 +110,6 @@ def open_hive(options: Options, config: Config, clock: Clock = utc_now) -> Hive:
     with contextlib.suppress(BankUnreadable):
         Bank.open(hive.bank_file, config.policy.bank, clock).sync_golden(config.golden_set)
     return hive
-
-
-def require_whole_audit(hive: Hive, store: Store, clock: Clock = utc_now) -> None:
-    """Look at the whole chain; appending looks at its end only.
-
-    Raises:
-        AuditBroken: a record was edited, removed or forged, wherever it stands.
-    """
-    audit = AuditLog(hive, store, clock)
-    try:
-        report = audit.verify()
-    finally:
-        audit.close()
-    if not report.ok:
-        raise AuditBroken(f"the audit does not hold: {report.problem}")
 
 
 async def _twins(

@@ -18,9 +18,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, make_url, select, text
 
-from guardrails.audit import AuditLog
 from guardrails.audit.files import DayFiles
 from guardrails.audit.verify_fleet import verify_fleet
+from guardrails.audit.whole import require_whole_audit
 from guardrails.brakes.stop_processes import opened_by
 from guardrails.clock import Clock
 from guardrails.errors import AuditBroken, NotFound, Refused
@@ -83,7 +83,7 @@ def migrate_to(hive: Hive, url: str, clock: Clock, tell: Tell = lambda _: None) 
         stack.enter_context(_nobody_works(hive, clock))
         stack.enter_context(DayFiles(hive.audit_dir).locked())
         with closing(open_store(hive)) as source:
-            _require_whole_audit(hive, source, clock)
+            require_whole_audit(hive, source, clock)
             with source.transaction() as old:
                 done = _copied(hive, old, target, tell)
                 tell("checking the audit over the new database")
@@ -154,21 +154,10 @@ def _is_pristine(new: Connection) -> bool:
     return untouched
 
 
-def _require_whole_audit(hive: Hive, store: Store, clock: Clock) -> int:
-    audit = AuditLog(hive, store, clock)
-    try:
-        report = audit.verify()
-    finally:
-        audit.close()
-    if not report.ok:
-        raise AuditBroken(f"the audit does not hold: {report.problem}")
-    return report.records
-
-
 def _checked(hive: Hive, url: str, clock: Clock) -> int:
     """The audit over the new database, as anybody would check it there."""
     with closing(open_store(hive, url)) as store:
-        records = _require_whole_audit(hive, store, clock)
+        records = require_whole_audit(hive, store, clock)
         fleet = verify_fleet(hive, store)
     if not fleet.ok:
         raise AuditBroken(f"over the new database the audit does not hold: {fleet.problem}")
