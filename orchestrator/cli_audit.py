@@ -70,7 +70,7 @@ def compress(hive: Path, config: Path | None, days: int | None, *, as_json: bool
 
     out = console()
     for one in done:
-        out.print(f"{one.day}: {one.before:,} bytes, now {one.after:,}", markup=False)
+        out.print(f"{one.day}: {one.before:,} bytes, now {one.after:,}")
     if not done:
-        out.print(f"Nothing to compress: no closed day is older than {keep} days.", markup=False)
+        out.print(f"Nothing to compress: no closed day is older than {keep} days.")
     return 0

@@ -99,7 +99,7 @@ def reset_brakes(vendor: str, reason: str, hive: Path, *, as_json: bool) -> int:
     else:
         from orchestrator.report import console
 
-        console().print(f"{vendor}: brakes are as new (audit {ref.audit_id})", markup=False)
+        console().print(f"{vendor}: brakes are as new (audit {ref.audit_id})")
     return 0
 
 
@@ -110,7 +110,7 @@ def _tell(rows: tuple[VendorRow, ...], changes: tuple[BreakerEvent, ...]) -> Non
     out.print(_table(rows))
     for change in changes[:10]:
         where = f"{change.vendor} {change.operation_class}"
-        out.print(f"{change.at[:19]}Z  {where}: {change.state} ({change.reason})", markup=False)
+        out.print(f"{change.at[:19]}Z  {where}: {change.state} ({change.reason})")
 
 
 def _table(rows: tuple[VendorRow, ...]) -> Table:

@@ -90,8 +90,8 @@ def tell(as_json: bool, failure: Failure) -> None:
     from orchestrator.report import console
 
     err = console(stderr=True)
-    err.print(f"{failure.code}: {failure.message}", style="bold red", markup=False)
-    err.print(failure.remedy, markup=False)
+    err.print(f"{failure.code}: {failure.message}", style="bold red")
+    err.print(failure.remedy)
 
 
 def _interrupted() -> Failure:

@@ -60,5 +60,5 @@ def rotate_keys(reason: str, hive: Path, *, as_json: bool) -> int:
 
         was = f" (before: {done.old})" if done.old else ""
         told = f"permits are signed with key {done.new}{was}; audit {done.audit_id}"
-        console().print(told, markup=False)
+        console().print(told)
     return 0

@@ -74,8 +74,8 @@ def _print(path: Path, done: Migrated) -> None:
     for one in done.tables:
         table.add_row(one.table, f"{one.rows:,}", one.digest[:16])
     out.print(table)
-    out.print(f"{done.rows:,} rows are in {done.to}, each compared.", markup=False)
-    out.print(f"The audit holds over it: {done.audit_records:,} records.", markup=False)
-    out.print(f"The old database is {path / done.set_aside}; it takes no writes.", markup=False)
+    out.print(f"{done.rows:,} rows are in {done.to}, each compared.")
+    out.print(f"The audit holds over it: {done.audit_records:,} records.")
+    out.print(f"The old database is {path / done.set_aside}; it takes no writes.")
     out.print("Now put the URL that you gave into .env, before anything starts:")
-    out.print("  SWARM_DATABASE_URL=postgresql://...", style="bold", markup=False)
+    out.print("  SWARM_DATABASE_URL=postgresql://...", style="bold")

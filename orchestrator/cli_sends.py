@@ -167,7 +167,7 @@ def resolve_send(
         sys.stdout.write(json.dumps(document) + "\n")
     else:
         said = f"{key}: {done.row.status.value} (audit {done.audit.audit_id})"
-        console().print(said, markup=False)
+        console().print(said)
     return 0
 
 

@@ -159,7 +159,6 @@ def _tell(report: SpendReport) -> None:
             f"alert: {name} reached {alert.percent} % of {dollars(alert.cap_micros)} at "
             f"{alert.at[:19]}Z",
             style="yellow",
-            markup=False,
         )
     if report.open_count:
         out.print(_open_table(report))
@@ -167,7 +166,6 @@ def _tell(report: SpendReport) -> None:
             "unknown: nobody can tell whether it was charged. died: its process ended before "
             "saying.\nLook each one up at the vendor, then:\n"
             "  swarm spend reconcile ENTRY --charged|--not-charged --reason TEXT",
-            markup=False,
         )
 
 
@@ -231,4 +229,4 @@ def _tell_reconciled(judged: Reconciled, audit_id: str | None) -> None:
         if judged.changed
         else f"{what}: was {judged.after} already; nothing changed"
     )
-    console().print(told, markup=False, soft_wrap=True)
+    console().print(told)

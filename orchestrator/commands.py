@@ -121,4 +121,4 @@ def _show(found: dict[str, Any], text: str, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(found, ensure_ascii=False) + "\n")
     else:
-        console().print(text, markup=False, soft_wrap=True)
+        console().print(text)

@@ -53,8 +53,8 @@ def show_delivery(path: Path, id: str, *, as_json: bool) -> int:
     out = console()
     for name in (*_LISTED, "lead_id"):
         if row[name] is not None:
-            out.print(f"{name:12} {row[name]}", markup=False)
-    out.print("", row["body"] if row["body"] is not None else "(erased)", sep="\n", markup=False)
+            out.print(f"{name:12} {row[name]}")
+    out.print("", row["body"] if row["body"] is not None else "(erased)", sep="\n")
     return 0
 
 
@@ -82,7 +82,7 @@ def take_up(path: Path, ids: list[str], *, as_json: bool) -> int:
     else:
         for id, taken in done.items():
             said = "is worked on anew" if taken else "is neither junk nor failed: left as it is"
-            console().print(f"{id} {said}", markup=False)
+            console().print(f"{id} {said}")
     return 0 if all(done.values()) else 1
 
 
@@ -110,7 +110,7 @@ def _print(rows: list[Json], counts: dict[str, int]) -> None:
         note = f"{row['note'] or ''}{again}".strip()
         received = row["received_at"][:19].replace("T", " ")
         line = f"{received}  {row['state']:6}  {row['id']}  {row['kind']}  {note}".rstrip()
-        console().print(line, markup=False, soft_wrap=True)
+        console().print(line)
     if not rows:
         console().print("Nothing waits.")
     elif (total := sum(counts.values())) > len(rows):

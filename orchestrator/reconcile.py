@@ -50,7 +50,7 @@ def reconcile_sends(
         sys.stdout.write(json.dumps(told) + "\n")
     else:
         for one in told["asked"]:
-            console().print(f"{one['delivery_id']}: {one['state']}", markup=False)
+            console().print(f"{one['delivery_id']}: {one['state']}")
         console().print(f"{len(told['asked'])} asked about, {told['open']} still open")
     return 1 if told["open"] else 0
 

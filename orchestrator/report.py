@@ -140,9 +140,22 @@ def _table(items: list[Json]) -> Rows:
     return table
 
 
+class _Terminal(Console):
+    """Sentences are printed as they are: never parsed, and broken by the terminal alone.
+
+    A line broken here could neither be found by grep nor copied; `[...]` in a lead's own words
+    would be taken for markup.
+    """
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        if all(isinstance(one, str) for one in objects):
+            options = {"markup": False, "soft_wrap": True} | options
+        super().print(*objects, **options)
+
+
 def console(*, stderr: bool = False) -> Console:
     """A terminal; or plain text of a good width when there is none, unless COLUMNS says another."""
-    made = Console(stderr=stderr, highlight=False)
+    made = _Terminal(stderr=stderr, highlight=False)
     if not made.is_terminal and "COLUMNS" not in os.environ:
         made.width = _WIDTH
     return made

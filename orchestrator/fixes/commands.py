@@ -77,7 +77,7 @@ def measure_fix(id: str, hive: Path, config: Path | None, *, as_json: bool) -> i
     """Measure one proposal. 1 when the patch did not lower the failures, or nothing could be."""
 
     def say(text: str) -> None:
-        console(stderr=True).print(text, markup=False, style="dim")
+        console(stderr=True).print(text, style="dim")
 
     with _opened(hive) as (opened, store):
         fix = asyncio.run(measure(id, opened, store, config, utc_now, say))
@@ -150,7 +150,7 @@ def _confirm(fix: Proposal, verb: str, *, yes: bool, as_json: bool) -> None:
         raise Refused("nobody confirmed this", remedy="Give --yes, or run it on a terminal.")
     terminal = console(stderr=True)
     change = "\n".join(diff(fix)) or f"quarantine {fix.quarantine}"
-    terminal.print(f"{fix.title}\n{change}", markup=False)
+    terminal.print(f"{fix.title}\n{change}")
     if not Confirm.ask(f"{verb} {fix.id}?", console=terminal, default=False):
         raise Refused("not confirmed: nothing was changed", remedy="Nothing is to be done.")
 
@@ -176,7 +176,7 @@ def _show(document: dict[str, Any], text: Callable[[], RenderableType], *, as_js
         return
     told = text()
     if isinstance(told, str):
-        console().print(told, markup=False, soft_wrap=True, highlight=False)
+        console().print(told)
     else:
         console().print(told)
 

@@ -210,15 +210,13 @@ def forget_person(
 def _print(told: Json) -> None:
     out = console()
     what = ", ".join(f"{number} {name}" for name, number in told["erased"].items() if number)
-    out.print(
-        f"{told['lead_id']} is forgotten; audit {told['audit_id']}", style="bold", markup=False
-    )
-    out.print(f"Erased: {what or 'nothing was kept here'}", markup=False)
+    out.print(f"{told['lead_id']} is forgotten; audit {told['audit_id']}", style="bold")
+    out.print(f"Erased: {what or 'nothing was kept here'}")
     out.print("Kept: a hashed suppression (nobody is written to), and the record by salted id.")
     if told["problem"]:
-        out.print(told["problem"], style="yellow", markup=False)
+        out.print(told["problem"], style="yellow")
     for name in told["left_in"]:
-        out.print(f"The address still stands in {name}", style="bold red", markup=False)
+        out.print(f"The address still stands in {name}", style="bold red")
     out.print("\nNot ours to erase, and yours to do:")
     for place in told["outside"]:
-        out.print(f"  {place}", markup=False)
+        out.print(f"  {place}")

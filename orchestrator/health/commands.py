@@ -90,7 +90,7 @@ def retire_process(name: str, hive: Path, environment: Environment, *, as_json: 
     if as_json:
         sys.stdout.write(json.dumps({"retired": name}) + "\n")
     else:
-        console().print(f"{name} is expected no more.", markup=False)
+        console().print(f"{name} is expected no more.")
     return 0
 
 

@@ -47,12 +47,10 @@ def shower(*, as_json: bool) -> Callable[[Round], None]:
 def _print(found: Round) -> None:
     out = console()
     for one in found.incidents:
-        out.print(
-            f"{one.severity.value.upper()}: {one.what}", style=_STYLE[one.severity], markup=False
-        )
-        out.print(f"  since {one.since:%Y-%m-%d %H:%M:%S} UTC. {one.do}", markup=False)
+        out.print(f"{one.severity.value.upper()}: {one.what}", style=_STYLE[one.severity])
+        out.print(f"  since {one.since:%Y-%m-%d %H:%M:%S} UTC. {one.do}")
     for part, why in found.seen.why.items():
-        out.print(f"could not be looked at: {part} ({why})", style="yellow", markup=False)
+        out.print(f"could not be looked at: {part} ({why})", style="yellow")
     if found.well:
         beats = found.seen.work.heartbeats if found.seen.work else ()
         known = ", ".join(beat.name for beat in beats if beat.expected)

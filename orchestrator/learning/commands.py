@@ -208,6 +208,6 @@ def _print(document: Json, shown: RenderableType, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
     elif isinstance(shown, str):
-        console().print(shown, markup=False, soft_wrap=True)
+        console().print(shown)
     else:
         console().print(shown)

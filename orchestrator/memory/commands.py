@@ -137,7 +137,7 @@ async def _until_empty(
                 return found.waiting
             said = f"{going} to go" + (f": {standing.trouble}" if standing.trouble else "")
             if not silent and said != before:
-                out.print(said, markup=False)
+                out.print(said)
             before = said
             await asyncio.sleep(_POLL_S)
 
@@ -173,18 +173,18 @@ def _show(told: Json) -> None:
         out.print("There is no long-term memory here: nothing is written for one.")
         return
     since = f", the oldest since {told['oldest']}" if told["oldest"] else ""
-    out.print(f"Waiting to be sent: {told['waiting']}{since}", markup=False)
+    out.print(f"Waiting to be sent: {told['waiting']}{since}")
     out.print(f"Last time that nothing was left over: {told['last_success'] or 'never'}")
     if told["waiting"] and _is_silent(told["seen_at"]):
         seen = told["seen_at"] or "never"
         out.print(f"Nobody sends now (last seen: {seen}); a running queen does, or `swarm memory "
-                  "sync`.", markup=False)  # fmt: skip
+                  "sync`.")  # fmt: skip
     if told["trouble"]:
-        out.print(f"Trouble: {told['trouble']}", markup=False)
+        out.print(f"Trouble: {told['trouble']}")
     if told["set_aside"]:
         out.print(f"Rejected by the memory, set aside: {told['set_aside']}")
     for one in told["rejected"]:
-        out.print(f"  {one['kind']} {one['key']}: {one['why']}", markup=False)
+        out.print(f"  {one['kind']} {one['key']}: {one['why']}")
     if told["lessons_refused"]:
         out.print(f"Lessons there without our hives' seal: {told['lessons_refused']}")
     if told["databases_with_another_salt"]:

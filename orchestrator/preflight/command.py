@@ -99,7 +99,7 @@ async def _run(
             told = document(found, wanted.mode, _told(held), found.ground.clock)
             sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
         elif wanted.override:
-            console().print(said, markup=False)
+            console().print(said)
         else:
             console().print(render(found, wanted.mode, said))
         if wanted.override:

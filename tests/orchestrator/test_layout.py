@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from io import StringIO
 
 import pytest
@@ -67,3 +68,16 @@ def test_without_a_terminal_there_is_room_unless_somebody_says_otherwise(
     assert console().is_terminal or console().width == 120
     monkeypatch.setenv("COLUMNS", "80")
     assert console().width == 80
+
+
+def test_a_sentence_is_neither_broken_nor_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    told = f"bad_input: --project /{'x' * 50}/none: no such folder [/bold] [odd]"
+    for terminal in ("1", ""):
+        monkeypatch.setenv("FORCE_COLOR", terminal)  # Rich's own way to say that it is one
+        made = console()
+        made.file = StringIO()
+        made.print(told)
+        made.print(told, style="bold red")
+        lines = re.sub(r"\x1b\[[0-9;]*m", "", made.file.getvalue()).splitlines()
+        assert (made.is_terminal, lines) == (bool(terminal), [told, told])
