@@ -2,7 +2,8 @@
 
 Judged in the transaction that writes an outcome down, over the times at which things happened, so
 that deliveries in any order, any number, and at once come to the same pauses. One e-mail counts
-once.
+once, at every time that was told of it: were it the earliest, a pause would depend on which was
+told first.
 Refuses to count what is not ours: outcomes of e-mails that neither the ledger nor one of its
 mailboxes knows.
 """
@@ -33,10 +34,9 @@ _OURS = or_(
 )
 # Built once: building a statement costs more than running it.
 _TIMES = (
-    select(func.min(outcomes.c.at))
+    select(outcomes.c.at, _UNIT)
     .where(outcomes.c.kind == bindparam("kind"), _OURS)
     .where(outcomes.c.at > bindparam("low"), outcomes.c.at < bindparam("high"))
-    .group_by(_UNIT)
 )
 _SENT = select(writes.c.dispatched_at).where(
     writes.c.counts.is_(True),
@@ -45,12 +45,11 @@ _SENT = select(writes.c.dispatched_at).where(
     writes.c.dispatched_at <= bindparam("high"),
 )
 _OF_SENT = (
-    select(func.min(outcomes.c.at), writes.c.dispatched_at)
+    select(outcomes.c.at, writes.c.key, writes.c.dispatched_at)
     .join(writes, writes.c.key == outcomes.c.write_key)
     .where(outcomes.c.kind == bindparam("kind"), writes.c.status == Status.SENT.value)
     .where(writes.c.counts.is_(True), writes.c.dispatched_at > bindparam("low"))
     .where(writes.c.dispatched_at <= bindparam("high"))
-    .group_by(writes.c.key, writes.c.dispatched_at)
 )
 
 
@@ -134,9 +133,9 @@ def _counted(
 ) -> Iterable[Finding]:
     """The last window around `at` that is full."""
     around = {"kind": kind.value, "low": iso(at - window), "high": iso(at + window)}
-    times = sorted(parse(moment) for moment in conn.execute(_TIMES, around).scalars())
-    for last in reversed(times):
-        count = bisect_right(times, last) - bisect_right(times, last - window)
+    heard = sorted((parse(moment), unit) for moment, unit in conn.execute(_TIMES, around))
+    for last, _ in reversed(heard):
+        count = len({unit for moment, unit in heard if last - window < moment <= last})
         if count >= limit:
             span = "an hour" if window == HOUR else "a day"
             text = f"{count} {code if count > 1 else code[:-1]} within {span} (limit {limit})"
@@ -175,18 +174,27 @@ def _complaint_rate(conn: Connection, rules: AutoPause, at: datetime) -> Iterabl
 
 
 def _rates(conn: Connection, kind: OutcomeKind, at: datetime) -> list[tuple[datetime, int, int]]:
-    """(moment, failed, sent) over the 7 days before each failure from `at` on, oldest first."""
+    """(moment, failed, sent) over the 7 days before each failure from `at` on, oldest first.
+
+    A failure of an e-mail that is older than that says nothing of these 7 days.
+    """
     around = {"low": iso(at - RATE_WINDOW), "high": iso(at + RATE_WINDOW)}
     sent = sorted(parse(moment) for moment in conn.execute(_SENT, around).scalars())
-    rows = conn.execute(_OF_SENT, around | {"kind": kind.value})
-    failures = [(parse(failed), parse(dispatched)) for failed, dispatched in rows]
-    moments = sorted({failed for failed, _ in failures if at <= failed <= at + RATE_WINDOW})
+    failures = [_failure(*row) for row in conn.execute(_OF_SENT, around | {"kind": kind.value})]
+    recent = {failed for failed, _, gone in failures if gone > failed - RATE_WINDOW}
+    moments = sorted(when for when in recent if at <= when <= at + RATE_WINDOW)
     return [(when, _failed(failures, when), _within(sent, when)) for when in moments]
 
 
-def _failed(failures: Sequence[tuple[datetime, datetime]], when: datetime) -> int:
+def _failure(failed: str, key: str, dispatched: str) -> tuple[datetime, str, datetime]:
+    """A vendor's clock that is behind ours cannot let an e-mail fail before it went."""
+    gone = parse(dispatched)
+    return max(parse(failed), gone), key, gone
+
+
+def _failed(failures: Sequence[tuple[datetime, str, datetime]], when: datetime) -> int:
     low = when - RATE_WINDOW
-    return sum(failed <= when and low < sent <= when for failed, sent in failures)
+    return len({key for failed, key, sent in failures if failed <= when and low < sent <= when})
 
 
 def _within(sent: Sequence[datetime], when: datetime) -> int:

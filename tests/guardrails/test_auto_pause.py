@@ -8,6 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete
 
 from guardrails.auto_pause import Finding, pause_if_due
 from guardrails.clock import iso
@@ -18,7 +21,7 @@ from guardrails.ledger_pauses import pauses
 from guardrails.outcomes import OutcomeKind
 from guardrails.store import Store
 from guardrails.store.people_tables import outcomes
-from guardrails.store.write_tables import writes
+from guardrails.store.write_tables import sending_pauses, writes
 from tests.guardrails.ledger_samples import email, ledger_of
 
 RULES = load_config().production.auto_pause
@@ -188,6 +191,50 @@ def test_any_order_comes_to_the_same_pause(world: World) -> None:
     assert ends == {times[5] + timedelta(hours=RULES.bounces_pause_hours)}
 
 
+@pytest.mark.parametrize("kind", [BOUNCE, COMPLAINT])
+def test_one_email_told_twice_pauses_alike_whichever_is_told_first(
+    store: Store, clock: Any, kind: OutcomeKind
+) -> None:
+    rules = RULES.model_copy(update={"bounces_per_hour": 1, "rate_min_sent": 1})
+    world, ends = World(store, clock, rules), set()
+    (key,) = world.sent(1)
+    for apart in (MINUTE, -MINUTE):
+        with store.transaction() as conn:
+            conn.execute(delete(outcomes))
+            conn.execute(delete(sending_pauses))
+        world.happened(kind, [key, key], clock() + max(-apart, timedelta()), apart=apart)
+        ends.add(world.until)
+    (end,) = ends
+    assert end is not None
+
+
+TOLD = st.lists(st.tuples(st.sampled_from((BOUNCE, COMPLAINT, OPT_OUT)), st.integers(0, 6),
+                          st.integers(0, 12)), max_size=14)  # fmt: skip
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@given(told=TOLD, data=st.data())
+def test_any_order_and_any_repeats_come_to_the_same_pause(
+    store: Store, clock: Any, told: list[tuple[OutcomeKind, int, int]], data: st.DataObject
+) -> None:
+    rules = RULES.model_copy(update={
+        "bounces_per_hour": 2, "complaints_per_day": 2, "unsubscribes_per_day": 3,
+        "rate_min_sent": 4,
+    })  # fmt: skip
+    world = World(store, clock, rules)
+
+    def told_in(order: list[tuple[OutcomeKind, int, int]]) -> datetime | None:
+        with store.transaction() as conn:
+            for table in (outcomes, sending_pauses, writes):
+                conn.execute(delete(table))
+        keys = [world.sent(1, clock() + timedelta(days=day))[0] for day in range(-6, 1)]
+        for kind, number, hours in order:
+            world.happened(kind, [keys[number]], clock() + timedelta(hours=10 * hours))
+        return world.until
+
+    assert told_in(data.draw(st.permutations(told))) == told_in(told)
+
+
 @pytest.mark.parametrize(
     ("sent", "bounced", "paused"),
     [
@@ -216,6 +263,12 @@ def test_a_rate_is_of_seven_days_and_of_what_was_sent(world: World) -> None:
     # Bounces of e-mails that are older than the window are none of its.
     world.happened(BOUNCE, old[:4], apart=timedelta(hours=2))
     assert world.until is None
+
+
+def test_a_bounce_by_a_clock_that_is_behind_counts_at_once(world: World) -> None:
+    keys = world.sent(50)
+    (found,) = world.happened(BOUNCE, keys[:2], world.clock() - timedelta(seconds=3))
+    assert (found.code, found.count, found.of) == ("bounce_rate", 2, 50)
 
 
 @pytest.mark.parametrize(

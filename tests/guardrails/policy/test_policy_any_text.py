@@ -13,14 +13,17 @@ from tests.decision_samples import ANSWER, CLAIMS, POLICY, dossier, draft, fact,
 
 CODES = st.text(string.printable + "{}[]<>@./:\\%\u202e\u200bäß中ﬀ", max_size=200)
 TEXT = st.one_of(st.text(max_size=200), CODES)
+DOMAIN = "@birchwood-legal.example"  # no other text is likely to hold it
 QUIET = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 
 
 @QUIET
-@given(TEXT, TEXT, TEXT, TEXT)
-def test_no_lead_text_raises(email: str, title: str, company: str, domain: str) -> None:
+@given(TEXT, st.sampled_from(("", DOMAIN)), TEXT, TEXT, TEXT)
+def test_no_lead_text_raises(
+    name: str, at_domain: str, title: str, company: str, domain: str
+) -> None:
     lead = {
-        "email": email,
+        "email": name + at_domain,
         "title": title,
         "company": company,
         "domain": domain,
@@ -31,7 +34,7 @@ def test_no_lead_text_raises(email: str, title: str, company: str, domain: str) 
     }
     facts = {"title": fact(title), "hiring": fact((company, title)), "parent_domain": fact(domain)}
     checks = evaluate(inputs(dossier=dossier(lead, facts=facts)), POLICY, ANSWER)
-    assert not [check for check in checks if "@" in check.text and email in check.text]
+    assert not [check for check in checks if DOMAIN in check.text]
 
 
 @QUIET

@@ -145,9 +145,8 @@ TEXT = st.one_of(
     st.sampled_from(HOSTILE),
     st.sampled_from(("Founder", "Brightwater Digital", "Ana", "Data Analyst", "Series B")),
 )
-VALUES = st.one_of(
-    TEXT, st.integers(), st.booleans(), st.floats(allow_nan=False), st.lists(TEXT).map(tuple)
-)
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+VALUES = st.one_of(TEXT, st.integers(), st.booleans(), FINITE, st.lists(TEXT).map(tuple))
 NAMES = ("title", "company", "first_name", "industry", "hiring", "funding", "technologies",
          "pages_seen", "country", "city", "ai_initiative")  # fmt: skip
 
