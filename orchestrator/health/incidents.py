@@ -27,7 +27,9 @@ NewsKind = Literal[
 
 
 class Incident(Frozen):
-    """One that is open. `tellings` counts what was said of it; `good` its good rounds in a row."""
+    """One that is open. `tellings` is one more than the moments for telling it again that had come
+    when it was told last; `good` its good rounds in a row.
+    """
 
     key: str
     severity: Severity
@@ -109,20 +111,22 @@ def _gone_on(
     kind: NewsKind | None = None
     if severity.rank > before.severity.rank:
         kind = "worse"
-    elif minutes >= _next_telling(before.tellings, rules):
+    elif _tellings_by(minutes, rules) > before.tellings:
         kind = "still"
     if kind is None:
         return incident, []
-    incident = incident.model_copy(update={"tellings": before.tellings + 1})
+    # What came while nobody looked, or it was only a notice, is told once and not caught up on.
+    tellings = max(before.tellings, _tellings_by(minutes, rules))
+    incident = incident.model_copy(update={"tellings": tellings})
     return incident, [News(kind=kind, at=now, incident=incident)]
 
 
-def _next_telling(tellings: int, rules: MonitorRules) -> float:
-    """Minutes after which it is told again, having been told so often; the last span repeats."""
+def _tellings_by(minutes: float, rules: MonitorRules) -> int:
+    """How often it should have been told after so many minutes; the last span repeats."""
     spans = rules.retell_minutes
-    if tellings <= len(spans):
-        return spans[tellings - 1]
-    return spans[-1] * (tellings - len(spans) + 1)
+    if minutes < spans[-1]:
+        return 1 + sum(span <= minutes for span in spans)
+    return len(spans) + int(minutes // spans[-1])
 
 
 def _absent(

@@ -41,14 +41,19 @@ CHECKS: tuple[tuple[str, str | None, Check], ...] = (
 
 @dataclass(frozen=True)
 class Judgement:
-    """What was found, the worst of each key, and beginnings of keys that were not decided."""
+    """What was found, the worst of each key, and what was not decided: keys, and beginnings of
+    keys up to a `:` or `/`.
+    """
 
     findings: tuple[Finding, ...]
     undecided: tuple[str, ...]
 
     def decides(self, key: str) -> bool:
         """Whether a key that is not among the findings is well."""
-        return not any(key.startswith(beginning) for beginning in self.undecided)
+        return not any(
+            key.startswith(one) if one.endswith((":", "/")) else key == one
+            for one in self.undecided
+        )
 
 
 def judge(seen: Snapshot, limits: Limits) -> Judgement:

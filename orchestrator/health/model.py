@@ -49,7 +49,9 @@ class Finding:
 
 @dataclass(frozen=True)
 class Undecided:
-    """Whatever begins with `key` can be neither confirmed nor taken back in this round."""
+    """`key` can be neither confirmed nor taken back in this round; ending in `:` or `/`, whatever
+    begins with it.
+    """
 
     key: str
 

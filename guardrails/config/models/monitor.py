@@ -65,6 +65,7 @@ class MonitorRules(Section):
             raise ValueError("silent_after_s must be at least three times beat_interval_s")
         if self.disk_critical_mb > self.disk_warn_mb:
             raise ValueError("disk_critical_mb is above disk_warn_mb")
-        if not self.retell_minutes or list(self.retell_minutes) != sorted(self.retell_minutes):
-            raise ValueError("retell_minutes must rise, and not be empty")
+        spans = self.retell_minutes
+        if not spans or spans[0] <= 0 or list(spans) != sorted(spans):
+            raise ValueError("retell_minutes must be above 0, rise, and not be empty")
         return self

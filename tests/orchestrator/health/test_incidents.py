@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from orchestrator.health.incidents import Incident, News, advance
 from orchestrator.health.judge import Judgement
@@ -72,6 +76,23 @@ def test_an_open_one_is_told_again_and_the_last_span_repeats() -> None:
     assert when == [30, 120, 360, 720, 1080, 1440]
 
 
+def test_what_came_while_nobody_looked_is_told_once_and_not_caught_up_on() -> None:
+    critical = finding(severity=Severity.CRITICAL)
+    open_, when = {"disk:space": incident(severity=Severity.CRITICAL)}, []
+    back = 3 * 1440  # the monitor was off over a weekend
+    for minute in range(back, back + 400):
+        open_, news = advance(open_, ill(critical), NOW + minute * MINUTE, RULES)
+        when += [minute - back for one in news if one.kind == "still"]
+    assert when == [0, 360]
+
+
+def test_what_is_not_decided_of_one_machine_holds_up_no_other_whose_name_begins_alike() -> None:
+    blind = Judgement((), ("waits:queen@node1",))
+    open_ = {key: incident(key, good=1) for key in ("waits:queen@node1", "waits:queen@node10")}
+    open_, news = advance(open_, blind, NOW + MINUTE, RULES)
+    assert (told(news), list(open_)) == (["recovered"], ["waits:queen@node1"])
+
+
 def test_a_warning_that_lasts_becomes_critical_unless_it_ends_by_itself() -> None:
     later = NOW + RULES.escalate_after_minutes * MINUTE
     open_, news = advance({"disk:space": incident(tellings=3)}, ill(), later, RULES)
@@ -107,3 +128,57 @@ def test_an_incident_that_comes_back_is_a_new_one() -> None:
         open_, news = advance(open_, judgement, NOW, RULES)
         kinds += told(news)
     assert kinds == ["alert", "recovered", "alert", "recovered"]
+
+
+Seen = str | Severity
+ROUNDS = st.lists(
+    st.tuples(
+        st.sampled_from([0, 1, 29, 30, 31, 119, 120, 240, 361, 3000, -5]),  # minutes since
+        st.sampled_from(["well", "blind", *Severity]),
+    ),
+    max_size=25,
+)
+
+
+def expected(model: dict[str, Any], seen: Severity, now: datetime) -> str | None:
+    """What is told of a finding; `model` is changed. Told again once for all that have passed."""
+    before, minutes = model["severity"], (now - model["opened"]) / MINUTE
+    severity = max(before, seen, key=lambda one: one.rank)
+    if severity is Severity.WARNING and minutes >= RULES.escalate_after_minutes:
+        severity = Severity.CRITICAL
+    again = [30, 120, *(360 * number for number in range(1, 300))]
+    passed = any(model["told"] < moment <= minutes for moment in again)
+    model |= {"good": 0, "severity": severity}
+    if severity is Severity.NOTICE or (severity is before and not passed):
+        return None
+    model["told"] = max(model["told"], minutes)
+    return "still" if severity is before else "worse"
+
+
+@settings(max_examples=100)
+@given(rounds=ROUNDS)
+def test_begin_end_and_what_lies_between_are_told_as_a_list_of_moments_says(
+    rounds: list[tuple[int, Seen]],
+) -> None:
+    now, open_ = NOW, dict[str, Incident]()
+    model: dict[str, Any] | None = None
+    for minutes, seen in rounds:
+        now += minutes * MINUTE
+        kind = None
+        if isinstance(seen, Severity):
+            judgement = ill(finding(severity=seen))
+            if model is None:
+                model = {"severity": seen, "opened": now, "told": 0, "good": 0}
+                kind = "notice" if seen is Severity.NOTICE else "alert"
+            else:
+                kind = expected(model, seen, now)
+        else:
+            judgement = WELL if seen == "well" else Judgement((), ("disk:",))
+            if model is not None and seen == "well":
+                model["good"] += 1
+                if model["good"] == RULES.recover_rounds:
+                    kind = None if model["severity"] is Severity.NOTICE else "recovered"
+                    model = None
+        open_, news = advance(open_, judgement, now, RULES)
+        assert told(news) == ([kind] if kind else [])
+        assert list(open_) == (["disk:space"] if model else [])
