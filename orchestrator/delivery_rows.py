@@ -20,6 +20,7 @@ from guardrails.clock import iso, parse
 from guardrails.model import Reason
 from guardrails.remembering import Fact, remember, remembers
 from guardrails.store import insert_if_absent
+from guardrails.store.tables import runs
 from guardrails.store.write_tables import deliveries as table
 
 
@@ -69,7 +70,11 @@ def queue(conn: Connection, delivery_id: str, lead_id: str, run_id: str, row: in
 
 
 def queue_approved(conn: Connection, approval: Approval, at: str) -> None:
-    """A person said yes: queue it, once, in the transaction that writes their word down."""
+    """A person said yes: queue it, once, in the transaction that writes their word down.
+
+    Who gives a run up withdraws what waits in it a moment later; a yes in between, or one that is
+    found on record then, lets nothing go any more.
+    """
     queue(
         conn,
         approval.decision_audit_id,
@@ -78,12 +83,16 @@ def queue_approved(conn: Connection, approval: Approval, at: str) -> None:
         approval.row,
         at,
     )
+    # Held until the commit: who gives the run up meanwhile finds what we have queued.
+    run = select(runs.c.status).where(runs.c.run_id == approval.run_id).with_for_update(read=True)
+    if conn.execute(run).scalar_one_or_none() == "abandoned":
+        give_up(conn, [approval.run_id], at)
 
 
-_AFRESH = Reason(code="given_up", text="The run was given up by --fresh before it went out.")
+_GIVEN_UP = Reason(code="given_up", text="Its run was given up before it went out.")
 
 
-def give_up(conn: Connection, run_ids: Sequence[str], at: str, reason: Reason = _AFRESH) -> None:
+def give_up(conn: Connection, run_ids: Sequence[str], at: str, reason: Reason = _GIVEN_UP) -> None:
     """End what waits in these runs: a fresh run decides about its leads anew, or nobody does."""
     conn.execute(
         update(table)

@@ -33,6 +33,7 @@ _WHY = Reason(
     remedy="hand it in again under another key",
 )
 _CHUNK = 500
+_REFUSED = DeliveryState.REFUSED.value
 _Row = tuple[int, str]  # row, lead id
 
 
@@ -50,10 +51,12 @@ class Cancelled:
 
 @dataclass(frozen=True)
 class _Ended:
-    """How many rows and deliveries one step has ended, and how many of these may be going out."""
+    """How many rows one step has ended; of the deliveries, how many were refused before it, and how
+    many may be going out.
+    """
 
     rows: int
-    given_up: int
+    refused_before: int
     under_way: int
 
 
@@ -110,7 +113,7 @@ class Canceller:
             Stage.CANCELLED,
             undecided=first.rows,
             approvals=len(withdrawn),
-            unsent=first.given_up + late.given_up - under_way,
+            unsent=counts.get(_REFUSED, 0) - first.refused_before - under_way,
             sent=counts.get(DeliveryState.SENT.value, 0),
             unknown=counts.get(DeliveryState.UNKNOWN.value, 0) + under_way,
         )
@@ -157,9 +160,7 @@ class Canceller:
         conn.execute(update(runs).where(*running).values(status="abandoned", finished_at=now))
         before, under_way = _by_state(run_id, conn), _under_way(run_id, conn)
         give_up(conn, [run_id], now, _WHY)
-        refused = DeliveryState.REFUSED.value
-        given_up = _by_state(run_id, conn).get(refused, 0) - before.get(refused, 0)
-        return _Ended(ended, given_up, under_way)
+        return _Ended(ended, before.get(_REFUSED, 0), under_way)
 
 
 _RESULT = json.dumps(

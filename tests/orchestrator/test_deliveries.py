@@ -12,11 +12,12 @@ from guardrails.store import Store
 from guardrails.store.write_tables import deliveries as table
 from orchestrator.deliveries import Deliveries, DeliveryState, Ended, queue
 from orchestrator.delivery_rows import due as ripe
+from orchestrator.delivery_rows import queue_approved
 from orchestrator.run_records import Settled
 from orchestrator.runs import Runs
 from tests.conftest import SteppableClock
 from tests.orchestrator.fleet.queens import Queen
-from tests.orchestrator.test_runs import RULES, decision, lead, opened
+from tests.orchestrator.test_runs import RULES, asked_for, decision, lead, opened
 
 pytestmark = pytest.mark.anyio
 WHY = (Reason(code="spacing", text="45 s apart"),)
@@ -131,6 +132,20 @@ async def test_fresh_gives_up_what_waits_in_the_run_before_and_keeps_what_is_unk
     states = [(await deliveries.get(f"A-{row}")).state for row in (1, 2, 3)]
     assert states == [DeliveryState.REFUSED, DeliveryState.UNKNOWN, DeliveryState.SENT]
     assert (await deliveries.get("A-1")).reasons[0].code == "given_up"
+
+
+async def test_a_yes_that_comes_when_its_run_is_given_up_already_lets_nothing_go(
+    store: Store, clock: SteppableClock
+) -> None:
+    """Whoever gives it up withdraws a moment later what waits for a person, or dies before that."""
+    runs = Runs(store, clock, RULES)
+    await opened(runs)
+    approval = await store.run(lambda conn: asked_for(conn, clock))
+    await opened(runs, run_id="R-2", fresh=True)
+    await store.run(lambda conn: queue_approved(conn, approval, iso(clock())))
+    found = await Deliveries(store, clock).get("A-1")
+    assert (found.state, found.reasons[0].code) == (DeliveryState.REFUSED, "given_up")
+    assert await due(store, clock) == []
 
 
 async def test_what_was_never_queued_is_not_found(store: Store, clock: SteppableClock) -> None:

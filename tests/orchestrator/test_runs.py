@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import Connection, select, text, update
 
+from guardrails import approval_rows
+from guardrails.approval_model import Approval
+from guardrails.clock import iso
 from guardrails.config import load_config
 from guardrails.errors import NotFound
 from guardrails.hive import Hive
@@ -16,6 +19,7 @@ from guardrails.store import Store, open_store
 from guardrails.store.tables import run_items
 from guardrails.store.write_tables import deliveries
 from orchestrator.deliveries import DeliveryState, rows_of
+from orchestrator.delivery_rows import queue_approved
 from orchestrator.run_records import Mark, Rejected, Run, Settled
 from orchestrator.runs import Runs
 from orchestrator.settlement import settle
@@ -42,6 +46,17 @@ def decision(row: int, state: LeadState = LeadState.SHADOW_LOGGED) -> Decision:
 
 async def opened(runs: Runs, key: str = "k", run_id: str = "R-1", *, fresh: bool = False) -> Run:
     return await runs.open(key, run_id, Mode.SHADOW, True, "leads.csv", fresh=fresh)
+
+
+def asked_for(conn: Connection, clock: SteppableClock) -> Approval:
+    """Row 1 of run R-1 waits for a person."""
+    asked = approval_rows.Asked(
+        decision_audit_id="A-1", lead_id="L-1", run_id="R-1", row=1, verdict=Verdict.PASS,
+        segment="agencies", tier=1, content_hash="c",
+    )  # fmt: skip
+    approval_rows.request(conn, asked, RULES, clock())
+    (found,) = approval_rows.listed(conn, None, 1)
+    return found
 
 
 async def open_rows(store: Store) -> list[int]:
@@ -213,6 +228,22 @@ async def test_a_run_given_up_at_the_moment_of_a_decision_gives_up_what_that_que
     await runs.add_page("R-1", [lead(1)], [])
     with there.transaction() as conn:
         assert settle(conn, "R-1", Settled(1, decision(1, LeadState.READY), None, 0), RULES, AT)
+        fresh = asyncio.create_task(opened(runs, run_id="R-2", fresh=True))
+        await until_it_waits(here, fresh)
+    await fresh
+    [delivery] = await here.query(lambda conn: rows_of(conn, "R-1"))
+    assert delivery.state is DeliveryState.REFUSED
+
+
+@pytest.mark.postgres
+async def test_a_run_given_up_at_the_moment_of_a_yes_gives_up_what_that_queued(
+    two_machines: tuple[Store, Store], clock: SteppableClock
+) -> None:
+    here, there = two_machines
+    runs = Runs(here, clock, RULES)
+    await opened(runs)
+    with there.transaction() as conn:
+        queue_approved(conn, asked_for(conn, clock), iso(clock()))
         fresh = asyncio.create_task(opened(runs, run_id="R-2", fresh=True))
         await until_it_waits(here, fresh)
     await fresh
