@@ -32,7 +32,7 @@ class Rate:
     grants: list[float] = field(default_factory=list)  # the last `requests` of them, rising
     pause_until: float = 0.0  # the vendor asked for silence until then
     day: str = ""
-    used: int = 0  # on `day` (UTC)
+    used: int = 0  # slots that lie on `day` (UTC)
 
     @classmethod
     def of(cls, document: dict[str, Any]) -> Rate:
@@ -50,15 +50,15 @@ class Rate:
                 at = max(at, self.grants[-1])
             if len(self.grants) >= limits.requests:
                 at = max(at, self.grants[-limits.requests] + window)
-            if self._day_is_used_up(limits, now):
-                at = max(at, _midnight_after(now))
+            if self._day_is_used_up(limits, at):
+                at = _midnight_after(at)
         return at - now
 
     def take(self, limits: VendorLimits | None, now: float, wait_s: float) -> None:
-        """Take the slot that `next_slot` named."""
-        today = _day(now)
-        if self.day != today:
-            self.day, self.used = today, 0
+        """Take the slot that `next_slot` named. It counts on the day that it lies in."""
+        day = _day(now + wait_s)
+        if self.day != day:
+            self.day, self.used = day, 0
         self.used += 1
         if limits is not None:
             self.grants.append(now + wait_s)
@@ -72,9 +72,9 @@ class Rate:
         """Nobody calls for so long."""
         self.pause_until = max(self.pause_until, now + min(seconds, _DAY_S))
 
-    def _day_is_used_up(self, limits: VendorLimits, now: float) -> bool:
+    def _day_is_used_up(self, limits: VendorLimits, at: float) -> bool:
         per_day = limits.per_day
-        return per_day is not None and self.is_today(now) and self.used >= per_day
+        return per_day is not None and self.is_today(at) and self.used >= per_day
 
 
 def _day(now: float) -> str:

@@ -35,6 +35,7 @@ class Asked:
     """One attempt that wants to leave.
 
     `holds_slot`: it has been granted a slot, has waited for it and asks whether all still stands.
+    `again`: it has asked before, and is counted.
     """
 
     operation_class: OperationClass
@@ -42,6 +43,7 @@ class Asked:
     token: str
     max_wait_s: float
     holds_slot: bool = False
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ class VendorState:
             return Turned("breaker_open", pause), None
         budget = rules.retry_budget
         left = budget.reserve if self.retries is None else self.retries
-        retry = asked.attempt > 1 and not asked.holds_slot
+        retry = asked.attempt > 1 and not asked.again
         if retry and left < 1:
             return Turned("retry_budget", 0.0), None
         wait = self._wait(rules, now, asked)
@@ -115,7 +117,7 @@ class VendorState:
             return Turned("rate_limited", wait), None
         if retry:
             self.retries = left - 1
-        elif asked.attempt == 1 and not asked.holds_slot:
+        elif asked.attempt == 1 and not asked.again:
             self.retries = min(budget.reserve, left + budget.ratio)
         if wait > 0 or not asked.holds_slot:
             self.rate.take(rules.limits, now, wait)
@@ -132,6 +134,7 @@ class VendorState:
         return breaker.leave(rules.breaker, now, ended.outcome, ended.token, ended.why)
 
     def _wait(self, rules: VendorRules, now: float, asked: Asked) -> float:
-        if asked.holds_slot:  # it has its slot already, unless the vendor has asked for silence
-            return max(0.0, self.rate.pause_until - now)
+        if asked.holds_slot and self.rate.pause_until <= now:
+            return 0.0  # it has its slot already
+        # A slot in a silence is void: if all of those left at its end, they would leave at once.
         return self.rate.next_slot(rules.limits, now)

@@ -2,8 +2,8 @@
 
 Stop, breaker, retry budget, rate and money are answered in one round trip (`Gatekeeper.admit`).
 A grant that has to be waited for, or is older than `GRANT_S` because this process was busy, is
-asked about again before the request leaves: what was allowed then may be forbidden now. Refuses,
-by the brakes' own errors, before a byte leaves.
+asked about again before the request leaves: what was allowed then may be forbidden now, and a slot
+that was overslept is lost. Refuses, by the brakes' own errors, before a byte leaves.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from guardrails.brakes.rate import GRANT_S
 from guardrails.brakes.spend import Reservation
 from guardrails.brakes.vendor_state import Asked, Ended, Granted
 from guardrails.config.models import VendorLimits
-from guardrails.errors import VendorSchemaDrift
+from guardrails.errors import RateLimited, VendorSchemaDrift
 from servers.common.http_errors import Scrubber
 from servers.common.http_failures import Noted, breaker_outcome, noted
 from servers.common.http_lock import OPERATION
@@ -98,7 +98,7 @@ class BrakeLayer(httpx.AsyncBaseTransport):
         attempt: int = request.extensions[ATTEMPT]
         paid: Reservation | None = request.extensions.get(RESERVATION) if attempt == 1 else None
         holds_slot = was_probe = False
-        for _ in range(_MOST_QUESTIONS):
+        for question in range(_MOST_QUESTIONS):
             begun = loop.time()
             asked = Asked(
                 operation.effect.value,
@@ -106,15 +106,25 @@ class BrakeLayer(httpx.AsyncBaseTransport):
                 token,
                 max(0.0, deadline - begun) * _LEAVES_TIME,
                 holds_slot,
+                again=question > 0,
             )
             granted = await self._brakes.admit(Request(self._vendor, operation.name, asked, paid))
             was_probe = was_probe or granted.is_probe
+            last = question + 1 == _MOST_QUESTIONS
+            if granted.wait_s <= 0 and (last or loop.time() - begun <= GRANT_S):
+                return Granted(0.0, was_probe)
+            if last:
+                break
+            due = loop.time() + granted.wait_s
             if granted.wait_s > 0:
                 await self._sleep(granted.wait_s)
-            elif loop.time() - begun <= GRANT_S:
-                break
-            holds_slot = True
-        return Granted(0.0, was_probe)
+            holds_slot = loop.time() - due <= GRANT_S
+        raise RateLimited(
+            f"{self._vendor} {operation.name}: one silence followed the other; nothing was sent",
+            vendor=self._vendor,
+            operation=operation.name,
+            retry_after_s=granted.wait_s,
+        )
 
     def _pause(self, response: httpx.Response) -> float | None:
         """How long the vendor wants silence, if it does: for all processes."""
@@ -135,7 +145,7 @@ class BrakeLayer(httpx.AsyncBaseTransport):
         """Seconds of the vendor's window, as it says itself or as we know it."""
         stated = response.headers.get("x-ratelimit-interval-milliseconds", "").strip()
         if stated.isascii() and stated.isdigit():
-            return min(int(stated) / 1000, _LONGEST_WINDOW_S)
+            return min(float(stated) / 1000, _LONGEST_WINDOW_S)
         return self._limits.per_seconds if self._limits else _UNKNOWN_WINDOW_S
 
     def _tell(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 
 import orjson
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from guardrails.brakes.rate import Rate, stretched
@@ -89,3 +90,28 @@ def test_a_clock_that_is_set_back_by_days_does_not_freeze_the_vendor() -> None:
     for _ in range(100):
         grant(rate, GHL, 10_000_000.0)
     assert rate.next_slot(GHL, 10_000_000.0 - 3 * 86_400) == 0
+
+
+@given(
+    st.integers(1, 4),
+    st.floats(0.5, 20),
+    st.integers(1, 9),
+    st.lists(st.tuples(st.floats(0, 9), st.floats(-2, 2), st.floats(0, 30)), max_size=40),
+)
+@example(1, 5, 2, [(0, 0, 30)] * 4)  # who waits over midnight counts on the day of their slot
+@example(2, 1, 1, [(10, 0, 0), (0, -2, 30), (0, 2, 30)])  # on two machines midnight is not at once
+def test_no_day_of_the_vendor_holds_more_than_its_limit_also_around_midnight(
+    requests: int, per_seconds: float, per_day: int, asked: list[tuple[float, float, float]]
+) -> None:
+    """Each asks some seconds later, by a clock that is not quite right, and can wait so long."""
+    limits = VendorLimits(requests=requests, per_seconds=per_seconds, per_day=per_day)
+    midnight = 86_400 * 20_000.0
+    rate, now, times = Rate(), midnight - 10, []
+    for gap, skew, can_wait in asked:
+        now += gap
+        wait = rate.next_slot(limits, now + skew)
+        if wait <= can_wait:
+            rate.take(limits, now + skew, wait)
+            times.append(now + skew + wait)
+    assert times == sorted(times)
+    assert max(Counter(at // 86_400 for at in times).values(), default=0) <= per_day
