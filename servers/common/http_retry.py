@@ -33,6 +33,7 @@ RETRIED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 
 NEVER_CONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _FIRST_WAIT_S = 0.25
 _LONGEST_WAIT_S = 8.0
+_LONGEST_ASKED_S = 86_400.0
 
 
 class Retry(httpx.AsyncBaseTransport):
@@ -116,15 +117,19 @@ class _Attempts:
 
 
 def retry_after(response: httpx.Response, now: datetime) -> float | None:
-    """Seconds the vendor asks us to wait (`Retry-After`: seconds or an HTTP date), if it does."""
+    """Seconds the vendor asks us to wait, a day at most; None when it does not say.
+
+    `Retry-After` is a number of seconds or an HTTP date, in any of its three forms (RFC 9110).
+    """
     stated = response.headers.get("retry-after", "").strip()
-    if not stated:
-        return None
     if stated.isascii() and stated.isdigit():
-        return float(stated)
+        return min(float(stated), _LONGEST_ASKED_S)
     try:
-        return max(0.0, (parsedate_to_datetime(stated) - now).total_seconds())
-    except (TypeError, ValueError):
+        until = parsedate_to_datetime(stated)
+        if until.tzinfo is None:  # the oldest form names no zone, and means GMT
+            until = until.replace(tzinfo=UTC)
+        return min(max(0.0, (until - now).total_seconds()), _LONGEST_ASKED_S)
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

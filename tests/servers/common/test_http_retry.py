@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from datetime import UTC, datetime
 
 import httpx
 import pytest
 
 from guardrails.errors import VendorRejected, VendorUnavailable
 from servers.common.http_errors import NeverSent
+from servers.common.http_retry import retry_after
 from servers.common.operations import Effect, Operation
 from tests.servers.wires import CONFIG, Naps, ScriptedWire, answer, client_over
 
@@ -83,6 +85,32 @@ async def test_an_unreadable_retry_after_falls_back_to_the_usual_wait() -> None:
     wire, naps = ScriptedWire(answer(429, Retry_After="soon"), GOOD), Naps()
     await client_over(wire, (READ,), sleep=naps).request(READ, json={})
     assert naps.slept[0] <= 0.375
+
+
+@pytest.mark.parametrize(
+    ("stated", "seconds"),
+    [
+        ("0", 0),
+        ("120", 120),
+        ("9" * 400, 86_400),  # a day at most: nobody's clock knows the year after that
+        ("Tue, 10 Mar 2026 14:01:00 GMT", 60),
+        ("Tuesday, 10-Mar-26 14:01:00 GMT", 60),  # the two older forms of an HTTP date
+        ("Tue Mar 10 14:01:00 2026", 60),
+        ("Tue Mar  3 14:01:00 2026", 0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 86_400),
+        ("", None),
+        ("soon", None),
+        ("1.5", None),
+        ("-1", None),
+        ("\N{SUPERSCRIPT TWO}", None),
+        ("Sun, 06 Nov 99999999999999999999 08:49:37 GMT", None),
+        ("Tue, 10 Mar 2026 14:01:00 +99999999999999999", None),
+    ],
+)
+def test_retry_after_in_every_form(stated: str, seconds: float | None) -> None:
+    now = datetime(2026, 3, 10, 14, 0, tzinfo=UTC)
+    said = httpx.Response(429, headers=[(b"retry-after", stated.encode())])
+    assert retry_after(said, now) == seconds
 
 
 @pytest.mark.parametrize(
