@@ -111,7 +111,8 @@ class Ledger:
 
         Raises:
             LedgerRefused: the key stands for another write, or this one is in flight, of
-                unknown fate or refused by the vendor; or the recipient got another e-mail.
+                unknown fate or refused by the vendor; or the recipient got another e-mail, or
+                would not be known again.
             NotYet: a cap or a pause leaves no room.
         """
         with conn.begin_nested():  # all of it or nothing, also for a caller who goes on
@@ -125,7 +126,7 @@ class Ledger:
                 return AlreadySent(row)
             caps = None
             if entry.counts:
-                self._require_first(conn, entry)
+                fates.require_first(conn, entry)
                 caps = self._caps.require_room(conn, entry, now)
             fresh: dict[str, Any] = dict.fromkeys(_CLAIM_CLEARS)
             self._set(conn, entry.key, status=Status.CLAIMED.value, claimed_at=iso(now), **fresh)
@@ -235,16 +236,6 @@ class Ledger:
         now = self._clock()
         fates.resolve(conn, key, happened, note, now, now - self._stale)
         return self._held(conn, key)
-
-    def _require_first(self, conn: Connection, entry: WriteEntry) -> None:
-        since = entry.not_since
-        other = table.other_email(conn, entry, since) if since is not None else None
-        if other is not None:
-            raise LedgerRefused(
-                "already_written",
-                f"this person got, or is getting, another e-mail ({other})",
-                remedy="Only a later touch may write to them again.",
-            )
 
     def _held(self, conn: Connection, key: str) -> LedgerRow:
         row = table.hold(conn, key)

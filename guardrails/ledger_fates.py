@@ -1,7 +1,8 @@
 """Writes that may have happened (P3). Owns: what counts as such, and who may say what became of it.
 
 Whoever dispatched a write and was never heard of again leaves an unknown fate. A person, or a
-look at the vendor, makes it known; time does not. Refuses to do an e-mail again.
+look at the vendor, makes it known; time does not. Refuses to do an e-mail again, and another first
+one to the same person.
 """
 
 from __future__ import annotations
@@ -79,6 +80,30 @@ def _require_known(row: LedgerRow, stale: timedelta, now: datetime) -> None:
         raise LedgerRefused("in_flight", f"{row.key} may be on its way", until=until)
     if row.status is Status.FAILED and row.counts:
         raise LedgerRefused("ended", f"{row.key} has ended: {row.note or 'refused'}")
+
+
+def require_first(conn: Connection, entry: WriteEntry) -> None:
+    """See that a first e-mail is one, whatever spelling of their address it goes to.
+
+    Raises:
+        LedgerRefused: this person got another one, or would not be known again when they come by
+            their address: a tagged one that was found for somebody known by their profile.
+    """
+    if entry.not_since is None:
+        return
+    other = table.other_email(conn, entry, entry.not_since)
+    if other is not None:
+        raise LedgerRefused(
+            "already_written",
+            f"this person got, or is getting, another e-mail ({other})",
+            remedy="Only a later touch may write to them again.",
+        )
+    if not entry.recognisable:
+        raise LedgerRefused(
+            "unrecognisable",
+            "nobody would know by this address and id that this person got an e-mail",
+            remedy="Submit them as a lead with this address.",
+        )
 
 
 def sweep(conn: Connection, now: datetime, before: datetime) -> tuple[str, ...]:

@@ -60,6 +60,7 @@ Why = Literal[
     "fate_unknown",  # it may have happened
     "ended",  # the vendor refused it for good
     "already_written",  # this person got an e-mail under another key
+    "unrecognisable",  # nobody would know this person again by what is written down of them
     "not_claimed",  # there is no claim that this permit could dispatch
 ]
 
@@ -105,6 +106,16 @@ class WriteEntry:
     def counts(self) -> bool:
         """Whether it counts against the sending caps."""
         return self.action.is_email
+
+    @property
+    def recognisable(self) -> bool:
+        """Whether its row would show this person to whoever comes with another of their spellings:
+        it has the hash of their plain address, or the lead id that goes by it.
+        """
+        if self.same_person is None:
+            return True
+        address, lead = self.same_person
+        return self.recipient_hash == address or self.lead_id == lead
 
     @property
     def identity(self) -> tuple[str, str, str, str]:

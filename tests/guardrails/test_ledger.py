@@ -329,6 +329,19 @@ def test_who_was_written_to_under_a_tagged_address_is_found_by_the_profile_they_
     refused(anywhere, "already_written", "send:2", to, not_since=long_ago, lead_id="L-profile")
 
 
+def test_who_would_not_be_known_again_gets_no_first_email(
+    anywhere: Book, clock: SteppableClock
+) -> None:
+    """Found by a model: profile and tag together hid who had been written to."""
+    known = {"not_since": clock(), "lead_id": "L-profile"}
+    tagged = email("ana+x@northwind.example")  # found for somebody who came with a profile alone
+    refused(anywhere, "unrecognisable", "send:1", tagged, **known)
+    dotted = email("a.na@gmail.com")
+    refused(anywhere, "unrecognisable", "send:1", dotted, **known)
+    anywhere.sent("send:2", email("ana@northwind.example"), **known)
+    refused(anywhere, "already_written", "send:1", tagged, **known)
+
+
 def test_unknown_fates_are_told_oldest_first(book: Book, clock: SteppableClock) -> None:
     for key in ("send:b", "send:a", "send:c"):
         book.dispatched(key)
