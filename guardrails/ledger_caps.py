@@ -66,8 +66,8 @@ _HELD = select(
     func.max(_MOMENT).label("last"),
     func.max(case((_WAITING, _C.claimed_at))).label("waiting"),
 ).where(_COUNTED)
-_OLDEST = select(_MOMENT).where(_COUNTED, _IN_HOUR).order_by(_MOMENT).limit(1)
-_OLDEST_OF_DOMAIN = _OLDEST.where(_SAME_DOMAIN)
+_MOMENTS = select(_MOMENT).where(_COUNTED, _IN_HOUR).order_by(_MOMENT)
+_MOMENTS_OF_DOMAIN = _MOMENTS.where(_SAME_DOMAIN)
 _SENT_BEFORE = select(func.max(_C.claimed_at)).where(
     _C.counts.is_(True),
     _C.status == Status.SENT.value,
@@ -147,22 +147,25 @@ class SendingCaps:
     def _full_hours(
         self, conn: Connection, held: dict[str, Any], asked: dict[str, Any]
     ) -> Iterator[_Full]:
-        for name, code, cap, oldest in (
-            ("hour", "cap_hour", self._limits.per_hour, _OLDEST),
+        for name, code, cap, within in (
+            ("hour", "cap_hour", self._limits.per_hour, _MOMENTS),
             (
                 "domain_hour",
                 "cap_recipient_domain_hour",
                 self._limits.per_recipient_domain_hour,
-                _OLDEST_OF_DOMAIN,
+                _MOMENTS_OF_DOMAIN,
             ),
         ):
             if held[name] < cap:
                 continue
-            # So many of the oldest have to leave the window that one more fits.
-            moment = conn.execute(oldest.offset(held[name] - cap), asked).scalar_one()
+            moments = conn.execute(within, asked).scalars().all()
+            count = len(moments)
+            if count < cap:
+                continue  # it was full a moment ago: one of them certainly did not leave
             what = "to this company's domain " if name == "domain_hour" else ""
-            text = f"{held[name]} of {cap} e-mails {what}within the hour"
-            yield _Full(code, text, parse(moment) + HOUR)
+            text = f"{count} of {cap} e-mails {what}within the hour"
+            # So many of the oldest have to leave the window that one more fits.
+            yield _Full(code, text, parse(moments[count - cap]) + HOUR)
 
     def _ramp_tier(self, entry: WriteEntry, clean: int, today: date) -> Iterator[_Full]:
         # Whoever wrote to us gets an answer, whatever their score.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import subprocess
 import sys
@@ -11,8 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from guardrails.errors import NotYet
 from guardrails.hive import Hive
@@ -81,6 +84,40 @@ async def test_claims_that_share_a_transaction_are_refused_one_by_one(
         type(one).__name__ for one in await asyncio.gather(*asked, return_exceptions=True)
     )
     assert outcomes == {"Claimed": 2, "NotYet": 48}
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("how", ["failed", "pending"])
+def test_a_place_that_is_given_back_while_a_claim_counts_is_free_or_taken_and_no_trouble(
+    hive: Hive, migrated_postgres_url: str, clock: SteppableClock, how: str
+) -> None:
+    """Before whichever of its statements: on PostgreSQL each of them sees what others committed."""
+    stores = [open_store(hive, migrated_postgres_url) for _ in range(2)]
+    books = [Book(store, clock, limits(per_hour=1)) for store in stores]
+    seen = [_claimed_while_one_ends(*books, before, how) for before in range(1, 10)]
+    assert seen == ["claimed"] * 8 + ["cap_hour"]  # at last it comes too late: a no, all the same
+    for store in stores:
+        store.close()
+
+
+def _claimed_while_one_ends(claiming: Book, ending: Book, before: int, how: str) -> str:
+    old, numbers = f"old:{before}", itertools.count(1)
+    ending.dispatched(old)
+
+    def end(*_: Any) -> None:
+        if next(numbers) == before:
+            ending.end(old, how)
+
+    with claiming.store.transaction() as conn:
+        event.listen(conn, "before_cursor_execute", end)
+        try:
+            claiming.ledger.claim(conn, claiming.entry(f"new:{before}"))
+        except NotYet as no:
+            return no.because
+        finally:
+            event.remove(conn, "before_cursor_execute", end)
+        claiming.ledger.end(conn, f"new:{before}", "pending")
+    return "claimed"
 
 
 def test_of_51_claims_in_three_processes_exactly_two_pass_under_room_for_two(
