@@ -31,6 +31,7 @@ from servers.common.operations import Operation
 
 RESERVATION = "swarm.reservation"
 INJECTED = "swarm.injected"
+LEFT = "swarm.left"  # bool: whether the attempt under way has been let through
 _LEAVES_TIME = 0.8  # share of the time left that may be spent on waiting for a slot
 _MOST_QUESTIONS = 4
 _UNKNOWN_WINDOW_S = 1.0
@@ -68,7 +69,9 @@ class BrakeLayer(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         operation: Operation = request.extensions[OPERATION]
         token = secrets.token_hex(8)
+        request.extensions[LEFT] = False
         granted = await self._pass(request, operation, token)
+        request.extensions[LEFT] = True
         probe = token if granted.is_probe else None
         try:
             response = await self._inner.handle_async_request(request)

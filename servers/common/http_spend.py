@@ -28,7 +28,7 @@ from guardrails.errors import (
     StoreUnavailable,
     VendorError,
 )
-from servers.common.http_brakes import RESERVATION
+from servers.common.http_brakes import LEFT, RESERVATION
 from servers.common.http_errors import NeverSent
 from servers.common.http_lock import OPERATION
 from servers.common.http_retry import NEVER_CONNECTED
@@ -96,6 +96,10 @@ class SpendLayer(httpx.AsyncBaseTransport):
             outcome = charge_of(self._vendor, error)
             raise
         finally:
+            # Given up while it waited for its turn. One that had left before was not charged
+            # either: else it would not have been asked again.
+            if request.extensions.get(LEFT) is False:
+                outcome = "not_charged"
             self._settle(Settlement(reservation.entry_id, outcome))
         return response
 

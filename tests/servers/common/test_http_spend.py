@@ -8,8 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from guardrails.brakes.desk import BrakesDamaged
+from guardrails.brakes.desk import BrakesDamaged, Request
 from guardrails.brakes.spend import Reservation, Settlement
+from guardrails.brakes.vendor_state import Granted
 from guardrails.correlation import Correlation, correlated
 from guardrails.errors import (
     BreakerOpen,
@@ -24,7 +25,7 @@ from servers.common.http_brakes import RESERVATION
 from servers.common.http_lock import OPERATION
 from servers.common.http_spend import SpendLayer, outcome_of, require_prices
 from servers.common.operations import Effect, Operation
-from tests.servers.wires import FreeBrakes, ScriptedWire, answer, client_over, safety_with
+from tests.servers.wires import FreeBrakes, Naps, ScriptedWire, answer, client_over, safety_with
 
 pytestmark = pytest.mark.anyio
 PAID = Operation("run", "POST", "/run", Effect.PAID_READ, idempotent=False, price="run")
@@ -142,6 +143,36 @@ async def test_a_call_cancelled_in_flight_is_unknown() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert till.outcomes == ["unknown"]
+
+
+async def test_a_call_given_up_while_it_waited_for_its_turn_costs_nothing() -> None:
+    class Slow(FreeBrakes):
+        """Lets the first attempt through, and keeps the second waiting."""
+
+        async def admit(self, request: Request) -> Granted:
+            await super().admit(request)
+            return Granted(3600.0 if request.asked.attempt == 2 else 0.0, is_probe=False)
+
+    class Waiting(Naps):
+        async def __call__(self, seconds: float) -> None:
+            await super().__call__(seconds)
+            if seconds == 3600:
+                waits.set()
+                await asyncio.Event().wait()
+
+    waits, brakes = asyncio.Event(), Slow()
+    operation = Operation("run", "POST", "/run", Effect.PAID_READ, price="run_routine")
+    client = client_over(
+        ScriptedWire(answer(429)), (operation,), vendor="clay", sleep=Waiting(),
+        safety=safety_with(brakes),
+    )  # fmt: skip
+    task = asyncio.create_task(client.request(operation, json={}))
+    await waits.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    settled = [end.settlement.outcome for end in brakes.told if end.settlement is not None]
+    assert settled == ["not_charged"]
 
 
 async def test_an_operation_without_a_price_never_leaves() -> None:
