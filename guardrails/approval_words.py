@@ -33,8 +33,11 @@ class Said(Frozen):
 
 
 def words_of(approval: Approval, text: str) -> Document | None:
-    """The words, to be kept; None when nothing was said."""
-    said = text.strip()[:_LONGEST]
+    """The words, to be kept; None when nothing was said.
+
+    Without what a database refuses: the record stands by then, and could not be followed.
+    """
+    said = text.encode(errors="replace").decode().replace("\0", "").strip()[:_LONGEST]
     if not said:
         return None
     model = Said(approval_id=approval.approval_id, text=said)

@@ -29,6 +29,7 @@ from guardrails.audit import AuditEntry, AuditLog
 from guardrails.brakes.stop import StopSwitch
 from guardrails.clock import Clock, iso
 from guardrails.documents import Document, keep
+from guardrails.each import each
 from guardrails.errors import AuditBroken, BadInput
 from guardrails.lessons import record_lesson
 from guardrails.store import Store
@@ -161,17 +162,22 @@ class Approvals:
         return withdrawn
 
     async def expire_due(self) -> list[Approval]:
-        """End what is past its time: not sent. Gives what it ended."""
+        """End what is past its time: not sent. Gives what it ended.
+
+        Raises AuditBroken for one that cannot be followed; it holds up no other.
+        """
         now = self._clock()
         found = await self._store.query(lambda conn: rows.past(conn, now))
-        return [one for one in found if await self._ended(one, ApprovalState.EXPIRED)]
+        done = await each(found, lambda one: self._ended(one, ApprovalState.EXPIRED))
+        return [one for one, ended in zip(found, done, strict=True) if ended]
 
     async def finish_recorded(self) -> int:
-        """Follow records that nobody followed: their writer died. Gives how many."""
+        """Follow records that nobody followed: their writer died. Gives how many.
+
+        Raises AuditBroken for one that cannot be followed; it holds up no other.
+        """
         found = await self._store.query(lambda conn: rows.ended_on_record(conn, _BATCH))
-        for approval_id in found:
-            await self._follow(approval_id)
-        return len(found)
+        return len(await each(found, self._follow))
 
     async def _ended(
         self, found: Approval, state: ApprovalState, *, reason_code: str | None = None

@@ -19,7 +19,7 @@ from guardrails.approvals import Approvals
 from guardrails.approvers import Approver
 from guardrails.clock import Clock
 from guardrails.config.models import ApprovalRules
-from guardrails.errors import SwarmError
+from guardrails.errors import AuditBroken, SwarmError
 from guardrails.store import Store
 from orchestrator.slack import outbox
 
@@ -52,9 +52,19 @@ class Sla:
 
         Raises:
             StoreUnavailable, AuditUnwritable: nothing is lost; the next round does it.
+            AuditBroken: of one approval; the others were looked after.
         """
-        await self._approvals.finish_recorded()
-        await self._approvals.expire_due()
+        broken: AuditBroken | None = None
+        for ending in (self._approvals.finish_recorded, self._approvals.expire_due):
+            try:
+                await ending()
+            except AuditBroken as error:
+                broken = broken or error
+        await self._call_people()
+        if broken is not None:
+            raise broken
+
+    async def _call_people(self) -> None:
         now = self._clock()
         for late in await self._store.query(lambda conn: rows.to_remind(conn, now)):
             await self._call(late, "reminded_at", self.first(late), now)

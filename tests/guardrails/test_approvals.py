@@ -13,7 +13,7 @@ from guardrails.approval_model import AnswerKind, Approval, ApprovalState
 from guardrails.approvers import Approver, ApproverList, slack_ids
 from guardrails.audit import AuditEntry, AuditLog
 from guardrails.config.models import Approvers
-from guardrails.errors import AuditUnwritable, BadInput, ConfigError
+from guardrails.errors import AuditBroken, AuditUnwritable, BadInput, ConfigError
 from guardrails.hive import Hive
 from guardrails.model import Mode, Verdict
 from guardrails.store import Store
@@ -67,6 +67,21 @@ async def test_a_no_becomes_a_lesson_with_reason_words_and_person(here: Waiting)
     assert await lessons(here) == [f"rejection:{asked.approval_id}"]
     (record,) = here.desk.records("approval")
     assert "familiar" not in str(record)  # words can be erased; the audit cannot
+
+
+@pytest.mark.parametrize("words", ["Too\0 familiar.", "Too familiar.\ud83d"])
+async def test_words_that_no_database_takes_are_kept_without_what_it_refuses(
+    here: Waiting, words: str
+) -> None:
+    """A record that nobody can follow would keep the draft waiting for ever."""
+    asked = await here.asked()
+    answer = await here.approvals.reject(
+        asked.approval_id, asked.content_hash, here.who("Ben"), "mcp",
+        reason_code="tone", text=words,
+    )  # fmt: skip
+    assert answer.kind is AnswerKind.DONE
+    assert answer.approval is not None
+    assert (answer.approval.reason_text or "").rstrip("?") == "Too familiar."
 
 
 @pytest.mark.parametrize(
@@ -208,6 +223,27 @@ async def test_the_sweep_finishes_what_nobody_clicks_again(here: Waiting) -> Non
     assert found is not None
     assert found.state is ApprovalState.APPROVED
     assert here.let_go == [asked.approval_id] * 2  # queueing is once by its own key
+
+
+async def test_one_whose_record_does_not_hold_holds_up_no_other(here: Waiting) -> None:
+    bad, good = [await here.asked(await here.desk.decided(run_id=f"run-{n}")) for n in (1, 2)]
+    for one in (bad, good):
+        await here.approvals.approve(one.approval_id, one.content_hash, here.who("Ada"), "slack")
+    third = await here.asked(await here.desk.decided(run_id="run-3"))
+    for sql in (
+        "UPDATE approvals SET state = 'waiting', ended_at = NULL, ended_by = NULL "
+        "WHERE state = 'approved'",
+        f"UPDATE audit_index SET hash = '0' WHERE decision_id = '{rows.end_id(bad.approval_id)}'",
+    ):
+        statement = text(sql)
+        await here.desk.store.run(lambda conn, statement=statement: conn.execute(statement))  # type: ignore[misc]
+    with pytest.raises(AuditBroken):
+        await here.approvals.finish_recorded()
+    here.desk.clock.step(days=2)
+    with pytest.raises(AuditBroken):
+        await here.approvals.expire_due()
+    states = [(await here.approvals.get(one.approval_id)) for one in (bad, good, third)]
+    assert [one.state.value for one in states if one] == ["waiting", "approved", "expired"]
 
 
 async def test_without_a_record_there_is_no_yes(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import text
 
 from guardrails.approval_model import Approval, ApprovalState
+from guardrails.approval_rows import end_id
 from guardrails.approvers import Approver, ApproverList
+from guardrails.errors import AuditBroken
 from orchestrator.slack.sla import Sla
 from tests.guardrails.approval_samples import RULES
 from tests.orchestrator.slack.conftest import Office
@@ -40,6 +43,26 @@ async def test_a_reminder_then_somebody_else_then_the_end(office: Office) -> Non
     assert await office.state(asked) is ApprovalState.EXPIRED
     assert office.card(asked)["text"].endswith("expired: not sent")
     assert len(office.thread(asked)) == 2
+
+
+async def test_one_whose_record_does_not_hold_keeps_nobody_from_being_reminded(
+    office: Office,
+) -> None:
+    bad, _ = await office.posted()
+    good, _ = await office.posted(1)
+    ana = office.waiting.people.by_slack("U0ANA01")
+    assert ana is not None
+    await office.waiting.approvals.approve(bad.approval_id, bad.content_hash, ana, "cli")
+    for sql in (
+        f"UPDATE approvals SET state = 'waiting' WHERE approval_id = '{bad.approval_id}'",
+        f"UPDATE audit_index SET hash = '0' WHERE decision_id = '{end_id(bad.approval_id)}'",
+    ):
+        await office.waiting.desk.store.run(lambda conn, sql=sql: conn.execute(text(sql)))  # type: ignore[misc]
+    office.clock.step(31 * MINUTE)
+    with pytest.raises(AuditBroken):
+        await office.service.sla.round()
+    await office.settle(4)
+    assert len(office.thread(good)) == 1
 
 
 async def test_a_restart_reminds_nobody_twice(office: Office) -> None:
