@@ -66,7 +66,7 @@ def dedupe_key(email: str) -> str:
         BadInput: not an e-mail address.
     """
     local, _, domain = normalise_email(email).partition("@")
-    plain = local.partition("+")[0] or local
+    plain = local.partition("+")[0].rstrip(".") or local  # `ana.+crm`: a name ends in no dot
     if domain in _GMAIL:
         plain, domain = plain.replace(".", ""), "gmail.com"
     return f"{plain}@{domain}"

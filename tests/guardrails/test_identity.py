@@ -65,11 +65,23 @@ def test_any_text_is_an_address_or_refused(text: str) -> None:
     ("left", "right"),
     [
         ("ana+crm@firm.example", "Ana@firm.example"),
+        ("ana.+crm@firm.example", "Ana@firm.example"),
         ("a.n.a@gmail.com", "ana+x@googlemail.com"),
     ],
 )
 def test_spellings_of_one_person_share_a_key(left: str, right: str) -> None:
     assert dedupe_key(left) == dedupe_key(right)
+
+
+@given(st.text("ab.+-'A", min_size=1, max_size=8), st.sampled_from(["firm.example", "Gmail.com"]))
+def test_a_key_is_an_address_and_its_own_key(local: str, domain: str) -> None:
+    """Else nobody could suppress who is known by it."""
+    try:
+        normalise_email(f"{local}@{domain}")
+    except BadInput:
+        return
+    key = dedupe_key(f"{local}@{domain}")
+    assert normalise_email(key) == dedupe_key(key) == key
 
 
 @pytest.mark.parametrize(
