@@ -2,20 +2,21 @@
 
 A range of employees (`51-200`) gives its lower bound, and only when the whole range lies in one
 size band of the ICP (or wholly outside all of them on the same side); otherwise the size is
-unknown and left to enrichment. A date that could be two days is taken as the later one, because
-its only use is to keep distance from people contacted recently.
+unknown and left to enrichment. A date that could be two days is taken as the one that keeps more
+distance: the later one, but of the end of a consent the earlier one.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from servers.hunter.text import clean
 
 Band = tuple[int, int | None]  # lowest and highest count, both inclusive; None is open
+Which = Callable[[Iterable[datetime]], datetime]
 _NUMBER = r"(\d{1,3}(?:[,.'\u2019 ]\d{3})+|\d+(?:\.\d+)?)\s*([km]?)"
 _SINGLE = re.compile(rf"\A[~≈]?\s*{_NUMBER}\Z", re.IGNORECASE)
 _RANGE = re.compile(rf"\A{_NUMBER}\s*(?:-|–|—|\bto\b|\.\.)\s*{_NUMBER}\Z", re.IGNORECASE)
@@ -51,16 +52,17 @@ def read_employees(cell: str, bands: Sequence[Band]) -> int | None:
     return None
 
 
-def read_moment(cell: str) -> datetime | None:
+def read_moment(cell: str, which: Which = max) -> datetime | None:
     """A date or time in UTC (without a zone it is taken as UTC); None when it cannot be read.
 
-    Seconds or milliseconds since 1970 and a spreadsheet's day numbers are understood too.
+    Seconds or milliseconds since 1970 and a spreadsheet's day numbers are understood too. `which`
+    decides between the two days that a date such as 03/04/2026 can mean.
     """
-    moment = _moment(clean(cell))
+    moment = _moment(clean(cell), which)
     return moment if moment is not None and _YEARS[0] <= moment.year <= _YEARS[1] else None
 
 
-def _moment(text: str) -> datetime | None:
+def _moment(text: str, which: Which) -> datetime | None:
     if re.fullmatch(r"\d{10}|\d{13}", text):
         return datetime.fromtimestamp(int(text[:10]), UTC)
     if re.fullmatch(r"[3-5]\d{4}(?:\.\d{1,10})?", text):
@@ -72,17 +74,17 @@ def _moment(text: str) -> datetime | None:
             continue
     if match := _RB2B_TAIL.match(text):
         return _parsed(match.group(1), ("%Y-%m-%dT%H:%M:%S",))
-    return _day(_TIME.sub("", text).replace(",", " "))
+    return _day(_TIME.sub("", text).replace(",", " "), which)
 
 
-def _day(text: str) -> datetime | None:
+def _day(text: str, which: Which) -> datetime | None:
     text = " ".join(re.sub(r"\b(\d{1,2})(?:st|nd|rd|th)\b", r"\1", text).split())
     if match := _SLASHED.match(text):
         first, second, year = match.groups()
         orders = (f"{first}/{second}/{year}", f"{second}/{first}/{year}")
         form = ("%d/%m/%Y",) if len(year) == 4 else ("%d/%m/%y",)
         days = [day for order in orders if (day := _parsed(order, form)) is not None]
-        return max(days, default=None)
+        return which(days) if days else None
     return _parsed(text, _FORMATS)
 
 

@@ -129,7 +129,8 @@ def _consent(cells: dict[str, Sequence[Cell]]) -> Consent | None:
     dates = [read_moment(value) for _, value in cells.get("consent_date", ()) if known(value)]
     if basis is None:
         return None
-    expiries = [read_moment(value) for _, value in cells.get("consent_expiry", ()) if known(value)]
+    ends = [value for _, value in cells.get("consent_expiry", ()) if known(value)]
+    expiries = [read_moment(value, min) for value in ends]
     if None in expiries:
         return None  # consent whose end cannot be read is no consent
     sources = [text for _, value in cells.get("consent_source", ()) if (text := known(value))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import UTC, datetime
 
 import pytest
 
@@ -246,6 +247,11 @@ async def test_consent_counts_only_when_it_is_stated(
         assert lead.consent.recorded_at is not None
         assert lead.consent.expires_at is not None
         assert lead.consent.source == "web form"
+
+
+async def test_consent_that_may_end_on_two_days_ends_on_the_earlier(import_text) -> None:
+    lead = await one(import_text, Consent="yes", **{"Consent Expiry": "01/12/2026"})
+    assert lead.consent.expires_at == datetime(2026, 1, 12, tzinfo=UTC)
 
 
 async def test_consent_whose_end_cannot_be_read_is_no_consent(import_text) -> None:
