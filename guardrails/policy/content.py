@@ -10,7 +10,7 @@ import re
 from guardrails.policy.case import Case
 from guardrails.policy.links import bare_domains, emails, host, urls
 from guardrails.policy.rules import Findings, Rule, block, passed, review
-from guardrails.policy.words import ascii_domain, fold, plain
+from guardrails.policy.words import MAX_TEXT, ascii_domain, fold, plain, read_whole
 
 _PLACEHOLDERS = (
     re.compile(r"\{\{|\}\}|\{%|%\}|\{#|#\}|\$\{|<%|%>|\[\["),
@@ -49,7 +49,9 @@ def subject(case: Case) -> Findings:
 
 
 def length(case: Case) -> Findings:
-    """Words of the whole body."""
+    """Words of the whole body; all of it, and of the subject, was read by the rules."""
+    if case.draft is not None and not all(map(read_whole, (case.draft.subject, case.draft.body))):
+        yield block("text_too_long", f"Longer than {MAX_TEXT} characters: not all of it was read.")
     rules, words = case.policy.content, len(case.body.split())
     if rules.body_min_words <= words <= rules.body_max_words:
         yield passed(f"The body has {words} words.")

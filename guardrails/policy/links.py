@@ -14,8 +14,16 @@ from guardrails.errors import BadInput
 from guardrails.identity import registrable
 from guardrails.policy.words import EMAIL, ascii_domain
 
-URL = re.compile(r"\b(?:[a-z][a-z0-9+.-]{1,15}://|www\.|mailto:|javascript:|data:)[^\s<>\"]+", re.I)
-_BARE = re.compile(r"(?<![\w@./-])[^\W_][\w-]{0,62}(?:\.[\w-]{1,63})+(?![\w@-])")
+# Whatever stands before it (a sign of a script without spaces, a low line, dots): a mail program
+# finds the link all the same.
+URL = re.compile(
+    r"(?:[a-z][a-z0-9+.-]{1,15}://|(?<![a-z0-9])(?:www\.|mailto:|javascript:|data:))[^\s<>\"]+",
+    re.I,
+)
+_BARE = re.compile(
+    r"(?<![^\W_])(?<![@/])(?<![^\W_][.-])[^\W_][\w-]{0,62}(?:\.[\w-]{1,63})+(?![\w@-])"
+)
+_ASCII = re.compile(r"[a-z0-9][a-z0-9.-]*[a-z0-9]", re.I)
 
 
 def urls(text: str) -> list[str]:
@@ -38,9 +46,12 @@ def bare_domains(text: str) -> Iterator[str]:
         return
     rest = EMAIL.sub(" ", URL.sub(" ", text))
     for found in _BARE.finditer(rest):
-        domain = ascii_domain(found.group())
-        if domain is not None and is_public(domain.rpartition(".")[2]):
-            yield domain
+        whole = found.group()
+        for name in (whole, *_ASCII.findall(whole)):
+            domain = ascii_domain(name)
+            if domain is not None and is_public(domain.rpartition(".")[2]):
+                yield domain
+                break
 
 
 def host(url: str) -> str | None:

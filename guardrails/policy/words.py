@@ -36,6 +36,13 @@ def fold(text: str) -> str:
     return " ".join(text[:MAX_TEXT].split())
 
 
+def read_whole(text: str) -> bool:
+    """Whether `fold` looks at all of `text`: what stands behind its bound no rule has seen."""
+    return len(text) <= MAX_TEXT and (
+        text.isascii() or len(unicodedata.normalize("NFKC", text)) <= MAX_TEXT
+    )
+
+
 def plain(text: str) -> str:
     """`fold`, without case."""
     return fold(text).casefold()

@@ -46,6 +46,10 @@ CASES: list[tuple[dict[str, Any], dict[str, Verdict]]] = [
     (body("A {brace-d} word."), {}),
     ({"body": SHORT, "claims": ()}, {"body_length": B, "not_specific": B}),
     ({"body": BODY + "word " * 300}, {"body_length": B}),
+    # what stands behind so much room, or behind signs that unfold into so much, nobody has read
+    ({"body": BODY + " " * 20_000 + "See https://evil.example."}, {"text_too_long": B}),
+    ({"body": BODY + "\u3300" * 6_000 + " https://evil.example"}, {"text_too_long": B}),
+    ({"subject": "Hiring at Northwind" + " " * 20_000 + "FREE"}, {"text_too_long": B}),
     (body("{{ first_name }}"), {"placeholder": B}),
     (body("Dear [First Name]"), {"placeholder": B}),
     (body("Dear <name>"), {"placeholder": B}),
@@ -87,6 +91,15 @@ CASES: list[tuple[dict[str, Any], dict[str, Verdict]]] = [
     (body("See ftp://chiefaiofficer.example/a"), {"link_unreadable": B}),
     ({"links": ("https://evil.example/x",)}, {"link_not_allowed": B}),
     (body("See evil.com for it."), {"bare_domain": R}),
+    # mail programs link it whatever stands before or behind it
+    *(
+        (body(f"See {before}https://evil.example/a."), {"link_not_allowed": B})
+        for before in ("\u4e2d", "\u00e9", "_", "1", "\u2026")
+    ),
+    *(
+        (body(f"See {odd} for it."), {"bare_domain": R})
+        for odd in ("_evil.com", "-evil.com", "...evil.com", "evil.com_", "evil.com\u4e2d")
+    ),
     (body("Node.js and U.S. firms, e.g. here."), {}),
     (body("Ask boss@northwind.example."), {"foreign_address": B}),
     (body("Ask robin.hale@chiefaiofficer.example."), {}),
