@@ -68,11 +68,13 @@ _HELD = select(
 ).where(_COUNTED)
 _MOMENTS = select(_MOMENT).where(_COUNTED, _IN_HOUR).order_by(_MOMENT)
 _MOMENTS_OF_DOMAIN = _MOMENTS.where(_SAME_DOMAIN)
-_SENT_BEFORE = select(func.max(_C.claimed_at)).where(
-    _C.counts.is_(True),
-    _C.status == Status.SENT.value,
-    _C.claimed_at < bindparam("before"),
-    _C.claimed_at >= bindparam("since"),
+_SENT_BEFORE = (
+    select(_MOMENT)
+    .where(_C.counts.is_(True), _C.status == Status.SENT.value)
+    .where(_C.claimed_at < bindparam("before"), _C.claimed_at >= bindparam("low"))
+    .where(_MOMENT < bindparam("before"), _MOMENT >= bindparam("since"))
+    .order_by(_C.claimed_at.desc())
+    .limit(1)
 )
 
 
@@ -207,14 +209,15 @@ class SendingCaps:
 
     def _clean_days(self, conn: Connection, today: date, found: tuple[Pause, ...]) -> int:
         """Days before today on which e-mails went out, since the last pause; enough will do."""
-        first = ""
+        since = low = ""
         if found:
             paused = max(one.at for one in found).astimezone(self._zone).date()
-            first = iso(self._starts(paused + timedelta(days=1)))
+            first = self._starts(paused + timedelta(days=1))
+            since, low = iso(first), iso(first - _SLACK)
         day, count = today, 0
         while count < self._limits.ramp_clean_days:
-            asked = {"before": iso(self._starts(day)), "since": first}
-            moment = conn.execute(_SENT_BEFORE, asked).scalar_one()
+            asked = {"before": iso(self._starts(day)), "since": since, "low": low}
+            moment = conn.execute(_SENT_BEFORE, asked).scalar()
             if moment is None:
                 break
             day, count = parse(moment).astimezone(self._zone).date(), count + 1

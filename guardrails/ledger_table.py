@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
 
 from guardrails.clock import iso
 from guardrails.ledger_rows import HELD, LedgerRow, Status, WriteEntry
@@ -39,7 +39,7 @@ _OTHERS = (
             _C.recipient_hash.in_(bindparam("recipients", expanding=True)),
             _C.lead_id.in_(bindparam("leads", expanding=True)),
         ),
-        _C.claimed_at >= bindparam("since"),
+        func.coalesce(_C.dispatched_at, _C.claimed_at) >= bindparam("since"),
     )
     .limit(1)
 )

@@ -365,6 +365,10 @@ def test_a_person_gets_one_first_email_under_whatever_key(
     refused(anywhere, "already_written", "send:3", tagged, not_since=long_ago, lead_id="L-9")
     clock.step(1)
     assert isinstance(anywhere.claim("send:4", to, not_since=clock(), lead_id="L-1"), Claimed)
+    permit = anywhere.bind("send:4")
+    clock.step(1)
+    anywhere.dispatch("send:4", permit)  # when it left is what counts
+    refused(anywhere, "already_written", "send:6", to, not_since=clock(), lead_id="L-1")
     assert isinstance(anywhere.claim("send:5", to), Claimed)  # a later touch says no such thing
 
 

@@ -229,6 +229,23 @@ def test_a_day_without_an_email_is_no_clean_day(make: Any, clock: SteppableClock
     waits(book, "b", "ramp_tier", MIDNIGHT + timedelta(days=5), tier=2)
 
 
+def test_a_clean_day_is_the_one_on_which_the_email_left_not_the_one_it_was_asked_for(
+    make: Any, clock: SteppableClock
+) -> None:
+    book = make(ramp_per_day=5, ramp_clean_days=1)
+    clock.now = MIDNIGHT - timedelta(seconds=10)
+    book.pause(clock() + timedelta(seconds=1))
+    clock.step(1)
+    book.claim("a", tier=1)
+    permit = book.bind("a")
+    clock.now = MIDNIGHT + timedelta(seconds=10)
+    book.dispatch("a", permit)
+    book.end("a", "sent")
+    waits(book, "b", "ramp_tier", MIDNIGHT + timedelta(days=1), tier=3)
+    clock.now = MIDNIGHT + timedelta(days=1)
+    claims(book, "b", tier=3)
+
+
 def test_a_pause_begins_the_ramp_anew(make: Any, clock: SteppableClock) -> None:
     book = make(ramp_per_day=5, ramp_clean_days=1)
     book.sent("a", tier=1)
