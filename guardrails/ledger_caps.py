@@ -72,7 +72,7 @@ _SENT_BEFORE = (
     select(_MOMENT)
     .where(_C.counts.is_(True), _C.status == Status.SENT.value)
     .where(_C.claimed_at < bindparam("before"), _C.claimed_at >= bindparam("low"))
-    .where(_MOMENT < bindparam("before"), _MOMENT >= bindparam("since"))
+    .where(bindparam("since") <= _MOMENT, bindparam("before") > _MOMENT)
     .order_by(_C.claimed_at.desc())
     .limit(1)
 )
