@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
 
 from guardrails.clock import Clock, iso, parse
 from guardrails.errors import NotFound
@@ -109,7 +109,8 @@ class Deliveries:
 
         Args:
             run_id: None for every run.
-            not_begun: the caller has claimed these, and has not begun with them.
+            not_begun: the caller has claimed these, and has not begun with them; what another has
+                taken over since is left alone.
         """
         now = iso(self._clock())
         statement = (
@@ -121,7 +122,7 @@ class Deliveries:
                 or_(
                     table.c.claimed_by.is_(None),
                     table.c.claimed_by.not_in(alive()),
-                    table.c.delivery_id.in_(list(not_begun)),
+                    and_(table.c.delivery_id.in_(list(not_begun)), self._ours()),
                 ),
             )
             .values(

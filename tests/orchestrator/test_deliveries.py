@@ -156,12 +156,27 @@ async def test_what_was_never_queued_is_not_found(store: Store, clock: Steppable
 async def test_what_was_claimed_and_not_begun_is_put_off_with_the_others(
     store: Store, clock: SteppableClock
 ) -> None:
-    deliveries = await queued(store, clock, 2)
+    await queued(store, clock, 2)
     queen = await Queen(store, clock).lives()
+    deliveries = Deliveries(store, clock, lambda: queen.session)
     await queen.claims.deliveries(2, ())
     until = clock() + timedelta(seconds=45)
     assert await deliveries.put_off("R-1", until, WHY, not_begun=["A-2"]) == 1
     assert await due(store, clock) == ["A-1"]
+
+
+async def test_who_was_taken_for_dead_puts_off_nothing_that_another_has_in_hand(
+    store: Store, clock: SteppableClock
+) -> None:
+    await queued(store, clock, 2)
+    queen, other = Queen(store, clock), await Queen(store, clock, name="b").lives()
+    await (await queen.lives()).claims.deliveries(2, ())
+    await queen.dies()
+    await other.claims.deliveries(2, ())
+    late = Deliveries(store, clock, lambda: queen.session)
+    until = clock() + timedelta(days=1)
+    assert await late.put_off("R-1", until, WHY, not_begun=["A-2"]) == 0
+    assert await due(store, clock) == ["A-1", "A-2"]
 
 
 async def test_a_queen_who_has_lost_a_lead_changes_nothing_of_it(
