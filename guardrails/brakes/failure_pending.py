@@ -94,7 +94,9 @@ class PendingFiles:
                 if size > MAX_BYTES:
                     raise OSError(0, "the file of pending failures is full")
                 whole = size == 0 or os.pread(descriptor, 1, size - 1) == b"\n"
-                os.write(descriptor, lines if whole else b"\n" + lines)  # after a torn line
+                rest = lines if whole else b"\n" + lines  # after a torn line
+                while rest:  # a disk that fills up takes a part, and says so at the next write
+                    rest = rest[os.write(descriptor, rest) :]
                 return
             finally:
                 os.close(descriptor)

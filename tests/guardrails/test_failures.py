@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import itertools
 import os
+import resource
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, select
+from structlog.testing import capture_logs
 
 from guardrails.brakes.failures import (
     KINDS,
@@ -275,6 +277,22 @@ async def test_with_the_disk_full_too_recording_still_does_not_raise(
     broken = tracker_of(sqlite_store, hive, clock)
     await broken.record(timeout(broken))
     assert broken.keep([timeout(broken)]) is False
+
+
+async def test_of_a_disk_that_fills_up_in_the_middle_nobody_says_all_were_kept(
+    tracker: FailureTracker, store: Store, hive: Hive
+) -> None:
+    many = [timeout(tracker) for _ in range(20)]
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
+    try:
+        with capture_logs() as logged:  # to no file: that one would be full too
+            assert not tracker.keep(many)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [line["event"] for line in logged] == ["failure_lost"] * 20
+    kept = await tracker.absorb_pending()  # what did fit is there all the same
+    assert 0 < kept == rows(store) < 20
 
 
 async def test_a_pending_file_cannot_smuggle_an_address_in(
