@@ -82,14 +82,16 @@ class Ledger:
         """The ledger under this configuration."""
         vendors = (production.vendors.ghl, production.vendors.instantly)
         longest = max(vendor.timeouts.total for vendor in vendors)
+        permit_s = production.delivery.permit_seconds
         return cls(
             store,
             clock,
             salt,
             production.sending_limits,
-            production.delivery.permit_seconds + _AFTER_PERMIT_S,
+            permit_s + _AFTER_PERMIT_S,
             zone=ZoneInfo(production.spend.time_zone),
-            stale_s=longest + _AFTER_CALL_S,
+            # Who stood still after the dispatch may yet begin the call while the permit lives.
+            stale_s=longest + max(permit_s, _AFTER_CALL_S),
         )
 
     def held(self, conn: Connection) -> dict[str, Any]:

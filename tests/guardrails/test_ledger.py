@@ -422,15 +422,18 @@ def test_a_long_reference_is_cut_and_a_long_result_kept(anywhere: Book) -> None:
     assert (row.vendor_ref, row.result) == ("r" * 200, {"id": "r" * 300})
 
 
+@pytest.mark.parametrize("seconds", [5, 30, 300])
 def test_the_configured_ledger_outlives_its_permits_and_calls(
-    sqlite_store: Store, clock: SteppableClock
+    sqlite_store: Store, clock: SteppableClock, seconds: int
 ) -> None:
     production = section("production")
+    delivery = production.delivery.model_copy(update={"permit_seconds": seconds})
+    production = production.model_copy(update={"delivery": delivery})
     book = Book(sqlite_store, clock)
     book.ledger = Ledger.of(production, sqlite_store, clock, SALT)
     book.claim("send:1", tier=1)
     permit = book.bind("send:1")
-    clock.step(production.delivery.permit_seconds)
+    clock.step(seconds)
     book.dispatch("send:1", permit)
-    clock.step(production.vendors.ghl.timeouts.total)
+    clock.step(seconds + production.vendors.ghl.timeouts.total - 1)  # begun at the last moment
     refused(book, "in_flight", "send:1", tier=1)
