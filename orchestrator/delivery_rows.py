@@ -178,8 +178,8 @@ def end(
     statement = update(table).where(table.c.delivery_id == delivery_id, *conditions)
     if ended.state is not DeliveryState.SENT:
         statement = statement.where(table.c.state != DeliveryState.SENT.value)
-    if ended.state.value in WAITING:  # what was given up meanwhile does not wait again
-        statement = statement.where(table.c.state != DeliveryState.REFUSED.value)
+    if ended.state.value in WAITING:  # what was given up, or may have gone out, waits no more
+        statement = statement.where(table.c.state.in_(WAITING))
     if ended.state is DeliveryState.SENT and remembers(conn):
         _remember_touch(conn, delivery_id, at)
     conn.execute(statement.values(values))

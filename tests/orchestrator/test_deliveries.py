@@ -81,6 +81,18 @@ async def test_sent_stays_sent_whatever_a_late_attempt_says(
     assert await deliveries.open("R-1") == 0
 
 
+@pytest.mark.parametrize("state", ["refused", "failed", "unknown"])
+@pytest.mark.parametrize("late", [DeliveryState.QUEUED, DeliveryState.DEFERRED])
+async def test_what_does_not_wait_any_more_waits_for_no_late_attempt_either(
+    sqlite_store: Store, clock: SteppableClock, state: str, late: DeliveryState
+) -> None:
+    """A workflow that was left behind is gone on with, and tells what it came to before."""
+    deliveries = await queued(sqlite_store, clock)
+    await deliveries.end("A-1", Ended(DeliveryState(state), WHY))
+    await deliveries.end("A-1", Ended(late, WHY, clock()))
+    assert (await deliveries.get("A-1")).state is DeliveryState(state)
+
+
 @pytest.mark.parametrize("state", ["refused", "failed"])
 async def test_what_has_ended_is_not_due_again(
     store: Store, clock: SteppableClock, state: str
