@@ -23,7 +23,7 @@ _LARGEST = MEMBER + MAX_BYTES + 1
 # Magic, deflate, "extra field", no time, best compression, unknown system; then the extra field:
 # its length, our two letters, its content's length, and both lengths of the member.
 _HEADER = struct.Struct("<4sIBBH2sHII")
-_START, _OURS = b"\x1f\x8b\x08\x04", b"CA"
+_FORM = (b"\x1f\x8b\x08\x04", 0, 2, 255, 12, b"CA", 8)
 _TAIL = struct.Struct("<II")  # checksum and length of what was packed
 _SMALLEST = _HEADER.size + _TAIL.size
 
@@ -64,7 +64,7 @@ def _member(content: bytes) -> bytes:
     deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     body = deflate.compress(content) + deflate.flush()
     whole = _HEADER.size + len(body) + _TAIL.size
-    header = _HEADER.pack(_START, 0, 2, 255, 12, _OURS, 8, whole, len(content))
+    header = _HEADER.pack(*_FORM, whole, len(content))
     return header + body + _TAIL.pack(zlib.crc32(content), len(content))
 
 
@@ -77,8 +77,8 @@ def _members(file: BinaryIO) -> Iterator[_Member]:
             return
         if len(header) < _HEADER.size:
             raise _damaged(file, "it ends within a header")
-        start, *_, letters, _size, whole, length = _HEADER.unpack(header)
-        if (start, letters) != (_START, _OURS):
+        *form, whole, length = _HEADER.unpack(header)
+        if tuple(form) != _FORM:
             raise _damaged(file, "it was not written here")
         if not 0 < length <= _LARGEST or not _SMALLEST < whole <= 2 * _LARGEST:
             raise _damaged(file, "a header makes no sense")

@@ -17,6 +17,7 @@ import pytest
 from guardrails.audit import AuditEntry, AuditLog
 from guardrails.audit.compress import compress_days
 from guardrails.audit.follow import BEGINNING, ChainFollower
+from guardrails.audit.packed import contents, packed
 from guardrails.clock import utc_now
 from guardrails.errors import AuditBroken, AuditUnwritable, Refused
 from guardrails.hive import Hive
@@ -73,10 +74,10 @@ def test_a_compressed_day_reads_as_it_did(
     done = compress_days(hive, clock, keep_days=7)
     assert [one.day for one in done] == DAYS[:2]
     assert names(hive) == [f"{DAYS[0]}.jsonl.gz", f"{DAYS[1]}.jsonl.gz", f"{DAYS[2]}.jsonl"]
-    packed = hive.audit_dir / f"{DAYS[0]}.jsonl.gz"
-    assert gzip.decompress(packed.read_bytes()) == plain  # any gzip reads it
-    assert packed.stat().st_mode & 0o777 == 0o600
-    assert (done[0].before, done[0].after) == (len(plain), packed.stat().st_size)
+    copy = hive.audit_dir / f"{DAYS[0]}.jsonl.gz"
+    assert gzip.decompress(copy.read_bytes()) == plain  # any gzip reads it
+    assert copy.stat().st_mode & 0o777 == 0o600
+    assert (done[0].before, done[0].after) == (len(plain), copy.stat().st_size)
     assert done[0].after < done[0].before / 5
     assert seen(hive, sqlite_store, log) == before
     assert compress_days(hive, clock, keep_days=7) == []
@@ -113,15 +114,15 @@ def test_the_same_day_gives_the_same_bytes(
 ) -> None:
     plain = hive.audit_dir / f"{DAYS[0]}.jsonl"
     content = plain.read_bytes()
-    packed = []
+    copies = []
     for _ in range(2):
         compress_days(hive, clock, keep_days=7)
         copy = plain.with_suffix(".jsonl.gz")
-        packed.append(copy.read_bytes())
+        copies.append(copy.read_bytes())
         copy.unlink()
         plain.write_bytes(content)
         clock.step(days=1)
-    assert packed[0] == packed[1]
+    assert copies[0] == copies[1]
 
 
 @pytest.mark.parametrize(
@@ -160,6 +161,17 @@ def test_a_damaged_one_is_named(
         assert not progress.done
     with pytest.raises(AuditBroken):
         list(log.iter_records())
+
+
+def test_no_byte_of_a_header_can_be_another_one(tmp_path: Path) -> None:
+    file = tmp_path / "day.jsonl.gz"
+    whole = b"".join(packed([b"a line\n"]))
+    for place in range(24):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(OSError, match="damaged"):
+            list(contents(file))
+    file.write_bytes(whole)
+    assert list(contents(file)) == [(0, b"a line\n")]
 
 
 def test_an_edited_and_well_compressed_day_is_named(
