@@ -136,7 +136,7 @@ class Index:
             return
         self._own[keys[0]] = item
         failed_at = max((trial.at for trial in tally if trial.failed), default=NEVER)
-        if failed_at != NEVER:
+        if failed_at != NEVER and weight > 0:  # so old that nothing is left: no level has it
             for child, key in pairwise(keys):
                 self._levels[key].note(failed_at, child, item)
 

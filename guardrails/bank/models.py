@@ -52,7 +52,10 @@ _FORGEABLE = frozenset(
 
 
 def _utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:  # pydantic takes a ValueError for what it is, and no other
+        raise ValueError("in UTC it is before the first year, or after the last") from error
 
 
 Instant = Annotated[AwareDatetime, AfterValidator(_utc)]

@@ -233,3 +233,13 @@ def test_an_e_mail_that_failed_is_as_old_as_its_failure(
     liked_later = lesson(1, "positive_reply", event_id="later")
     cited = _answer([failed, liked_later], pattern(), policy).citations[0]
     assert (cited.k, cited.n) == (0.5, 0.5)
+
+
+def test_a_failure_so_old_that_nothing_is_left_of_it_holds_up_no_answer(
+    lesson: Callable[..., Lesson], pattern: Ask, policy: BankPolicy
+) -> None:
+    ancient = lesson(1, days_ago=1100 * policy.half_life_days, lead_id=None, content_hash=None)
+    both = _answer([ancient, lesson(2)], pattern(), policy)
+    assert (both.verdict, both.citations[0].n) == (Verdict.PASS, 1)
+    part = Index(fold([ancient]).values(), policy, lesson(2).at).slice_for(pattern(), "1+test")
+    assert consult_slice(part, pattern(), policy, lesson(2).at).verdict is Verdict.PASS
