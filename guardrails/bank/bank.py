@@ -8,7 +8,7 @@ the future, to make a new bank where one was lost.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -128,11 +128,21 @@ class Bank:
         Raises:
             BadInput: a lesson is dated in the future; nothing was learned.
         """
-        latest = self._clock() + CLOCK_SKEW
-        for lesson in lessons:
-            if lesson.at > latest:
-                raise BadInput(f"lesson {lesson.event_id} is dated in the future ({lesson.at})")
-        return self._rewrite(lambda items: absorb(items, lessons))
+        return self.learn_from(lambda: lessons)
+
+    def learn_from(self, read: Callable[[], Sequence[Event]]) -> tuple[str, ...]:
+        """`learn` what `read` gives, read when nobody else can write the bank: where words are
+        erased at their source first and here afterwards, none of them comes back.
+        """
+
+        def change(items: Mapping[str, Item]) -> dict[str, Item]:
+            lessons, latest = read(), self._clock() + CLOCK_SKEW
+            for lesson in lessons:
+                if lesson.at > latest:
+                    raise BadInput(f"lesson {lesson.event_id} is dated in the future ({lesson.at})")
+            return absorb(items, lessons)
+
+        return self._rewrite(change)
 
     def act(self, item_id: str, action: Deed, *, event_id: str, actor: str, text: str) -> Item:
         """A person promotes, retires or releases (one probe) an item. Returns it as it is now.

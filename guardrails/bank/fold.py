@@ -158,8 +158,8 @@ def _fate(events: list[Evidence]) -> Trial:
 
 
 def _distinct(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
-    """One per event id, oldest first. Two texts under one id: the failing one, then by bytes, so
-    that every machine chooses alike."""
+    """One per event id, oldest first. Two texts under one id: the failing one, then the one whose
+    words were erased, then by bytes, so that every machine chooses alike."""
     chosen: dict[str, Evidence] = {}
     for candidate in evidence:
         known = chosen.get(candidate.event_id)
@@ -168,8 +168,8 @@ def _distinct(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
     return tuple(sorted(chosen.values(), key=lambda e: (e.at, e.event_id)))
 
 
-def _rank(evidence: Evidence) -> tuple[bool, bytes]:
-    return evidence.outcome in FAILURES, canonical_json(evidence)
+def _rank(evidence: Evidence) -> tuple[bool, bool, bytes]:
+    return evidence.outcome in FAILURES, not evidence.text, canonical_json(evidence)
 
 
 def _trust(evidence: tuple[Evidence, ...]) -> Trust:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from sqlalchemy import select, update
 from guardrails.bank import Bank, Lesson
 from guardrails.bank.file import backup_of, write_document
 from guardrails.bank.fold import key_of
-from guardrails.bank.models import ItemAction
+from guardrails.bank.models import Event, ItemAction
 from guardrails.clock import iso
 from guardrails.errors import BadInput, BankUnreadable
 from guardrails.hive import Hive
@@ -147,6 +148,38 @@ def test_a_crash_between_folding_and_saying_so_changes_nothing(
     assert (bank.version, waiting(sqlite_store, hive)) == (version, 0)
 
 
+class Late(Bank):
+    """Comes to its turn at writing only after somebody was forgotten."""
+
+    def learn_from(self, read: Callable[[], Sequence[Event]]) -> tuple[str, ...]:
+        self.forgetting()
+        return super().learn_from(read)
+
+    def forgetting(self) -> None: ...
+
+
+def test_who_is_forgotten_while_a_lesson_is_folded_has_no_words_in_the_bank(
+    store: Store, hive: Hive, clock: Any, make: Make
+) -> None:
+    bank = new_bank(hive, clock)
+    late = Late(hive.bank_file, bank.policy, clock)
+    told = make(1, text="her brother's firm")
+    recorded(store, told, make(2, text="too long"))
+
+    def forgetting() -> None:
+        silent = told.model_copy(update={"text": ""}).model_dump_json()
+        with store.transaction() as conn:
+            conn.execute(update(table).where(table.c.event_id == told.event_id)
+                         .values(document=silent))  # fmt: skip
+        bank.erase_words([told.event_id], told.lead_id or "", re.compile("ana@elm"))
+
+    late.forgetting = forgetting  # type: ignore[method-assign]
+    assert len(folded(store, late, hive, clock)) == 2
+    words = {one.event_id: one.text for item in bank.items() for one in item.evidence}
+    assert (words["rejection:AP-1"], words["rejection:AP-2"]) == ("", "too long")
+    assert "brother" not in hive.bank_file.read_text() + backup_of(hive.bank_file).read_text()
+
+
 @pytest.mark.parametrize("by_a_new_process", [False, True])
 def test_what_a_bank_lost_that_was_put_back_from_its_backup_is_folded_again(
     sqlite_store: Store, hive: Hive, clock: Any, make: Make, by_a_new_process: bool
@@ -235,8 +268,8 @@ def test_a_process_that_is_killed_while_folding_leaves_nothing_half_done(
             from guardrails.store import open_store
 
             class Killed(Bank):
-                def learn(self, *lessons):
-                    super().learn(*lessons)
+                def learn_from(self, read):
+                    super().learn_from(read)
                     os.kill(os.getpid(), signal.SIGKILL)
 
             hive = Hive.open(Path({str(hive.path)!r}), sandbox=True)

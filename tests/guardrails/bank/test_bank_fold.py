@@ -80,6 +80,15 @@ def test_two_texts_under_one_event_id_count_once_and_as_the_failure(lesson: Make
         assert [e.outcome for e in item.evidence] == ["angry_reply"]
 
 
+@pytest.mark.parametrize("words", ["zu lang", " ", "!", "\x00"])
+def test_words_that_were_erased_on_one_machine_do_not_come_back_from_another(
+    words: str, lesson: MakeLesson
+) -> None:
+    spoken, silent = fold([lesson(1, text=words)]), fold([lesson(1)])
+    assert merge(silent, spoken) == merge(spoken, silent) == silent
+    assert absorb(silent, [lesson(1, text=words)]) == silent
+
+
 def test_a_rejection_makes_rules_for_the_resend_and_the_text_and_counts_once(
     lesson: MakeLesson,
 ) -> None:
@@ -131,7 +140,14 @@ def test_silence_opens_and_clicks_are_refused_as_evidence(noise: str, lesson: Ma
 
 @pytest.mark.parametrize(
     "change",
-    [{"outcome": "vibes"}, {"reason_code": "mood"}, {"at": "2026-03-10T14:00:00"}, {"extra": 1}],
+    [
+        {"outcome": "vibes"},
+        {"reason_code": "mood"},
+        {"at": "2026-03-10T14:00:00"},
+        {"at": "0001-01-01T00:00:00+02:00"},
+        {"at": "9999-12-31T23:59:59-02:00"},
+        {"extra": 1},
+    ],
 )
 def test_what_is_no_lesson_is_refused_by_name(
     change: dict[str, object], lesson: MakeLesson
