@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from pydantic import TypeAdapter, ValidationError
@@ -27,6 +27,13 @@ from guardrails.lessons import keep_unread, record_lesson
 from guardrails.store import Store
 from guardrails.store.fleet_tables import memory_cursors
 from guardrails.store.rows import upsert
+from orchestrator.memory.forgotten import (
+    Forgotten,
+    Pages,
+    forgotten_among,
+    forgotten_here,
+    without_words,
+)
 from orchestrator.memory.rows import Sender, sealed
 
 log = structlog.get_logger(__name__)
@@ -37,15 +44,6 @@ _BEGINNING = "1970-01-01T00:00:00+00:00"
 _MOST_PAGES = 2000  # a memory that never ends is lying
 _MOST_PASSES = 3
 _EVENT: TypeAdapter[Event] = TypeAdapter(Lesson | ItemAction | GoldenEvent)
-
-
-class Pages(Protocol):
-    """What gives rows: `MemoryWire`."""
-
-    async def page(
-        self, table: str, filters: Mapping[str, tuple[str, str]], order: Sequence[str], offset: int
-    ) -> list[dict[str, Any]]:
-        """See `MemoryWire`."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +120,8 @@ class Pull:
             events = [row["event"] for row in rows if self._believed(row)]
             refused += len(rows) - len(events)
             latest = max((latest, *_times(rows)))
-            new += await self._store.run(partial(self._taken, events))
+            forgotten = await forgotten_among(self._store, self._pages, events)
+            new += await self._store.run(partial(self._taken, events, forgotten))
             offset, pages = offset + len(rows), pages + 1
         return latest, Pulled(new, refused), pages
 
@@ -138,9 +137,12 @@ class Pull:
     def _believed(self, row: Mapping[str, Any]) -> bool:
         return sealed(self._sender.salt, row.get("event"), row.get("mac"))
 
-    def _taken(self, events: Sequence[Mapping[str, Any]], conn: Connection) -> int:
+    def _taken(
+        self, events: Sequence[Mapping[str, Any]], elsewhere: Forgotten, conn: Connection
+    ) -> int:
         at, new = iso(self._clock()), 0
-        for event in events:
+        here = forgotten_here(conn, events)
+        for event in (without_words(one, elsewhere, here) for one in events):
             try:
                 known = _EVENT.validate_json(json.dumps(event))
             except ValidationError:

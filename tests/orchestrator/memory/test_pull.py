@@ -162,6 +162,48 @@ def test_a_lesson_about_somebody_whom_another_database_forgot_counts_without_its
     assert counted == [(item.id, item.alpha, item.status) for item in ben.bank.items()]
 
 
+@pytest.mark.parametrize("known_there", [True, False])
+def test_who_was_forgotten_here_stays_so_though_another_database_had_spoken_of_them(
+    machine: Any, project: Project, clock: Any, known_there: bool
+) -> None:
+    ada, ben, cyn = machine("a"), machine("b"), machine("c")
+    ada.learns(lesson(1, clock()), lesson(2, clock()))
+    ada.meets()
+    clock.step(seconds=60)
+    with ben.store.transaction() as conn:
+        forget(conn, "L-1", iso(clock()))
+    if known_there:
+        assert ben.meets() == cyn.meets() == Pulled(2, 0)
+        readers = [ben, cyn]
+    else:  # what waits for the memory is not through yet
+        project.run(lambda wire: Pull(ben.store, wire, ben.sender, clock).look())
+        ben.folds()
+        readers = [ben]
+    for one in readers:
+        with one.store.read() as conn:
+            rows = conn.execute(select(lessons)).all()
+        words = {row.event_id: json.loads(row.document)["text"] for row in rows}
+        assert words == {"rejection:AP-1": "", "rejection:AP-2": "Zu aufdringlich"}
+        held = {e.event_id: e.text for item in one.bank.items() for e in item.evidence}
+        assert held.items() >= words.items()
+        counted = [(item.id, item.alpha, item.status) for item in one.bank.items()]
+        assert counted == [(item.id, item.alpha, item.status) for item in ada.bank.items()]
+
+
+def test_what_is_said_of_somebody_after_they_were_forgotten_is_heard(
+    machine: Any, clock: Any
+) -> None:
+    ada, ben = machine("a"), machine("b")
+    with ben.store.transaction() as conn:
+        forget(conn, "L-1", iso(clock()))
+    ben.meets()
+    clock.step(seconds=60)
+    ada.learns(lesson(1, clock()))
+    ada.meets()
+    assert ben.meets() == Pulled(1, 0)
+    assert {e.text for item in ben.bank.items() for e in item.evidence} >= {"Zu aufdringlich"}
+
+
 def test_more_than_a_page_comes_whole_though_the_project_cuts_pages(
     machine: Any, project: Project, clock: Any
 ) -> None:
