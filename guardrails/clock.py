@@ -39,9 +39,21 @@ def parse(text: str) -> datetime:
     """The instant in `text` (ISO 8601 with a zone or `Z`), in UTC.
 
     Raises:
-        ValueError: not ISO 8601, or without a time zone.
+        ValueError: not ISO 8601, without a time zone, or in UTC outside the calendar.
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"an instant needs a time zone: {text!r}")
-    return moment.astimezone(UTC)
+    return in_utc(moment)
+
+
+def in_utc(moment: datetime) -> datetime:
+    """An aware `moment`, in UTC.
+
+    Raises:
+        ValueError: in UTC it is before the first year, or after the last.
+    """
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"in UTC {moment} is outside the calendar") from error

@@ -8,11 +8,11 @@ never read by a rule.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, AwareDatetime, Field, field_validator
 
+from guardrails.clock import in_utc
 from guardrails.model import Frozen, Scope
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -51,14 +51,7 @@ _FORGEABLE = frozenset(
 )
 
 
-def _utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError as error:  # pydantic takes a ValueError for what it is, and no other
-        raise ValueError("in UTC it is before the first year, or after the last") from error
-
-
-Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
+Instant = Annotated[AwareDatetime, AfterValidator(in_utc)]
 
 
 class Lesson(Frozen):

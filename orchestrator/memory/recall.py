@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from guardrails.bank.models import Instant
 from guardrails.errors import SwarmError
 from guardrails.gathering import hashes_of
 from guardrails.model import RecalledLead, RecalledOutcome, RecalledTouch, Recollection
@@ -41,7 +42,7 @@ class _Row(BaseModel):
 
     who: str
     what: str
-    at: AwareDatetime
+    at: Instant
     kind: str | None
     detail: str | None
     mode: str | None

@@ -23,5 +23,11 @@ def test_naive_times_are_refused() -> None:
         parse("2026-03-10T00:00:00")
 
 
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+02:00", "9999-12-31T23:59:59-02:00"])
+def test_what_is_outside_the_calendar_in_utc_is_no_instant(text: str) -> None:
+    with pytest.raises(ValueError, match="calendar"):
+        parse(text)
+
+
 def test_the_wall_clock_is_aware() -> None:
     assert utc_now().tzinfo is UTC

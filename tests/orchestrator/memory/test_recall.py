@@ -100,7 +100,8 @@ ROW = {
 @pytest.mark.parametrize(
     "body",
     [b"", b'[{"who": "L-1"', b"<html>", {"who": "L-1"}, [1], [ROW | {"at": "yesterday"}],
-     [ROW | {"at": "2026-03-01T00:00:00"}], [ROW | {"sandbox": "perhaps"}], [{"who": "L-1"}]],
+     [ROW | {"at": "2026-03-01T00:00:00"}], [ROW | {"at": "0001-01-01T00:00:00+02:00"}],
+     [ROW | {"sandbox": "perhaps"}], [{"who": "L-1"}]],
 )  # fmt: skip
 def test_a_torn_or_foreign_answer_is_no_answer(project: Project, body: Any) -> None:
     project.transport = Answers(body)
