@@ -10,13 +10,16 @@ that began before it opened.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from guardrails.config.models import BreakerRules
 
 State = Literal["closed", "open", "half_open"]
 Outcome = Literal["ok", "failure", "neutral"]
 _SLOTS = 12  # the window's resolution
+_Slot = Annotated[list[int], Field(min_length=3, max_length=3)]  # its number, calls, failures
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,18 @@ class Breaker:
     until: float = 0.0  # open: end of the pause; half-open: end of the probe's lease
     probe: str | None = None  # who probes
     in_a_row: int = 0
-    slots: list[list[int]] = field(default_factory=list)  # [slot number, calls, failures]
+    slots: list[_Slot] = field(default_factory=list)
+
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
 
     @classmethod
     def of(cls, document: dict[str, Any]) -> Breaker:
-        """From its JSON form."""
-        return cls(**document)
+        """From its JSON form.
+
+        Raises:
+            ValueError: it is damaged.
+        """
+        return _FORM.validate_python(document)
 
     def refuses(self, now: float) -> float:
         """Seconds for which nobody may call; 0 when somebody may."""
@@ -97,3 +106,6 @@ class Breaker:
         self.slots[-1][1] += 1
         self.slots[-1][2] += failed
         return sum(slot[1] for slot in self.slots), sum(slot[2] for slot in self.slots)
+
+
+_FORM = TypeAdapter(Breaker)

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from guardrails.brakes.failure_kinds import KINDS, FailureKind
 
 DETAIL_CHARS = 300
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
+_CONTROL = re.compile(  # and halves of characters, which nobody can write down
+    r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]+"
+)
 _ADDRESS = re.compile(r"[^\s\"'<>,;:()\[\]]+(?:@|%40)[^\s\"'<>,;:()\[\]]+", re.IGNORECASE)
 _KEYS = (
     re.compile(r"\b(bearer|basic|api-key)\s+[A-Za-z0-9._~+/=-]{6,}", re.IGNORECASE),

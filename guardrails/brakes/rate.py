@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict, TypeAdapter
 
 from guardrails.config.models import VendorLimits
 
@@ -34,10 +36,16 @@ class Rate:
     day: str = ""
     used: int = 0  # slots that lie on `day` (UTC)
 
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
+
     @classmethod
     def of(cls, document: dict[str, Any]) -> Rate:
-        """From its JSON form."""
-        return cls(**document)
+        """From its JSON form.
+
+        Raises:
+            ValueError: it is damaged.
+        """
+        return _FORM.validate_python(document)
 
     def next_slot(self, limits: VendorLimits | None, now: float) -> float:
         """Seconds from `now` until a request may leave."""
@@ -83,3 +91,6 @@ def _day(now: float) -> str:
 
 def _midnight_after(now: float) -> float:
     return (now // _DAY_S + 1) * _DAY_S
+
+
+_FORM = TypeAdapter(Rate)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import orjson
+from pydantic import ValidationError
 
 from guardrails.brakes.breaker import Breaker, Change, Outcome
 from guardrails.brakes.rate import Rate
@@ -91,8 +92,9 @@ class VendorState:
         try:
             found: dict[str, Any] = orjson.loads(text)
             breakers = {name: Breaker.of(one) for name, one in found["breakers"].items()}
-            return cls(Rate.of(found["rate"]), found["retries"], breakers)
-        except (KeyError, TypeError, AttributeError) as error:
+            left = found["retries"]
+            return cls(Rate.of(found["rate"]), None if left is None else float(left), breakers)
+        except (KeyError, TypeError, AttributeError, ValidationError) as error:
             raise ValueError("not a vendor's state") from error
 
     def dump(self) -> str:

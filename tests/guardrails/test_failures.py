@@ -13,7 +13,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 from structlog.testing import capture_logs
@@ -152,8 +152,10 @@ def test_a_secret_cut_by_the_length_limit_is_not_half_shown() -> None:
 
 
 @given(st.text(max_size=2000))
+@example("no such file: \udcff")  # a name that is no text, as Python reads it from a disk
 def test_a_detail_is_one_printable_line_of_300_characters(text: str) -> None:
     told = clean(text)
+    assert told.encode().decode() == told
     assert len(told) <= 300
     assert "\n" not in told
     assert "\x00" not in told

@@ -218,6 +218,23 @@ async def test_a_damaged_state_stops_its_vendor_and_no_other(
     await brakes.admit(request("clay"))
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        '{"rate": {"pause_until": null}, "retries": null, "breakers": {}}',
+        '{"rate": {"grants": [null]}, "retries": null, "breakers": {}}',
+        '{"rate": {"later": 1}, "retries": null, "breakers": {}}',
+        '{"rate": {}, "retries": [], "breakers": {}}',
+        '{"rate": {}, "retries": null, "breakers": {"read": null}}',
+        '{"rate": {}, "retries": null, "breakers": {"read": {"state": "ajar"}}}',
+        '{"rate": {}, "retries": null, "breakers": {"read": {"slots": [[1, 2]]}}}',
+    ],
+)
+def test_a_state_with_values_of_another_kind_is_damaged(document: str) -> None:
+    with pytest.raises(ValueError, match="not a vendor's state"):
+        VendorState.parse(document)
+
+
 async def test_a_missing_state_or_stop_row_stops_the_vendor(brakes: Brakes, store: Store) -> None:
     with store.transaction() as conn:
         conn.execute(delete(vendor_brakes).where(vendor_brakes.c.vendor == "ghl"))
