@@ -109,10 +109,11 @@ def take(
         LeaseLost: another one lives: a later queen has this hive.
     """
     if after is not None:
-        mine = (workers.c.worker == holder.worker, _runs())
-        living = conn.execute(select(workers.c.session).where(*mine)).scalar_one_or_none()
-        if living is not None and living not in after:
-            raise LeaseLost(f"the session {living} has this hive")
+        standing = select(workers.c.session, _runs().label("runs")).with_for_update()
+        # Held until the commit: a later queen who begins at this moment comes after us.
+        found = conn.execute(standing.where(workers.c.worker == holder.worker)).one_or_none()
+        if found is not None and found.runs and found.session not in after:
+            raise LeaseLost(f"the session {found.session} has this hive")
     now = database_now(conn)
     begun = {
         "worker": holder.worker, "session": session, "host": holder.host, "pid": holder.pid,
@@ -188,8 +189,12 @@ def free_for(
     Args:
         in_hand: whether it is among those that the session knows to have, or wants to leave.
     """
-    free = or_(claimed_by.is_(None), claimed_by == session, claimed_by.not_in(alive()))
-    return and_(~in_hand, free)
+    return and_(~in_hand, in_no_other_hand(session, claimed_by))
+
+
+def in_no_other_hand(session: str, claimed_by: Column[str | None]) -> ColumnElement[bool]:
+    """Whether nobody has a row who lives and is not that session."""
+    return or_(claimed_by.is_(None), claimed_by == session, claimed_by.not_in(alive()))
 
 
 def read_workers(conn: Connection) -> tuple[Worker, ...]:

@@ -90,10 +90,9 @@ class Claims:
                     asked = open_rows(self._mode, run_id, session, in_hand).where(where)
                     asked = asked.order_by(*order).limit(limit - len(got))
                     got += conn.execute(locked(asked, session, run_items)).all()
-            take_rows(conn, session, got)
             return [
                 Claimed(Pending(row.run_id, row.row), session, _other(row.claimed_by, session))
-                for row in got
+                for row in take_rows(conn, session, got)
             ]
 
         return await self._store.run(work)
@@ -118,8 +117,8 @@ class Claims:
                 asked = asked.where(mine).order_by(deliveries.c.row)
             else:
                 asked = asked.order_by(*order)
-            got = conn.execute(locked(asked.limit(limit), session, deliveries)).all()
-            claim(conn, deliveries.c.delivery_id, [row.delivery_id for row in got], session)
+            found = conn.execute(locked(asked.limit(limit), session, deliveries)).all()
+            got = claim(conn, deliveries.c.delivery_id, found, session)
             return [Claimed(read(row), session, _other(row.claimed_by, session)) for row in got]
 
         return await self._store.run(work)
@@ -132,11 +131,10 @@ class Claims:
             asked = select(deliveries).where(
                 deliveries.c.delivery_id == delivery_id, free_delivery(session, ())
             )
-            row = conn.execute(locked(asked, session, deliveries)).one_or_none()
-            if row is None:
-                return None
-            claim(conn, deliveries.c.delivery_id, [delivery_id], session)
-            return Claimed(read(row), session, _other(row.claimed_by, session))
+            got = conn.execute(locked(asked, session, deliveries)).all()
+            for row in claim(conn, deliveries.c.delivery_id, got, session):
+                return Claimed(read(row), session, _other(row.claimed_by, session))
+            return None
 
         return await self._store.run(work)
 
@@ -163,8 +161,7 @@ class Claims:
                 .limit(limit)
             )
             got = conn.execute(locked(asked, session, inbox)).all()
-            claim(conn, inbox.c.id, [row.id for row in got], session)
-            return [received(row) for row in got]
+            return [received(row) for row in claim(conn, inbox.c.id, got, session)]
 
         return await self._store.run(work)
 

@@ -13,10 +13,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Update,
+    and_,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from guardrails.clock import iso
-from guardrails.leases import free_for, lives, modes_elsewhere
+from guardrails.leases import free_for, in_no_other_hand, lives, modes_elsewhere
 from guardrails.model import Mode
 from guardrails.store.people_tables import inbox
 from guardrails.store.tables import run_items, runs
@@ -134,16 +144,32 @@ def locked(asked: Select[Any], session: str, table: Any) -> Select[Any]:
     return asked.where(lives(session)).with_for_update(skip_locked=True, of=table)
 
 
-def take_rows(conn: Connection, session: str, got: Sequence[Any]) -> None:
-    if got:
-        places = [(row.run_id, row.row) for row in got]
-        there = tuple_(run_items.c.run_id, run_items.c.row).in_(places)
-        conn.execute(update(run_items).where(there).values(claimed_by=session))
+def take_rows(conn: Connection, session: str, got: Sequence[Any]) -> list[Any]:
+    """Take what `locked` found; gives what is ours now."""
+    if not got:
+        return []
+    here = tuple_(run_items.c.run_id, run_items.c.row)
+    taken = _taken(run_items, session).where(here.in_([(row.run_id, row.row) for row in got]))
+    ours = {tuple(row) for row in conn.execute(taken.returning(*here.clauses))}
+    return [row for row in got if (row.run_id, row.row) in ours]
 
 
-def claim(conn: Connection, key: Any, ids: Sequence[str], session: str) -> None:
-    if ids:
-        conn.execute(update(key.table).where(key.in_(ids)).values(claimed_by=session))
+def claim(conn: Connection, key: Any, got: Sequence[Any], session: str) -> list[Any]:
+    """The same of another table, by its `key`."""
+    if not got:
+        return []
+    ids = [getattr(row, key.name) for row in got]
+    taken = _taken(key.table, session).where(key.in_(ids)).returning(key)
+    ours = set(conn.execute(taken).scalars())
+    return [row for row in got if getattr(row, key.name) in ours]
+
+
+def _taken(table: Any, session: str) -> Update:
+    """PostgreSQL: who lives is asked once more, now that the rows are held. The look that found
+    them may be older than a session that has begun meanwhile and taken one of them.
+    """
+    free = in_no_other_hand(session, table.c.claimed_by)
+    return update(table).where(free).values(claimed_by=session)
 
 
 def give_rows_back(conn: Connection, session: str, rows: Collection[Pending]) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-from sqlalchemy import select, update
+from typing import Any
 
+import pytest
+from sqlalchemy import event, select, text, update
+
+from guardrails.errors import StoreUnavailable
+from guardrails.hive import Hive
 from guardrails.leases import (
     Holder,
     LeaseLost,
@@ -17,7 +21,7 @@ from guardrails.leases import (
     renew,
     take,
 )
-from guardrails.store import Store
+from guardrails.store import Store, open_store
 from guardrails.store.fleet_tables import workers
 from guardrails.store.moments import db_moment
 
@@ -84,6 +88,39 @@ def test_another_queen_of_the_same_hive_ends_the_session_of_the_first(store: Sto
     with store.transaction() as conn:
         end(conn, HERE.worker, "s1")  # the first, woken up, ends nothing of the second
     assert living(store) == ["s2"]
+
+
+@pytest.mark.postgres
+def test_an_earlier_queen_takes_nothing_from_a_later_one_who_begins_at_the_same_moment(
+    hive: Hive, migrated_postgres_url: str
+) -> None:
+    here, there = (open_store(hive, migrated_postgres_url) for _ in range(2))
+    with here.transaction() as conn:
+        take(conn, HERE, "s1", 60)
+    run_out(here, "s1")
+    tried = []
+
+    def a_later_one_begins() -> None:
+        with there.transaction() as conn:
+            conn.execute(text("SET LOCAL lock_timeout = 20"))
+            take(conn, HERE, "s2", 60)
+
+    with here.transaction() as conn:
+
+        @event.listens_for(conn, "before_cursor_execute")
+        def _she_has_looked(_conn: Any, _cursor: Any, sql: str, *_: Any) -> None:
+            if sql.startswith("INSERT"):
+                tried.append(sql)
+                with pytest.raises(StoreUnavailable):  # she waits
+                    a_later_one_begins()
+
+        take(conn, HERE, "s1-anew", 60, after=("s1", "s1-anew"))
+    assert tried
+    with there.transaction() as conn:
+        take(conn, HERE, "s2", 60)
+    assert living(here) == ["s2"]
+    for store in (here, there):
+        store.close()
 
 
 def test_what_ended_in_order_is_not_renewed(store: Store) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, text, update
+from sqlalchemy import Connection, Text, cast, event, func, select, text, update
 
 from guardrails.clock import iso
 from guardrails.hive import Hive
@@ -30,7 +30,7 @@ from orchestrator.runs import Runs
 from orchestrator.work import InHand, look
 from tests.conftest import SteppableClock
 from tests.orchestrator.fleet.queens import Queen
-from tests.orchestrator.test_runs import RULES, lead
+from tests.orchestrator.test_runs import RULES, lead, until_it_waits
 
 pytestmark = pytest.mark.anyio
 R1 = [Pending("R-1", row) for row in range(1, 7)]
@@ -93,6 +93,31 @@ async def test_what_another_machine_is_just_taking_is_passed_over_and_not_waited
             assert await got(one, 9) == R1[2:]
     assert await other.has("run_items") == 2
     for store in (here, there):
+        store.close()
+
+
+@pytest.mark.postgres
+async def test_who_has_just_begun_keeps_what_she_takes_while_an_older_look_is_under_way(
+    hive: Hive, migrated_postgres_url: str, clock: SteppableClock
+) -> None:
+    here, there, third = (open_store(hive, migrated_postgres_url) for _ in range(3))
+    await opened(here, clock)
+    one, young = await Queen(here, clock).lives(), Queen(there, clock, name="b")
+    slowly = cast(func.pg_advisory_xact_lock_shared(7), Text).is_not(None)
+
+    def look_and_take(conn: Connection) -> list[Pending]:
+        asked = open_rows(Mode.ASSISTED, None, one.session, ()).where(slowly).order_by("row")
+        found = conn.execute(locked(asked, one.session, run_items)).all()
+        return [Pending(row.run_id, row.row) for row in take_rows(conn, one.session, found)]
+
+    with third.transaction() as conn:
+        conn.execute(select(func.pg_advisory_xact_lock(7)))
+        looking = asyncio.create_task(here.run(look_and_take))
+        await until_it_waits(there, looking)
+        assert await got(await young.lives(), 2) == R1[:2]
+    assert await looking == R1[2:]
+    assert await young.has("run_items") == 2
+    for store in (here, there, third):
         store.close()
 
 
