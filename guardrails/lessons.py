@@ -116,7 +116,7 @@ def record_lesson(conn: Connection, lesson: Event, at: str, *, from_memory: bool
     """
     values = {
         "event_id": lesson.event_id,
-        "lead_id": lesson.lead_id if isinstance(lesson, Lesson) else None,
+        "lead_id": _about(lesson),
         "document": lesson.model_dump_json(),
         "created_at": at,
     }
@@ -125,6 +125,13 @@ def record_lesson(conn: Connection, lesson: Event, at: str, *, from_memory: bool
         document = {"event": lesson.model_dump(mode="json")}
         remember(conn, Fact.LESSON, lesson.event_id, at, document, values["lead_id"])
     return new
+
+
+def _about(event: Event) -> str | None:
+    """The lead whose erasure takes its words: an act's, if the item is a rule about one."""
+    if isinstance(event, Lesson):
+        return event.lead_id
+    return event.key.match.lead_id
 
 
 def keep_unread(conn: Connection, event: Mapping[str, Any], at: str) -> bool:

@@ -142,7 +142,8 @@ class Acts:
             inputs.draft.features,
             actor=said["actor"],
             at=parse(said["at"]),
-            source=f"{found.kind.value.replace('_', ' ')} {found.outcome_id}: {lesson.text}",
+            # The person's words stand in the lesson, from which an erasure takes them.
+            source=f"{found.kind.value.replace('_', ' ')} {found.outcome_id}",
         )
         await self._learn(lesson, golden)
         (item,) = (one for one in self._bank.items() if _is_of(one, golden.event_id))

@@ -44,7 +44,7 @@ async def forgotten_among(
     Raises:
         MemoryAway, MemoryRefused, StoreUnavailable.
     """
-    spoken = {one["event_id"]: one["lead_id"] for one in events if _speaks(one)}
+    spoken = {str(one.get("event_id")): lead for one in events if (lead := _spoken_of(one))}
     if not spoken:
         return {}
     query = select(lessons.c.event_id).where(lessons.c.event_id.in_(list(spoken)))
@@ -63,7 +63,7 @@ async def forgotten_among(
 
 def forgotten_here(conn: Connection, events: Sequence[Mapping[str, Any]]) -> Forgotten:
     """Whom of those we have forgotten, while the memory does not know it yet."""
-    who = {one["lead_id"] for one in events if _speaks(one)}
+    who = {lead for one in events if (lead := _spoken_of(one))}
     found: Forgotten = {}
     if not who:
         return found
@@ -76,14 +76,19 @@ def forgotten_here(conn: Connection, events: Sequence[Mapping[str, Any]]) -> For
 
 def without_words(event: Mapping[str, Any], *known: Forgotten) -> Mapping[str, Any]:
     """The lesson as it may be taken in, by what is known of the forgotten."""
-    moment, lead = _moment(str(event.get("at"))), str(event.get("lead_id"))
+    moment, lead = _moment(str(event.get("at"))), _spoken_of(event)
     gone = any(lead in forgotten and moment <= forgotten[lead] for forgotten in known)
-    return {**event, "text": ""} if gone and _speaks(event) else event
+    return {**event, "text": ""} if gone else event
 
 
-def _speaks(event: Mapping[str, Any]) -> bool:
-    named = isinstance(event.get("event_id"), str) and isinstance(event.get("lead_id"), str)
-    return named and bool(event.get("text"))
+def _spoken_of(event: Mapping[str, Any]) -> str:
+    """Whom its words are about; an act's, if the item is a rule about somebody. Empty: nobody."""
+    if not event.get("text"):
+        return ""
+    key = event.get("key")
+    match = key.get("match") if isinstance(key, Mapping) else event
+    lead = match.get("lead_id") if isinstance(match, Mapping) else None
+    return lead if isinstance(lead, str) else ""
 
 
 def _note(found: Forgotten, lead_id: str, at: str) -> None:

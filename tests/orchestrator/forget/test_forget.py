@@ -36,6 +36,7 @@ from guardrails.suppression import is_suppressed
 from orchestrator.deliveries import queue
 from orchestrator.delivery_rows import queue_approved
 from orchestrator.forget.command import Forgetting
+from orchestrator.learning.acts import Acts, Person
 from tests.conftest import SteppableClock
 from tests.decision_samples import new_bank
 
@@ -213,6 +214,20 @@ async def test_the_bank_keeps_what_it_learned_and_not_the_words(house: House) ->
     words = {one.text for item in house.bank.items() for one in item.evidence}
     assert f"{ANA} would hate this" not in words
     assert f"{BEN} would hate this" in words
+
+
+async def test_what_a_person_said_of_a_rule_about_them_goes_with_them(house: House) -> None:
+    (rule,) = (i for i in house.bank.items() if i.match.lead_id == house.id_of(ANA))
+    acts = Acts(house.store, house.audit, house.bank, house.clock)
+    await acts.act(rule.id, "retired", Person("U-1", "her brother asked us to"))
+    await house.store.run(lambda conn: begin(conn, iso(house.clock()), "a" * 16))
+    house.clock.step(seconds=1)
+    await house.forgetting.forget(ANA, "She asked")
+    (act,) = (row for row in await house.rows(lessons) if row.event_id.startswith("act:"))
+    assert json.loads(act.document)["text"] == ""
+    told = [row.document for row in await house.rows(memory_outbox) if row.key == act.event_id]
+    assert [json.loads(one)["event"]["text"] for one in told] == [""]
+    assert "brother" not in house.hive.bank_file.read_text()
 
 
 async def test_what_is_in_work_is_not_torn_from_under_the_queen(house: House) -> None:

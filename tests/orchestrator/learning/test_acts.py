@@ -156,6 +156,7 @@ def test_promoted_twice_it_counts_once_and_a_second_email_adds_to_it(
     again = run(acts.promote_success(ana.key, Person("person:ben", "me too")))
     assert again.audit.existing
     assert again.item == first.item
+    assert ME.reason not in first.item.model_dump_json()  # a pattern outlives whom it was sent to
     bob = stage.wrote_to("bob@elm.example")
     stage.instantly("lead_interested", bob)
     assert run(acts.promote_success(bob.key, ME)).item.beta == 2.0

@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from guardrails.bank import Bank, Lesson
+from guardrails.bank import Bank, Event, ItemAction, Lesson
+from guardrails.bank.fold import contributions
 from guardrails.clock import iso
 from guardrails.hive import Hive
 from guardrails.lessons import fold_pending, record_lesson, unreadable
@@ -54,7 +55,7 @@ class Machine:
         with self.store.transaction() as conn:
             self.sender = Sender(begin(conn, iso(clock()), name * 8), True, SALT)
 
-    def learns(self, *events: Lesson) -> None:
+    def learns(self, *events: Event) -> None:
         with self.store.transaction() as conn:
             for one in events:
                 record_lesson(conn, one, iso(self.clock()))
@@ -168,12 +169,15 @@ def test_who_was_forgotten_here_stays_so_though_another_database_had_spoken_of_t
 ) -> None:
     ada, ben, cyn = machine("a"), machine("b"), machine("c")
     ada.learns(lesson(1, clock()), lesson(2, clock()))
+    (rule,) = (key for key, _ in contributions(lesson(1, clock())) if key.match.rule == "resend")
+    ada.learns(ItemAction(event_id="act:1", at=clock(), action="released", actor="U-1",
+                          text="Ihr Bruder", key=rule))  # fmt: skip
     ada.meets()
     clock.step(seconds=60)
     with ben.store.transaction() as conn:
         forget(conn, "L-1", iso(clock()))
     if known_there:
-        assert ben.meets() == cyn.meets() == Pulled(2, 0)
+        assert ben.meets() == cyn.meets() == Pulled(3, 0)
         readers = [ben, cyn]
     else:  # what waits for the memory is not through yet
         project.run(lambda wire: Pull(ben.store, wire, ben.sender, clock).look())
@@ -183,7 +187,7 @@ def test_who_was_forgotten_here_stays_so_though_another_database_had_spoken_of_t
         with one.store.read() as conn:
             rows = conn.execute(select(lessons)).all()
         words = {row.event_id: json.loads(row.document)["text"] for row in rows}
-        assert words == {"rejection:AP-1": "", "rejection:AP-2": "Zu aufdringlich"}
+        assert words == {"act:1": "", "rejection:AP-1": "", "rejection:AP-2": "Zu aufdringlich"}
         held = {e.event_id: e.text for item in one.bank.items() for e in item.evidence}
         assert held.items() >= words.items()
         counted = [(item.id, item.alpha, item.status) for item in one.bank.items()]
