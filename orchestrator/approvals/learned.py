@@ -18,6 +18,7 @@ from guardrails.audit import AuditLog
 from guardrails.bank import Lesson
 from guardrails.clock import Clock, iso
 from guardrails.documents import load
+from guardrails.each import each
 from guardrails.errors import AuditBroken, NotFound
 from guardrails.lessons import Happened, lesson_of, record_lesson
 from guardrails.policy import GateInputs
@@ -43,14 +44,16 @@ class LearnedYes:
         """Queue what is missing. Gives how many.
 
         Raises:
-            StoreUnavailable, AuditBroken: the same call may be made again.
+            StoreUnavailable: the same call may be made again.
+            AuditBroken: one decision is not on record; it held up no other.
         """
         since = iso(self._clock() - _REACH)
         found = await self._store.query(lambda conn: _untaught(conn, since))
-        for approval in found:
-            lesson = await asyncio.to_thread(self._lesson, approval)
-            await self._store.run(partial(record_lesson, lesson=lesson, at=iso(self._clock())))
-        return len(found)
+        return len(await each(found, self._taught))
+
+    async def _taught(self, approval: Approval) -> None:
+        lesson = await asyncio.to_thread(self._lesson, approval)
+        await self._store.run(partial(record_lesson, lesson=lesson, at=iso(self._clock())))
 
     def _lesson(self, approval: Approval) -> Lesson:
         record = self._audit.find(approval.decision_audit_id)

@@ -78,22 +78,25 @@ def precision(records: Iterable[Record], ended: Mapping[str, tuple[str, str]]) -
     """Precision from the whole record.
 
     Args:
-        records: of the audit, oldest first.
+        records: of the audit, one machine's after the other's, each oldest first.
         ended: `words_of_people`.
     """
     blocks: list[Block] = []
-    labels: dict[str, bool] = {}
+    labels: dict[str, tuple[str, bool]] = {}  # when, and what
     words: list[tuple[tuple[str, str | None], str, str]] = []  # lead and template, state, when
     for record in records:
         body = record["body"]
         if record["kind"] == "bank_label":
-            labels[body["label_of"]] = body["would_send"]
+            before, _ = labels.get(body["label_of"], ("", False))
+            if record["at"] >= before:
+                labels[body["label_of"]] = record["at"], body["would_send"]
         elif record["kind"] == "review":
             if (block := _block(record)) is not None:
                 blocks.append(block)
             if record["audit_id"] in ended:
                 same = (record["lead_id"], body.get("template_hash"))
                 words.append((same, *ended[record["audit_id"]]))
+    blocks.sort(key=lambda block: block.at)
     judged = tuple(_judged(block, labels, words) for block in blocks)
     learned = [block for block in judged if block.learned]
     told = [block for block in learned if block.would_send is not None]
@@ -144,12 +147,13 @@ def _block(record: Record) -> Block | None:
 
 def _judged(
     block: Block,
-    labels: Mapping[str, bool],
+    labels: Mapping[str, tuple[str, bool]],
     words: Iterable[tuple[tuple[str, str | None], str, str]],
 ) -> Block:
     """With a person's word: their label, or the last that they said of the same thing later."""
     if block.audit_id in labels:
-        return Block(**(vars(block) | {"would_send": labels[block.audit_id], "word": "label"}))
+        _, would_send = labels[block.audit_id]
+        return Block(**(vars(block) | {"would_send": would_send, "word": "label"}))
     same = (block.lead_id, block.template_hash)
     later = [(when, state) for about, state, when in words if about == same and when > block.at]
     if not later:

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from guardrails.approval_model import Approval
 from guardrails.audit import AuditLog
 from guardrails.clock import iso
+from guardrails.errors import AuditBroken
 from guardrails.hive import Hive
 from guardrails.lessons import fold_pending
 from guardrails.model import Mode
@@ -33,8 +34,8 @@ def here(hive: Hive, store: Store, clock: SteppableClock) -> Iterator[Waiting]:
     audit.close()
 
 
-async def approved(here: Waiting) -> Approval:
-    asked = await here.asked()
+async def approved(here: Waiting, run: str = "run-1") -> Approval:
+    asked = await here.asked(await here.desk.decided(run_id=run))
     answer = await here.approvals.approve(
         asked.approval_id, asked.content_hash, here.who("Ada"), "slack"
     )
@@ -67,6 +68,23 @@ async def test_a_yes_whose_email_is_out_counts_for_its_pattern_once(here: Waitin
     await fold_pending(desk.store, desk.bank, desk.hive, desk.clock)
     (item,) = [one for one in desk.bank.items() if one.kind == "learned_failure"]
     assert (item.alpha, item.beta) == (0, 1)
+
+
+async def test_one_whose_decision_cannot_be_read_keeps_no_other_from_teaching(
+    here: Waiting,
+) -> None:
+    desk = here.desk
+    approvals = [await approved(here, run) for run in ("run-1", "run-2")]
+    for approval in approvals:
+        sent = Ended(DeliveryState.SENT)
+        await Deliveries(desk.store, desk.clock).end(approval.decision_audit_id, sent)
+    bad = approvals[0].decision_audit_id
+    spoilt = text(f"UPDATE audit_index SET hash = '0' WHERE audit_id = '{bad}'")
+    await desk.store.run(lambda conn: conn.execute(spoilt))
+    with pytest.raises(AuditBroken):
+        await LearnedYes(desk.store, desk.audit, desk.clock).run()
+    (lesson,) = await lessons(here)
+    assert lesson["event_id"] == f"approval_sent:{approvals[1].approval_id}"
 
 
 @pytest.mark.parametrize("state", [DeliveryState.REFUSED, DeliveryState.FAILED])

@@ -27,9 +27,10 @@ def review(name: str, day: int, *, by: str | None = "learned_failure", lead: str
     }
 
 
-def label(of: str, would_send: bool) -> dict[str, Any]:
+def label(of: str, would_send: bool, day: int = 20) -> dict[str, Any]:
     body = {"label_of": of, "would_send": would_send}
-    return {"kind": "bank_label", "audit_id": "A-l", "at": "x", "lead_id": "L-1", "body": body}
+    at = f"2026-03-{day:02}T10:00:00.000000Z"
+    return {"kind": "bank_label", "audit_id": "A-l", "at": at, "lead_id": "L-1", "body": body}
 
 
 def told(*records: dict[str, Any], **ended: tuple[str, str]) -> Precision:
@@ -49,6 +50,15 @@ def test_labels_count_and_the_last_one_stands() -> None:
     assert (found.blocked, found.labelled, found.right) == (4, 3, 1)
     assert found.share == pytest.approx(1 / 3)
     assert found.unlabelled == ("d",)
+
+
+def test_the_last_label_stands_whichever_machine_it_was_given_on() -> None:
+    """The records of one machine are read after those of the other."""
+    here = [review("b", 2, lead="b"), label("b", False, 12)]
+    there = [review("a", 1, lead="a"), label("b", True, 11), review("c", 3, lead="c")]
+    one, other = told(*here, *there), told(*there, *here)
+    assert one == other
+    assert (one.labelled, one.right, one.unlabelled) == (1, 1, ("c", "a"))
 
 
 def test_a_persons_later_word_on_the_same_thing_counts() -> None:
