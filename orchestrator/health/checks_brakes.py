@@ -115,9 +115,10 @@ def keys(seen: Snapshot, _limits: Limits) -> Iterator[Finding]:
 
 def stop(seen: Snapshot, _limits: Limits) -> Iterator[Finding | Undecided]:
     """The red button is pressed."""
-    if seen.work is None and seen.stop_file is None:
+    if seen.work is None:
         yield Undecided("stop:")
-    elif seen.work is not None and seen.work.stop_row is None:
+    if seen.work is not None and seen.work.stop_row is None:
+        yield Undecided("stop:in_force")
         yield Finding(
             "stop:missing",
             Severity.CRITICAL,

@@ -21,9 +21,10 @@ def hive(seen: Snapshot, _limits: Limits) -> Iterator[Finding]:
         )
 
 
-def database(seen: Snapshot, _limits: Limits) -> Iterator[Finding]:
+def database(seen: Snapshot, _limits: Limits) -> Iterator[Finding | Undecided]:
     """Reachable, and writable."""
     if seen.work is None:
+        yield Undecided("database:unwritable")
         yield Finding(
             "database:away",
             Severity.CRITICAL,

@@ -62,10 +62,10 @@ def waits(seen: Snapshot, limits: Limits) -> Iterator[Finding | Undecided]:
     for beat in seen.work.heartbeats:
         if beat.role != "queen" or not beat.expected:
             continue
-        key = f"waits:{beat.name}"
-        if state_of(beat, seen, limits) is not None:
+        key, why = f"waits:{beat.name}", beat.document.get("waits_because")
+        if why == "stopped" or state_of(beat, seen, limits) is not None:
             yield Undecided(key)
-        elif (why := beat.document.get("waits_because")) and why != "stopped":
+        elif why:
             yield Finding(
                 key,
                 Severity.WARNING,

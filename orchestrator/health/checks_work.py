@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from orchestrator.health.facts import Queue
-from orchestrator.health.model import Finding, Limits, Severity, Snapshot, lasted
+from orchestrator.health.model import Finding, Limits, Severity, Snapshot, Undecided, lasted
 
 
-def inbox(seen: Snapshot, limits: Limits) -> Iterator[Finding]:
-    """What came in and nobody takes up; a stop is told by itself."""
+def inbox(seen: Snapshot, limits: Limits) -> Iterator[Finding | Undecided]:
+    """What came in and nobody takes up; a stop is told by itself, and ends nothing of this."""
     assert seen.work is not None
     waiting = seen.work.inbox
     age = _age(waiting, seen)
-    if age > limits.rules.inbox_oldest_s and not seen.stopped:
+    if age > limits.rules.inbox_oldest_s and seen.stopped:
+        yield Undecided("inbox:waiting")
+    elif age > limits.rules.inbox_oldest_s:
         yield Finding(
             "inbox:waiting",
             Severity.WARNING,
@@ -39,11 +41,14 @@ def inbox(seen: Snapshot, limits: Limits) -> Iterator[Finding]:
         )
 
 
-def visitors(seen: Snapshot, limits: Limits) -> Iterator[Finding]:
+def visitors(seen: Snapshot, limits: Limits) -> Iterator[Finding | Undecided]:
     """Visitors that are not decided about, while a queen should be at work."""
     assert seen.work is not None
     age = _age(seen.work.visitors, seen)
-    if not _at_work(seen) or seen.stopped or age <= limits.rules.delivery_overdue_s:
+    if not _at_work(seen) or age <= limits.rules.delivery_overdue_s:
+        return
+    if seen.stopped:
+        yield Undecided("visitors:undecided")
         return
     yield Finding(
         "visitors:undecided",
@@ -54,11 +59,14 @@ def visitors(seen: Snapshot, limits: Limits) -> Iterator[Finding]:
     )
 
 
-def deliveries(seen: Snapshot, limits: Limits) -> Iterator[Finding]:
+def deliveries(seen: Snapshot, limits: Limits) -> Iterator[Finding | Undecided]:
     """Leads that may go out and do not, while a queen should be at work."""
     assert seen.work is not None
     age = _age(seen.work.deliveries, seen)
-    if not _at_work(seen) or seen.stopped or age <= limits.rules.delivery_overdue_s:
+    if not _at_work(seen) or age <= limits.rules.delivery_overdue_s:
+        return
+    if seen.stopped:
+        yield Undecided("deliveries:overdue")
         return
     yield Finding(
         "deliveries:overdue",

@@ -288,6 +288,22 @@ def test_what_cannot_be_read_is_a_finding_and_decides_nothing_else() -> None:
     assert judgement.decides("disk:space")
 
 
+def test_what_something_worse_hides_is_not_said_to_be_over() -> None:
+    old = Queue(3, ago(9e5))
+    halted = beat("queen", 100, document={"waits_because": "stopped"})
+    waits = work(
+        stop_row=(True, "a test", 2), inbox=old, visitors=old, deliveries=old, heartbeats=(halted,)
+    )
+    stopped = judge(snapshot(work=waits), LIMITS)
+    for key in ("inbox:waiting", "visitors:undecided", "deliveries:overdue", "waits:queen@here"):
+        assert not stopped.decides(key)
+    away = judge(snapshot(work=None, stop_file="red button"), LIMITS)
+    assert not any(map(away.decides, ("database:unwritable", "stop:missing")))
+    assert not judge(snapshot(work=work(stop_row=None)), LIMITS).decides("stop:in_force")
+    well = judge(snapshot(), LIMITS)
+    assert all(map(well.decides, ("inbox:waiting", "database:unwritable", "stop:in_force")))
+
+
 def test_no_finding_holds_an_address() -> None:
     finding = only(snapshot(stop_file="ana@firm.example asked for it"))
     assert finding.what == "The swarm is stopped: [address] asked for it"
