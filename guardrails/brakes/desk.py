@@ -21,15 +21,22 @@ from guardrails.brakes.failure_rows import FailureRow
 from guardrails.brakes.spend import Reservation, Settlement, SpendBook
 from guardrails.brakes.stop import StopSwitch
 from guardrails.brakes.vendor_state import Asked, Ended, Granted, Turned, VendorRules, VendorState
-from guardrails.clock import Clock, iso
+from guardrails.clock import Clock, iso, parse
 from guardrails.errors import BreakerOpen, RateLimited, Stopped, SwarmError
 from guardrails.store.brake_tables import breaker_events, vendor_brakes
 from guardrails.store.tables import stop_state
 
 log = structlog.get_logger(__name__)
+_SET_BACK_S = 60.0  # no two machines' clocks may differ as much: ours has been set back
 # Stop state and vendor state in one statement: built once, since building costs more than running.
 _STATE = (
-    select(vendor_brakes.c.document, stop_state.c.epoch, stop_state.c.stopped, stop_state.c.reason)
+    select(
+        vendor_brakes.c.document,
+        vendor_brakes.c.updated_at,
+        stop_state.c.epoch,
+        stop_state.c.stopped,
+        stop_state.c.reason,
+    )
     .select_from(vendor_brakes)
     .join(stop_state, stop_state.c.id == 1)
     .where(vendor_brakes.c.vendor == bindparam("named"))
@@ -176,9 +183,17 @@ class Desk:
         if stop.stopped:
             self._stop = Stopped(f"the swarm is stopped: {stop.reason}")
         try:
-            self._states[vendor] = VendorState.parse(row.document)
+            self._states[vendor] = self._of_now(row.document, row.updated_at)
         except ValueError as error:
             self._unusable[vendor] = f"damaged ({error})"
+
+    def _of_now(self, document: str, updated_at: str) -> VendorState:
+        """The state, its times by the clock as it goes now: a pause of a minute stays one."""
+        state = VendorState.parse(document)
+        ahead = parse(updated_at).timestamp() - self._now if updated_at else 0.0
+        if ahead > _SET_BACK_S:
+            state.set_back(ahead)
+        return state
 
     def _note(self, vendor: str, operation_class: str, change: Change | None) -> None:
         if change is None:

@@ -52,8 +52,6 @@ class Rate:
         at = max(now, self.pause_until)
         if limits is not None:
             window = stretched(limits)
-            # A clock that was set back must not freeze the vendor for hours.
-            self.grants = [one for one in self.grants if one < now + _DAY_S]
             if self.grants:
                 at = max(at, self.grants[-1])
             if len(self.grants) >= limits.requests:
@@ -79,6 +77,11 @@ class Rate:
     def pause(self, now: float, seconds: float) -> None:
         """Nobody calls for so long."""
         self.pause_until = max(self.pause_until, now + min(seconds, _DAY_S))
+
+    def set_back(self, seconds: float) -> None:
+        """See `VendorState.set_back`. The day's count stays with its day."""
+        self.grants = [one - seconds for one in self.grants]
+        self.pause_until -= seconds
 
     def _day_is_used_up(self, limits: VendorLimits, at: float) -> bool:
         per_day = limits.per_day

@@ -135,6 +135,12 @@ class VendorState:
         breaker = self.breakers.setdefault(ended.operation_class, Breaker())
         return breaker.leave(rules.breaker, now, ended.outcome, ended.token, ended.why)
 
+    def set_back(self, seconds: float) -> None:
+        """The clock was set back by so much: what is noted by it goes with it."""
+        self.rate.set_back(seconds)
+        for breaker in self.breakers.values():
+            breaker.until -= seconds
+
     def _wait(self, rules: VendorRules, now: float, asked: Asked) -> float:
         if asked.holds_slot and self.rate.pause_until <= now:
             return 0.0  # it has its slot already

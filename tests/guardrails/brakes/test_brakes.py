@@ -329,3 +329,23 @@ async def test_a_vendor_that_asks_for_silence_gets_it_from_everybody(
 def held(conn: Connection) -> int:
     total = select(spend_days.c.held_micros).where(spend_days.c.scope == "*")
     return int(conn.execute(total).scalar_one_or_none() or 0)
+
+
+async def test_a_clock_that_is_set_back_makes_no_wait_longer(
+    limited: Brakes, clock: SteppableClock
+) -> None:
+    """As a sandbox's that was ahead, or a machine's that came up before it knew the time."""
+    await limited.admit(request())
+    await limited.admit(request())
+    for _ in range(5):
+        limited.tell(CallEnd("ghl", Ended("write", "failure")))
+    limited.tell(CallEnd("clay", Ended("read", "neutral", pause_s=120)))
+    with pytest.raises(RateLimited):
+        await limited.admit(request("clay"))
+    clock.step(-14 * 3600)
+    with pytest.raises(BreakerOpen, match="another 60 s"):
+        await limited.admit(Request("ghl", "write", Asked("write", 1, "t", 0.0)))
+    with pytest.raises(RateLimited, match=r"for 3672\.1 s"):
+        await limited.admit(request())
+    with pytest.raises(RateLimited, match=r"for 120\.0 s"):
+        await limited.admit(request("clay"))

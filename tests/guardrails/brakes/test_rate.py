@@ -85,13 +85,6 @@ def test_when_the_day_is_used_up_the_next_slot_is_after_midnight() -> None:
     assert rate.next_slot(limits, noon + 43_201) == 0
 
 
-def test_a_clock_that_is_set_back_by_days_does_not_freeze_the_vendor() -> None:
-    rate = Rate()
-    for _ in range(100):
-        grant(rate, GHL, 10_000_000.0)
-    assert rate.next_slot(GHL, 10_000_000.0 - 3 * 86_400) == 0
-
-
 @given(
     st.integers(1, 4),
     st.floats(0.5, 20),
