@@ -24,7 +24,7 @@ from guardrails.store import Store
 from guardrails.store.tables import run_items, runs
 from guardrails.store.write_tables import deliveries, writes
 from orchestrator.deliveries import give_up
-from orchestrator.delivery_rows import WAITING, DeliveryState
+from orchestrator.delivery_rows import DeliveryState
 from orchestrator.submission_rows import Found, Stage, find, take_out
 
 _WHY = Reason(
@@ -33,7 +33,6 @@ _WHY = Reason(
     remedy="hand it in again under another key",
 )
 _CHUNK = 500
-_REFUSED = DeliveryState.REFUSED.value
 _Row = tuple[int, str]  # row, lead id
 
 
@@ -50,14 +49,14 @@ class Cancelled:
 
 
 @dataclass(frozen=True)
-class _Ended:
-    """How many rows one step has ended; of the deliveries, how many were refused before it, and how
-    many may be going out.
-    """
+class _Counted:
+    """How a run's deliveries stand, by state; and how many of the refused may be going out."""
 
-    rows: int
-    refused_before: int
+    by_state: dict[str, int]
     under_way: int
+
+    def of(self, state: DeliveryState) -> int:
+        return self.by_state.get(state.value, 0)
 
 
 class Canceller:
@@ -103,19 +102,20 @@ class Canceller:
     async def _run(self, found: Found, run_id: str) -> Cancelled:
         rows = await self._store.query(partial(_undecided, run_id))
         recorded = await self._record(found, run_id, rows)
-        first = await self._store.run(partial(self._end, run_id, recorded))
+        ended, before = await self._store.run(partial(self._end, run_id, recorded))
         withdrawn = await self._approvals.withdraw("cancelled", run_id=run_id)
         # An approver may have been quicker: what their yes has queued is given up as well.
-        late = await self._store.run(partial(self._end, run_id, {}))
-        counts = await self._store.query(partial(_by_state, run_id))
-        under_way = first.under_way + late.under_way
+        await self._store.run(partial(self._end, run_id, {}))
+        now = await self._store.query(partial(_counted, run_id))
+        given_up = now.of(DeliveryState.REFUSED) - before.of(DeliveryState.REFUSED)
         return Cancelled(
             Stage.CANCELLED,
-            undecided=first.rows,
+            undecided=ended,
             approvals=len(withdrawn),
-            unsent=counts.get(_REFUSED, 0) - first.refused_before - under_way,
-            sent=counts.get(DeliveryState.SENT.value, 0),
-            unknown=counts.get(DeliveryState.UNKNOWN.value, 0) + under_way,
+            # What another call had given up may have gone out meanwhile after all.
+            unsent=max(0, given_up - now.under_way),
+            sent=now.of(DeliveryState.SENT),
+            unknown=now.of(DeliveryState.UNKNOWN) + now.under_way,
         )
 
     async def _record(self, found: Found, run_id: str, rows: Sequence[_Row]) -> dict[int, str]:
@@ -144,8 +144,10 @@ class Canceller:
             recorded |= {row: ref.audit_id for (row, _), ref in zip(chunk, refs, strict=True)}
         return recorded
 
-    def _end(self, run_id: str, recorded: dict[int, str], conn: Connection) -> _Ended:
-        """End the rows, the run, and what is on its way; how many of each it were."""
+    def _end(self, run_id: str, recorded: dict[int, str], conn: Connection) -> tuple[int, _Counted]:
+        """End the rows, the run, and what is on its way; how many rows it were, and how the
+        deliveries stood before.
+        """
         now, ended = iso(self._clock()), 0
         for row, audit_id in recorded.items():
             values = {"state": LeadState.DEFERRED.value, "result": _RESULT, "audit_id": audit_id}
@@ -158,9 +160,9 @@ class Canceller:
             ended += conn.execute(statement).rowcount
         running = (runs.c.run_id == run_id, runs.c.status != "abandoned")
         conn.execute(update(runs).where(*running).values(status="abandoned", finished_at=now))
-        before, under_way = _by_state(run_id, conn), _under_way(run_id, conn)
+        before = _counted(run_id, conn)
         give_up(conn, [run_id], now, _WHY)
-        return _Ended(ended, before.get(_REFUSED, 0), under_way)
+        return ended, before
 
 
 _RESULT = json.dumps(
@@ -177,27 +179,28 @@ def _undecided(run_id: str, conn: Connection) -> list[_Row]:
     return [(row.row, row.lead_id) for row in conn.execute(statement)]
 
 
+def _counted(run_id: str, conn: Connection) -> _Counted:
+    statement = (
+        select(deliveries.c.state, func.count().label("number"))
+        .where(deliveries.c.run_id == run_id)
+        .group_by(deliveries.c.state)
+    )
+    by_state = {row.state: row.number for row in conn.execute(statement)}
+    return _Counted(by_state, _under_way(run_id, conn))
+
+
 def _under_way(run_id: str, conn: Connection) -> int:
-    """E-mails that wait, as far as their deliveries say, and may be going out at this moment."""
-    waiting = (deliveries.c.run_id == run_id, deliveries.c.state.in_(WAITING))
+    """E-mails that were given up and may be going out at this moment all the same."""
+    given_up = (deliveries.c.run_id == run_id, deliveries.c.state == DeliveryState.REFUSED.value)
     begun = (Status.CLAIMED.value, Status.DISPATCHING.value)
     statement = (
         select(func.count())
         .select_from(writes)
         .where(
-            writes.c.decision_audit_id.in_(select(deliveries.c.delivery_id).where(*waiting)),
+            writes.c.decision_audit_id.in_(select(deliveries.c.delivery_id).where(*given_up)),
             writes.c.counts,
             writes.c.status.in_(begun),
         )
     )
     number: int = conn.execute(statement).scalar_one()
     return number
-
-
-def _by_state(run_id: str, conn: Connection) -> dict[str, int]:
-    statement = (
-        select(deliveries.c.state, func.count().label("number"))
-        .where(deliveries.c.run_id == run_id)
-        .group_by(deliveries.c.state)
-    )
-    return {row.state: row.number for row in conn.execute(statement)}

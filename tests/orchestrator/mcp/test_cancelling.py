@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -138,8 +138,13 @@ async def test_what_waits_for_a_person_or_to_go_out_is_withdrawn_and_what_is_out
 async def test_a_yes_that_was_quicker_is_given_up_too(taken: Taken) -> None:
     """An approver says yes between the two steps: what it queued does not go out."""
     await taken.run("UPDATE run_items SET state = 'awaiting_approval'")
-    canceller = taken.canceller(Meanwhile(taken))
-    done = await canceller.cancel(taken.id)
+
+    async def yes() -> None:
+        await taken.queen.store.run(
+            lambda conn: queue(conn, "A-yes", "L-1", taken.run_id, 1, "2026")
+        )
+
+    done = await taken.canceller(Meanwhile(taken, yes)).cancel(taken.id)
     assert done.unsent == 1
     assert set((await taken.deliveries()).values()) == {"refused"}
 
@@ -215,21 +220,20 @@ async def test_what_failed_again_and_again_is_cancelled_for_good(
 
 async def test_an_email_that_may_be_under_way_is_not_said_to_be_withdrawn(taken: Taken) -> None:
     """Its permit is minted: it may go out in this moment, and follow_submission tells then."""
-    ledger = Ledger.of(taken.queen.config.production, taken.queen.store, taken.queen.clock, b"s")
-    for row, name in enumerate(("A-free", "A-held"), start=1):
-        await taken.queen.store.run(
-            lambda conn, name=name, row=row: queue(conn, name, "L-1", taken.run_id, row, "2026")  # type: ignore[misc]
-        )
-    mail = WriteIntent(
-        vendor="ghl", action=WriteAction.SEND_EMAIL, recipient="ana@ana.example", content={}
-    )
-    entry = ledger.entry(
-        "send:A-held", mail, decision_audit_id="A-held", mailbox="us@us.example",
-        to=mail.recipient, tier=1,
-    )  # fmt: skip
-    await taken.queen.store.run(lambda conn: ledger.claim(conn, entry))
+    await one_free_and_one_held(taken)
     done = await taken.canceller().cancel(taken.id)
-    assert (done.unsent, done.unknown) == (1, 1)
+    assert (done.unsent, done.sent, done.unknown) == (1, 0, 1)
+
+
+async def test_an_email_that_goes_out_while_it_is_cancelled_is_told_of_once(taken: Taken) -> None:
+    await one_free_and_one_held(taken)
+
+    async def out() -> None:
+        await taken.run("UPDATE writes SET status = 'sent'")
+        await taken.run("UPDATE deliveries SET state = 'sent' WHERE delivery_id = 'A-held'")
+
+    done = await taken.canceller(Meanwhile(taken, out)).cancel(taken.id)
+    assert (done.unsent, done.sent, done.unknown) == (1, 1, 0)
 
 
 async def test_cancelling_twice_changes_nothing_more(taken: Taken) -> None:
@@ -243,20 +247,36 @@ async def test_there_is_nothing_to_cancel_of_what_is_not_there(taken: Taken) -> 
         await taken.canceller().cancel("S-0000000000000000")
 
 
-class Meanwhile:
-    """The store; after the rows have ended, somebody's yes queues an e-mail."""
+async def one_free_and_one_held(taken: Taken) -> None:
+    """Two on their way; the ledger holds one of them for an attempt."""
+    ledger = Ledger.of(taken.queen.config.production, taken.queen.store, taken.queen.clock, b"s")
+    for row, name in enumerate(("A-free", "A-held"), start=1):
+        await taken.queen.store.run(
+            lambda conn, name=name, row=row: queue(conn, name, "L-1", taken.run_id, row, "2026")  # type: ignore[misc]
+        )
+    mail = WriteIntent(
+        vendor="ghl", action=WriteAction.SEND_EMAIL, recipient="ana@ana.example", content={}
+    )
+    entry = ledger.entry(
+        "send:A-held", mail, decision_audit_id="A-held", mailbox="us@us.example",
+        to=mail.recipient, tier=1,
+    )  # fmt: skip
+    await taken.queen.store.run(lambda conn: ledger.claim(conn, entry))
 
-    def __init__(self, taken: Taken) -> None:
-        self._taken = taken
+
+class Meanwhile:
+    """The store; something happens after the rows have ended."""
+
+    def __init__(self, taken: Taken, happens: Callable[[], Awaitable[None]]) -> None:
         self._store = taken.queen.store
+        self._happens = happens
         self._writes = 0
 
     async def run(self, call: Any) -> Any:
         result = await self._store.run(call)
         self._writes += 1
         if self._writes == 2:
-            run_id = self._taken.run_id
-            await self._store.run(lambda conn: queue(conn, "A-yes", "L-1", run_id, 1, "2026"))
+            await self._happens()
         return result
 
     async def query(self, call: Any) -> Any:
