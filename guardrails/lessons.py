@@ -205,9 +205,11 @@ class Folding:
             StoreUnavailable: the database is; what was folded is folded again, to no effect.
         """
         now = self._monotonic()
-        if await self._went_back():
+        if self._went_back():
             self._swept_at = None
         everything = self._swept_at is None or now - self._swept_at >= _SWEEP_S
+        if everything:
+            await self._take_back()
         since = "" if everything else iso(self._clock() - _OVERLAP)
         done = await self._fold(since)
         if done:
@@ -216,18 +218,19 @@ class Folding:
             self._swept_at = now
         return done
 
-    async def _went_back(self) -> bool:
-        """Whether the bank is older than it was: put back from its backup, or not known yet."""
-        counter = self._version()
-        if counter is None:
-            return False
-        if self._counter is not None and counter >= self._counter:
-            self._counter = counter  # others fold as well
-            return False
+    def _went_back(self) -> bool:
+        """Whether the bank is older than it was: put back from its backup. One that was written
+        after that, before we looked, is found out by the next look at everything.
+        """
+        counter, before = self._version(), self._counter
+        self._counter = before if counter is None else counter  # others fold as well
+        return counter is not None and before is not None and counter < before
+
+    async def _take_back(self) -> None:
+        if self._version() is None:
+            return
         held = {one.event_id for item in self._bank.items() for one in item.evidence}
         await self._store.run(lambda conn: take_back(conn, self._chain, held))
-        self._counter = counter
-        return True
 
     def _version(self) -> int | None:
         try:

@@ -201,6 +201,22 @@ def test_what_a_bank_lost_that_was_put_back_from_its_backup_is_folded_again(
     assert learned(bank) == before
 
 
+def test_what_a_bank_lost_is_folded_again_though_it_was_written_before_anybody_looked(
+    sqlite_store: Store, hive: Hive, clock: Any, make: Make
+) -> None:
+    bank, ticks = new_bank(hive, clock), [0.0]
+    folding = Folding(sqlite_store, bank, hive, clock, lambda: ticks[0])
+    for number in (1, 2):
+        recorded(sqlite_store, make(number))
+        asyncio.run(folding.fold())
+    hive.bank_file.write_bytes(backup_of(hive.bank_file).read_bytes())
+    bank.learn(make(3))  # as new as it was, and another one
+    clock.step(days=1)
+    ticks[0] = 300.0
+    assert asyncio.run(folding.fold()) == ("rejection:AP-2",)
+    assert learned(bank) == {f"rejection:AP-{number}" for number in (1, 2, 3)}
+
+
 def test_what_is_dated_in_the_future_waits_for_its_time_and_holds_up_nobody(
     sqlite_store: Store, hive: Hive, clock: Any, make: Make
 ) -> None:
