@@ -3,8 +3,8 @@
 Order: lock, check against the file as it is, validate what comes out with the loader of every
 start, audit, note the way back, replace the file, note that it is applied. A crash after the audit
 leaves a record of a change that did not happen: harmless, and `swarm fixes list` says "proposed";
-a crash after the replacement is found by it and noted. Refuses a configuration that cannot be
-written, and every patch that is not on the closed list.
+a crash after the replacement is found by it and noted, also of taking back. Refuses a configuration
+that cannot be written, and every patch that is not on the closed list.
 """
 
 from __future__ import annotations

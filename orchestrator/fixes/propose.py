@@ -23,7 +23,7 @@ from guardrails.hive import Hive
 from guardrails.store import Store
 from orchestrator.fixes.diagnoses import DIAGNOSES
 from orchestrator.fixes.finding import Finding, Setting
-from orchestrator.fixes.model import Evidence, FixFiles, Proposal, fix_id
+from orchestrator.fixes.model import Evidence, FixFiles, FixStatus, Proposal, fix_id
 from orchestrator.fixes.patching import in_force, patched
 
 SINCE_HOURS = 24.0
@@ -114,12 +114,21 @@ def diagnosed(found: Iterable[Cluster], setting: Setting) -> tuple[Proposal, ...
 
 
 def _known(files: FixFiles, setting: Setting) -> tuple[Proposal, ...]:
-    """Every proposal; one whose patch got into the file before a crash is noted as applied."""
+    """Every proposal; a status that a crash kept from being noted is noted."""
     for fix in files.all():
-        crashed = fix.status == "proposed" and fix.audit_id is not None
-        if crashed and in_force(fix.inverse, setting.document):
-            files.put(fix.model_copy(update={"status": "applied"}))
+        status = _status(fix, setting)
+        if status != fix.status:
+            files.put(fix.model_copy(update={"status": status}))
     return files.all()
+
+
+def _status(fix: Proposal, setting: Setting) -> FixStatus:
+    """As the file has it: what was recorded may have got into it, or out of it, unnoted."""
+    if fix.audit_id is None or not fix.patch:
+        return fix.status
+    if in_force(fix.inverse, setting.document):
+        return "applied"
+    return "reverted" if fix.status == "applied" and _fits(fix, setting) else fix.status
 
 
 def _counts(fix: Proposal) -> bool:

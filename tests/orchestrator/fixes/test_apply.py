@@ -143,6 +143,23 @@ async def test_a_crash_after_the_file_was_replaced_is_noticed_and_can_be_taken_b
     assert read_timeout(config) == 20
 
 
+async def test_a_crash_after_taking_back_or_applying_again_is_noticed_too(
+    tracker: FailureTracker, changer: Changer, hive: Hive, config: Path
+) -> None:
+    (fix,) = await slow(tracker, changer)
+    done = await changer.apply(fix.id)
+    undone = await changer.revert(fix.id)
+    FixFiles(hive).put(done)  # the last note is missing
+    await propose(changer.store, changer.hive, changer.config, changer.clock)
+    assert FixFiles(hive).get(fix.id).status == "reverted"
+    again = await changer.apply(fix.id)
+    FixFiles(hive).put(again.model_copy(update={"status": undone.status}))
+    await propose(changer.store, changer.hive, changer.config, changer.clock)
+    assert FixFiles(hive).get(fix.id).status == "applied"
+    await changer.revert(fix.id)
+    assert read_timeout(config) == 20
+
+
 async def test_old_failures_do_not_propose_the_same_again_after_a_fix(
     tracker: FailureTracker, changer: Changer, clock: SteppableClock
 ) -> None:
