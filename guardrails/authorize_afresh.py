@@ -28,7 +28,7 @@ from guardrails.config import Config
 from guardrails.documents import Document, load
 from guardrails.errors import BadInput, NotFound, Stopped
 from guardrails.gate import pattern_of
-from guardrails.gathering import snapshot, subjects
+from guardrails.gathering import hashes_of, snapshot, subjects
 from guardrails.hive import Hive
 from guardrails.model import (
     BankAnswer,
@@ -44,6 +44,7 @@ from guardrails.policy import CompiledPolicy, GateInputs, PolicyDocument, evalua
 from guardrails.schedule import next_send, window_zones
 from guardrails.store import Store
 from guardrails.store.people_tables import outcomes
+from guardrails.store.write_tables import writes
 
 # Whoever waits for anything is let go by these, so nothing new goes out to them either.
 _ANSWERS = [kind.value for kind, rule in RULES.items() if rule.leaves is not None]
@@ -157,11 +158,15 @@ class Afresh:
         """
         lead = dossier.lead
         since = iso(self._clock() - timedelta(days=self.recent_contact_days))
+        ids = [lead.lead_id, *other_ids(lead, self._salt)]
+        # Also under the id of a profile for which this address was found.
+        addresses = hashes_of([lead.email or ""], self._salt)
+        written = select(writes.c.lead_id).where(writes.c.recipient_hash.in_(addresses))
         asked = (
             select(func.count())
             .select_from(outcomes)
             .where(
-                outcomes.c.lead_id.in_([lead.lead_id, *other_ids(lead, self._salt)]),
+                outcomes.c.lead_id.in_(ids) | outcomes.c.lead_id.in_(written),
                 outcomes.c.kind.in_(_ANSWERS),
                 outcomes.c.at >= since,
             )

@@ -16,8 +16,8 @@ from guardrails.outcomes import RULES, OutcomeKind
 from guardrails.store import Store
 from guardrails.store.people_tables import outcomes
 from tests.conftest import SteppableClock
-from tests.decision_samples import DOSSIER, LEAD, QUALIFICATION, SALT, new_bank
-from tests.guardrails.authorize_samples import Desk, codes
+from tests.decision_samples import DOSSIER, LEAD, QUALIFICATION, SALT, SENDER, new_bank
+from tests.guardrails.authorize_samples import EMAIL, Desk, codes, conversation
 
 pytestmark = pytest.mark.anyio
 
@@ -75,4 +75,22 @@ async def test_an_answer_under_the_address_counts_for_who_came_with_a_profile(de
         qualification=QUALIFICATION.model_copy(update={"lead_id": known.lead_id}),
     )
     heard(desk, OutcomeKind.REPLY, LEAD.lead_id)
+    assert codes(await desk.send(decision)) == ["answered"]
+
+
+async def test_an_answer_under_a_profile_counts_for_who_comes_by_the_address_found_for_it(
+    desk: Desk,
+) -> None:
+    decision = await desk.decided()
+    earlier = desk.ledger.entry(
+        "send:to-profile",
+        conversation(),
+        mailbox=SENDER.email,
+        to=EMAIL,
+        lead_id="L-profile",
+        tier=1,
+    )
+    with desk.store.transaction() as conn:
+        desk.ledger.claim(conn, earlier)
+    heard(desk, OutcomeKind.REPLY, "L-profile")
     assert codes(await desk.send(decision)) == ["answered"]
