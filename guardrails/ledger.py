@@ -113,8 +113,8 @@ class Ledger:
 
         Raises:
             LedgerRefused: the key stands for another write, or this one is in flight, of
-                unknown fate or refused by the vendor; or the recipient got another e-mail, or
-                would not be known again.
+                unknown fate or refused by the vendor; or it was given up, or the recipient got
+                another e-mail, or would not be known again.
             NotYet: a cap or a pause leaves no room.
         """
         with conn.begin_nested():  # all of it or nothing, also for a caller who goes on
@@ -128,6 +128,7 @@ class Ledger:
                 return AlreadySent(row)
             caps = None
             if entry.counts:
+                fates.require_wanted(conn, entry)
                 fates.require_first(conn, entry)
                 caps = self._caps.require_room(conn, entry, now)
             fresh: dict[str, Any] = dict.fromkeys(_CLAIM_CLEARS)

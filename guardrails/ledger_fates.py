@@ -106,6 +106,16 @@ def require_first(conn: Connection, entry: WriteEntry) -> None:
         )
 
 
+def require_wanted(conn: Connection, entry: WriteEntry) -> None:
+    """See that an e-mail was not given up, by whom ever, since somebody set about sending it.
+
+    Raises:
+        LedgerRefused: it was.
+    """
+    if table.given_up(conn, entry):
+        raise LedgerRefused("given_up", f"{entry.key} was given up while it was on its way")
+
+
 def sweep(conn: Connection, now: datetime, before: datetime) -> tuple[str, ...]:
     """Mark as unknown what is dispatching since `before`; the keys."""
     swept = []

@@ -60,6 +60,7 @@ Why = Literal[
     "fate_unknown",  # it may have happened
     "ended",  # the vendor refused it for good
     "already_written",  # this person got an e-mail under another key
+    "given_up",  # its run was, or its submission was cancelled, while it was on its way
     "unrecognisable",  # nobody would know this person again by what is written down of them
     "not_claimed",  # there is no claim that this permit could dispatch
 ]

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
 
 from guardrails.clock import iso
 from guardrails.ledger_rows import HELD, LedgerRow, Status, WriteEntry
-from guardrails.store.write_tables import writes
+from guardrails.store.write_tables import deliveries, writes
 
 _LOCK_KEY = 0x5357_4152_4D25  # of ours alone: "SWARM%"
 _C = writes.c
@@ -42,6 +42,12 @@ _OTHERS = (
         func.coalesce(_C.dispatched_at, _C.claimed_at) >= bindparam("since"),
     )
     .limit(1)
+)
+_DELIVERY = (
+    select(deliveries.c.state)
+    .where(deliveries.c.delivery_id == bindparam("decision"))
+    # Until the commit: who gives it up meanwhile finds what was claimed.
+    .with_for_update(read=True)
 )
 _STALE = and_(_C.status == Status.DISPATCHING.value, _C.dispatched_at <= bindparam("before"))
 _UNKNOWN = (
@@ -94,6 +100,12 @@ def other_email(conn: Connection, entry: WriteEntry, since: datetime) -> str | N
     }
     found: str | None = conn.execute(_OTHERS, asked).scalar_one_or_none()
     return found
+
+
+def given_up(conn: Connection, entry: WriteEntry) -> bool:
+    """Whether what the entry is for is not to go out any more."""
+    state = conn.execute(_DELIVERY, {"decision": entry.decision_audit_id}).scalar_one_or_none()
+    return bool(state == "refused")
 
 
 def unknown_rows(conn: Connection, before: datetime) -> tuple[LedgerRow, ...]:

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, delete, text, update
 from guardrails.audit import AuditLog
 from guardrails.authorize_model import Authorization
 from guardrails.bank import Lesson
+from guardrails.clock import iso
 from guardrails.documents import load
 from guardrails.errors import (
     AuditBroken,
@@ -43,6 +44,7 @@ from guardrails.policy import GateInputs
 from guardrails.replay import replay
 from guardrails.store import Store
 from guardrails.store.tables import documents, stop_state
+from guardrails.store.write_tables import deliveries
 from guardrails.suppression import suppress
 from tests.conftest import SteppableClock
 from tests.decision_samples import DOSSIER, DRAFT, NOW, QUALIFICATION, SENDER, dossier, new_bank
@@ -99,6 +101,20 @@ async def test_the_decided_email_gets_one_permit_with_all_of_it_on_record(desk: 
         permit.jti,
         DOSSIER.lead.lead_id,
     )
+
+
+async def test_what_was_given_up_since_it_set_out_gets_no_permit(desk: Desk) -> None:
+    """A cancelled submission, or --fresh, may come after its delivery was looked at."""
+    decision = await desk.decided()
+    on_its_way = {
+        "delivery_id": decision.audit_id, "lead_id": decision.lead_id, "run_id": "R-1", "row": 1,
+        "state": "queued", "created_at": iso(NOW), "updated_at": iso(NOW),
+    }  # fmt: skip
+    await desk.store.run(lambda conn: conn.execute(deliveries.insert().values(on_its_way)))
+    assert (await desk.send(decision)).verdict == "permitted"
+    await desk.store.run(lambda conn: conn.execute(update(deliveries).values(state="refused")))
+    given = await desk.send(decision)
+    assert (given.verdict, given.permit, codes(given)) == ("refused", None, ["given_up"])
 
 
 async def test_the_record_names_nobody_and_holds_no_text_of_the_email(desk: Desk) -> None:
