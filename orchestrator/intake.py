@@ -10,12 +10,11 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from sqlalchemy import Connection
 
 from guardrails.errors import BadInput
-from guardrails.model import Lead, LeadState
+from guardrails.model import LeadState
 from guardrails.suppression import suppress
 from orchestrator.bootstrap import Swarm
 from orchestrator.deliver_writes import Caller
@@ -27,20 +26,12 @@ from servers.hunter import contract as hunter
 _PAGE = 200
 Progress = Callable[[int, int, str], None]
 
-# What a row that is set aside may say of its person, as the hunter's reason codes.
-_SAID: dict[str, Literal["opted_out", "customer", "bounced"]] = {
-    "opt_out_on_duplicate": "opted_out",
-    "customer_on_duplicate": "customer",
-    "bounced_on_duplicate": "bounced",
-}
-
 
 def marks(rows: Sequence[hunter.RejectedRow]) -> Iterator[Mark]:
-    """What set-aside rows add to the first row of their person."""
+    """What set-aside rows add to the leads of their person."""
     for row in rows:
-        for reason in row.reasons:
-            if row.duplicate_of is not None and reason.code in _SAID:
-                yield Mark(row.duplicate_of, _SAID[reason.code])
+        for bound in row.binds:
+            yield Mark(**dict(bound))
 
 
 class Intake:
@@ -61,7 +52,7 @@ class Intake:
         total = 0
         async for page in self._pages():
             leads = [lead for lead in page.leads if lead.row is not None]
-            await self._honour(leads, page.rejected)
+            await self._honour(page.opted_out_emails)
             rejected = await record_rejected(self._swarm.children, run.run_id, page.rejected)
             await self._swarm.runs.add_page(run.run_id, leads, rejected)
             await self._swarm.runs.mark(run.run_id, list(marks(page.rejected)))
@@ -89,9 +80,9 @@ class Intake:
             if left is not None:
                 left -= page.rows_read
 
-    async def _honour(self, leads: Sequence[Lead], rejected: Sequence[hunter.RejectedRow]) -> None:
+    async def _honour(self, emails: Sequence[str]) -> None:
         salt, at = self._swarm.hive.salt(), self._swarm.clock()
-        work = partial(honour_opt_outs, salt=salt, leads=leads, rejected=rejected, at=at)
+        work = partial(honour_opt_outs, salt=salt, emails=emails, at=at)
         await self._swarm.store.run(work)
 
 
@@ -120,16 +111,7 @@ async def record_rejected(
     ]
 
 
-def honour_opt_outs(
-    conn: Connection,
-    *,
-    salt: bytes,
-    leads: Sequence[Lead],
-    rejected: Sequence[hunter.RejectedRow],
-    at: datetime,
-) -> None:
+def honour_opt_outs(conn: Connection, *, salt: bytes, emails: Sequence[str], at: datetime) -> None:
     """Whoever wants no contact by any row is suppressed: the next file may not say so."""
-    said = [lead.email for lead in leads if lead.opted_out or lead.do_not_contact is not None]
-    said += [email for row in rejected for email in row.opted_out_emails]
-    for email in filter(None, said):
+    for email in emails:
         suppress(conn, salt, email, "email", "opted_out", "csv", at)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any
 
 from guardrails.approval_rows import Asked
 from guardrails.clock import iso
@@ -38,10 +39,25 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Mark:
-    """A flag of a lead that another row of the same person raises."""
+    """What other rows of the same person say, for the lead that stands for them."""
 
     row: int
-    field: Literal["opted_out", "customer", "bounced"]
+    opted_out: bool = False
+    customer: bool = False
+    bounced: bool = False
+    last_contacted_at: datetime | None = None
+
+    def on(self, lead: Lead) -> Lead:
+        """The lead with it: it only adds, in whatever order marks come."""
+        contacts = (lead.last_contacted_at, self.last_contacted_at)
+        return lead.model_copy(
+            update={
+                "opted_out": lead.opted_out or self.opted_out,
+                "customer": lead.customer or self.customer,
+                "bounced": lead.bounced or self.bounced,
+                "last_contacted_at": max(filter(None, contacts), default=None),
+            }
+        )
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ class Runs:
                 text = conn.execute(asked).scalar_one_or_none()
                 if text is None:
                     continue
-                lead = Lead.model_validate_json(text).model_copy(update={mark.field: True})
+                lead = mark.on(Lead.model_validate_json(text))
                 document = lead.model_dump_json(exclude_defaults=True)
                 conn.execute(update(run_items).where(*place).values(lead=document))
 

@@ -43,10 +43,11 @@ _PAGE = 200
 
 @dataclass(frozen=True)
 class _Read:
-    """All rows of a submission: leads, and what is set aside."""
+    """All rows of a submission: leads, what is set aside, and addresses of who wants no contact."""
 
     leads: tuple[Lead, ...]
     rejected: tuple[hunter.RejectedRow, ...]
+    opted_out: tuple[str, ...]
 
 
 class Submissions:
@@ -90,9 +91,7 @@ class Submissions:
             return await self._refuse(received.id, submission.submission_id, error)
         now = self._clock()
         await self._store.run(
-            lambda conn: honour_opt_outs(
-                conn, salt=self._salt, leads=found.leads, rejected=found.rejected, at=now
-            )
+            lambda conn: honour_opt_outs(conn, salt=self._salt, emails=found.opted_out, at=now)
         )
         known = await self._store.query(lambda conn: self._in_hand(conn, found.leads, now))
         while True:  # ends: each time around, more of them are known to be in hand
@@ -117,6 +116,7 @@ class Submissions:
     async def _read(self, submission: Submission) -> _Read:
         leads: list[Lead] = []
         rejected: list[hunter.RejectedRow] = []
+        opted_out: list[str] = []
         cursor: str | None = None
         while True:
             request = hunter.ImportLeads(csv_text=submission.csv_text, cursor=cursor, limit=_PAGE)
@@ -128,11 +128,12 @@ class Submissions:
                 raise BadInput(error.message, remedy=error.remedy) from error
             leads += [lead for lead in page.leads if lead.row is not None]
             rejected += page.rejected
+            opted_out += page.opted_out_emails
             if len(leads) + len(rejected) > MAX_ROWS:
                 raise BadInput(f"more than {MAX_ROWS} rows", remedy="Submit them in parts.")
             cursor = page.next_cursor
             if cursor is None:
-                return _Read(_marked(leads, rejected), tuple(rejected))
+                return _Read(_marked(leads, rejected), tuple(rejected), tuple(opted_out))
 
     async def _refuse(self, delivery: str, submission: str, why: BadInput) -> str:
         """Nothing in it can be read: its people's data are not kept."""
@@ -185,11 +186,11 @@ class Submissions:
 
 
 def _marked(leads: Sequence[Lead], rejected: Sequence[hunter.RejectedRow]) -> tuple[Lead, ...]:
-    """What duplicate rows say of a person holds for their first row."""
-    said: dict[int, dict[str, bool]] = {}
+    """What set-aside rows say of a person holds for their lead."""
+    told = {lead.row: lead for lead in leads}
     for mark in marks(rejected):
-        said.setdefault(mark.row, {})[mark.field] = True
-    return tuple(lead.model_copy(update=said.get(lead.row or 0, {})) for lead in leads)
+        told[mark.row] = mark.on(told[mark.row])
+    return tuple(told.values())
 
 
 def _held(leads: Sequence[Lead], known: dict[int | None, str]) -> list[hunter.RejectedRow]:

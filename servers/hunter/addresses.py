@@ -7,7 +7,7 @@ names (RFC 2606, RFC 6761) are refused except that the sandbox's invented people
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
@@ -44,17 +44,16 @@ def read_email(cell: str, *, sandbox: bool) -> Address:
     if _HEADER.search(cell) or len(cell.split()) > _WORDS:
         return Address(problem="it holds more than an address")
     problem = None
-    for part in _email_parts(cell):
-        try:
-            email = normalise_email(part)
-        except BadInput as error:
-            problem = problem or error.message
-            continue
-        if is_reserved(email.rpartition("@")[2], sandbox=sandbox):
-            problem = "its domain is reserved and reaches nobody"
-            continue
-        return Address(email=email)
+    for address in _addresses(cell, sandbox=sandbox):
+        if address.email is not None:
+            return address
+        problem = problem or address.problem
     return Address(problem=problem or "not an e-mail address")
+
+
+def read_emails(cell: str, *, sandbox: bool) -> list[str]:
+    """Every usable address in a cell, whatever else stands in it."""
+    return [found.email for found in _addresses(cell, sandbox=sandbox) if found.email is not None]
 
 
 def is_reserved(domain: str, *, sandbox: bool) -> bool:
@@ -117,6 +116,19 @@ def read_linkedin(cell: str) -> str | None:
         return f"https://www.linkedin.com/sales/lead/{match.group(2)}"
     slug = clean(unquote(match.group(1))).strip().lower()
     return f"https://www.linkedin.com/in/{slug}" if slug else None
+
+
+def _addresses(cell: str, *, sandbox: bool) -> Iterator[Address]:
+    for part in _email_parts(cell):
+        try:
+            email = normalise_email(part)
+        except BadInput as error:
+            yield Address(problem=error.message)
+            continue
+        if is_reserved(email.rpartition("@")[2], sandbox=sandbox):
+            yield Address(problem="its domain is reserved and reaches nobody")
+        else:
+            yield Address(email=email)
 
 
 def _email_parts(cell: str) -> list[str]:

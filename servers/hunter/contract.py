@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from pydantic import Field
 
 from guardrails.model import Lead, Reason
@@ -26,6 +28,16 @@ class ImportLeads(Args):
     limit: int = Field(default=200, ge=1, le=1000, description="Data rows per page.")
 
 
+class Bound(Result):
+    """What every row of a person says about contacting, for a row that stands for the person."""
+
+    row: int = Field(description="Row of a lead given before.")
+    opted_out: bool = Field(description="Wants no contact.")
+    customer: bool = Field(description="Is a customer.")
+    bounced: bool = Field(description="Mail to this person bounced.")
+    last_contacted_at: datetime | None = Field(description="The newest contact stated.")
+
+
 class RejectedRow(Result):
     """A row that cannot be used, or that is the same person as an earlier one."""
 
@@ -34,10 +46,8 @@ class RejectedRow(Result):
     lead_id: str = Field(description="Id under which the row is recorded.")
     reasons: tuple[Reason, ...]
     duplicate_of: int | None = Field(default=None, description="Row of the first occurrence.")
-    opted_out_emails: tuple[str, ...] = Field(
-        default=(),
-        description="When this row says that the person wants no contact: every address of that "
-        "person in this row and the first one, to be suppressed whatever other rows say.",
+    binds: tuple[Bound, ...] = Field(
+        default=(), description="Leads given before that this row tells something new."
     )
 
 
@@ -46,6 +56,11 @@ class LeadPage(Result):
 
     leads: tuple[Lead, ...]
     rejected: tuple[RejectedRow, ...]
+    opted_out_emails: tuple[str, ...] = Field(
+        default=(),
+        description="Of everybody of whom a row of this page, or any before it, says that they "
+        "want no contact: the addresses they have, to be suppressed whatever other rows say.",
+    )
     rows_read: int = Field(description="Data rows on this page: leads plus rejected.")
     next_cursor: str | None = Field(description="Absent on the last page.")
     dialect: str = Field(description="What was recognised, e.g. `utf-8-sig, semicolon, hubspot`.")

@@ -10,14 +10,15 @@ import contextlib
 from dataclasses import dataclass
 
 from guardrails import identity
+from guardrails.clock import parse
 from guardrails.errors import BadInput
 from guardrails.model import Lead, Reason, digest
 from servers.hunter import encoding, header
-from servers.hunter.contract import LeadPage, RejectedRow
-from servers.hunter.dedupe import SeenIndex
+from servers.hunter.contract import Bound, LeadPage, RejectedRow
+from servers.hunter.dedupe import Person, Said, SeenIndex
 from servers.hunter.records import Record
 from servers.hunter.rejects import duplicate_reasons
-from servers.hunter.rows import Reading, Rules, read_row
+from servers.hunter.rows import Rules, read_row
 from servers.hunter.source import Cursor, Source
 
 
@@ -25,6 +26,7 @@ from servers.hunter.source import Cursor, Source
 class _Outcome:
     lead: Lead | None = None
     rejected: RejectedRow | None = None
+    opted_out: tuple[str, ...] = ()
 
 
 # Characters of a page's cells after which it ends before its limit: a page must not be larger than
@@ -76,6 +78,7 @@ class Reader:
         return LeadPage(
             leads=tuple(out.lead for out in outcomes if out.lead is not None),
             rejected=tuple(out.rejected for out in outcomes if out.rejected is not None),
+            opted_out_emails=tuple(dict.fromkeys(e for out in outcomes for e in out.opted_out)),
             rows_read=self.rows - before,
             next_cursor=None if self.exhausted else Cursor(self.digest, self.rows).encode(),
             dialect=self._header.dialect(self._encoding),
@@ -105,30 +108,56 @@ class Reader:
         self.rows += 1
         self._chars += sum(map(len, record.cells))
         reading = read_row(record, self.rows, self._header.columns, self._rules)
-        if reading.lead is None:
-            return _Outcome(rejected=self._rejected(record, reading, reading.reasons, None))
-        first = self._seen.first(reading.keys, self.rows, reading.email)
-        if first is None:
-            return _Outcome(lead=reading.lead)
-        reasons = duplicate_reasons(reading.lead, first)
-        return _Outcome(rejected=self._rejected(record, reading, reasons, first))
+        lead = reading.lead
+        person = self._seen.join(
+            self.rows, reading.keys, reading.emails, reading.said, leads=lead is not None
+        )
+        if lead is None:
+            return _Outcome(None, self._rejected(record, reading.reasons, person), person.opted_out)
+        if person.first is None:
+            return _Outcome(_told(lead, reading.said, person.said), None, person.opted_out)
+        reasons = duplicate_reasons(lead, person.first)
+        duplicate = self._rejected(record, reasons, person, person.first)
+        return _Outcome(None, duplicate, person.opted_out)
 
     def _rejected(
-        self, record: Record, reading: Reading, reasons: tuple[Reason, ...], first: int | None
+        self,
+        record: Record,
+        reasons: tuple[Reason, ...],
+        person: Person,
+        first: int | None = None,
     ) -> RejectedRow:
         # From row number and raw cells: stable over re-reads, and two equal rows stay two.
         key = f"row:{self.rows}:{digest(record.cells)}"
-        opted_out = self._opted_out(reading, first) if reading.no_contact else ()
+        said = person.said
         return RejectedRow(
             row=self.rows,
             state="invalid" if first is None else "duplicate",
             lead_id=identity.lead_id(self._rules.salt, key),
             reasons=reasons,
             duplicate_of=first,
-            opted_out_emails=opted_out,
+            binds=tuple(
+                Bound(
+                    row=row,
+                    opted_out=said.opted_out,
+                    customer=said.customer,
+                    bounced=said.bounced,
+                    last_contacted_at=parse(said.contacted) if said.contacted else None,
+                )
+                for row in person.told
+            ),
         )
 
-    def _opted_out(self, reading: Reading, first: int | None) -> tuple[str, ...]:
-        """The person's addresses, the one that would be written to first."""
-        stated = (None if first is None else self._seen.email_of(first), reading.email)
-        return tuple(dict.fromkeys(email for email in stated if email))
+
+def _told(lead: Lead, said: Said, known: Said) -> Lead:
+    """The lead with what earlier rows of the person say that could not stand for them."""
+    if known == said:
+        return lead
+    return lead.model_copy(
+        update={
+            "opted_out": lead.opted_out or (known.opted_out and not said.opted_out),
+            "customer": known.customer,
+            "bounced": known.bounced,
+            "last_contacted_at": parse(known.contacted) if known.contacted else None,
+        }
+    )

@@ -6,15 +6,18 @@ unknown; nothing is filled in from somewhere else.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from guardrails import identity
+from guardrails.clock import iso
 from guardrails.model import Lead, Reason
 from servers.hunter import addresses, numbers, places, rejects, text
 from servers.hunter.columns import Columns
+from servers.hunter.dedupe import NOTHING_SAID, Said
 from servers.hunter.permission import Cell, Permission, read_permission
 from servers.hunter.records import Record
 
@@ -35,14 +38,14 @@ class Rules:
 class Reading:
     """A row's outcome: `lead` or `reasons`. `keys` make it the same person as another row.
 
-    `email` and `no_contact` are known for a rejected row too, as far as it could be read.
+    `keys`, `emails` and `said` are known for a rejected row too, as far as it could be read.
     """
 
     lead: Lead | None
     reasons: tuple[Reason, ...] = ()
     keys: tuple[str, ...] = ()
-    email: str | None = None
-    no_contact: bool = False
+    emails: tuple[str, ...] = ()
+    said: Said = NOTHING_SAID
 
 
 class Cells:
@@ -86,22 +89,23 @@ def read_row(record: Record, row: int, columns: Columns, rules: Rules) -> Readin
         return Reading(None, (broken,))
     cells = Cells(columns, record)
     permission = read_permission(cells.by_field())
+    said = _said(permission)
     email, problem = _email(cells, rules)
     linkedin = _linkedin(cells)
-    lead = None
+    known = email is not None or linkedin is not None
+    lead = build_lead(cells, row, email, linkedin, permission, rules) if known else None
     problem = rejects.too_long(record, columns) or problem
     problem = problem or rejects.unusable(columns, permission, email, linkedin)
-    if problem is None:
-        lead = build_lead(cells, row, email, linkedin, permission, rules)
-        if lead.domain and addresses.is_reserved(lead.domain, sandbox=rules.sandbox):
-            header = columns.header("website") or columns.header("domain")
-            lead, problem = None, rejects.reserved("domain", header)
+    domain = lead.domain if lead else None
+    if not problem and domain and addresses.is_reserved(domain, sandbox=rules.sandbox):
+        header = columns.header("website") or columns.header("domain")
+        problem = rejects.reserved("domain", header)
     return Reading(
-        lead,
+        None if problem else lead,
         (problem, *rejects.flags(permission, "rejected")) if problem else (),
         _keys(lead, rules) if lead else (),
-        email,
-        permission.opted_out or permission.do_not_contact is not None,
+        _emails(cells, rules) if said.opted_out else ((email,) if email else ()),
+        said,
     )
 
 
@@ -159,6 +163,22 @@ def _email(cells: Cells, rules: Rules) -> tuple[str | None, Reason | None]:
             return address.email, None
         problem = problem or rejects.bad_email(header, address.problem or "")
     return None, problem
+
+
+def _emails(cells: Cells, rules: Rules) -> tuple[str, ...]:
+    """Every usable address: whoever wants no contact wants it at none of them."""
+    stated = (addresses.read_emails(cell, sandbox=rules.sandbox) for _, cell in cells.all("email"))
+    return tuple(dict.fromkeys(itertools.chain.from_iterable(stated)))
+
+
+def _said(permission: Permission) -> Said:
+    contacted = permission.last_contacted_at
+    return Said(
+        permission.opted_out or permission.do_not_contact is not None,
+        permission.customer,
+        permission.bounced,
+        iso(contacted) if contacted else "",
+    )
 
 
 def _linkedin(cells: Cells) -> str | None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Connection, select, text, update
@@ -131,9 +131,13 @@ async def test_what_another_row_says_of_a_person_is_added_to_the_first(
     runs = Runs(store, clock, RULES)
     await opened(runs)
     await runs.add_page("R-1", [lead(1)], [])
-    await runs.mark("R-1", [Mark(1, "customer"), Mark(1, "bounced"), Mark(7, "opted_out")])
+    await runs.mark("R-1", [Mark(1, customer=True), Mark(1, bounced=True), Mark(7, True)])
     marked = await runs.lead("R-1", 1)
     assert (marked.customer, marked.bounced, marked.opted_out) == (True, True, False)
+    newest = clock()
+    for at in (newest - timedelta(days=9), newest, newest - timedelta(days=1)):
+        await runs.mark("R-1", [Mark(1, last_contacted_at=at)])
+    assert (await runs.lead("R-1", 1)).last_contacted_at == newest
 
 
 async def test_the_shadow_log_is_whole_after_every_write_and_keeps_former_runs(
@@ -262,7 +266,7 @@ async def test_two_machines_that_read_one_file_lose_nothing_that_it_says_of_a_pe
     said = lead(1).model_copy(update={"customer": True}).model_dump_json(exclude_defaults=True)
     with there.transaction() as conn:
         conn.execute(update(run_items).values(lead=said))
-        marking = asyncio.create_task(runs.mark("R-1", [Mark(1, "opted_out")]))
+        marking = asyncio.create_task(runs.mark("R-1", [Mark(1, opted_out=True)]))
         await until_it_waits(here, marking)
     await marking
     marked = await runs.lead("R-1", 1)
