@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,10 +12,10 @@ from sqlalchemy import Engine, event, text
 
 from guardrails.errors import NotFound
 from guardrails.hive import Hive
-from guardrails.ledger import Ledger
+from guardrails.ledger import Ledger, LedgerRefused
 from guardrails.model import LeadState, Mode, WriteAction, WriteIntent
 from guardrails.store import Store, open_store
-from orchestrator.delivery_rows import DeliveryState, queue
+from orchestrator.delivery_rows import DeliveryState, give_up, queue
 from orchestrator.inbox import MAX_ATTEMPTS, Source
 from orchestrator.run_records import Settled
 from orchestrator.runs import Runs
@@ -23,8 +24,9 @@ from orchestrator.submission_rows import Stage, find
 from tests.conftest import SteppableClock
 from tests.guardrails.approval_samples import RULES, Assisted, Waiting
 from tests.guardrails.authorize_samples import in_mode
+from tests.guardrails.ledger_samples import Book
 from tests.orchestrator.mcp.taking import Killed, Mortal, MortalStore, Queen, people
-from tests.orchestrator.test_runs import decision
+from tests.orchestrator.test_runs import decision, until_it_waits
 
 pytestmark = pytest.mark.anyio
 
@@ -234,6 +236,23 @@ async def test_an_email_that_goes_out_while_it_is_cancelled_is_told_of_once(take
 
     done = await taken.canceller(Meanwhile(taken, out)).cancel(taken.id)
     assert (done.unsent, done.sent, done.unknown) == (1, 1, 0)
+
+
+@pytest.mark.postgres
+async def test_given_up_at_the_moment_of_its_claim_it_is_not_claimed(
+    hive: Hive, migrated_postgres_url: str, clock: SteppableClock
+) -> None:
+    here, there = (open_store(hive, migrated_postgres_url) for _ in range(2))
+    await here.run(lambda conn: queue(conn, "A-1", "L-1", "R-1", 1, "2026"))
+    claim = partial(Book(here, clock).claim, "send:A-1", decision_audit_id="A-1")
+    with there.transaction() as conn:
+        give_up(conn, ["R-1"], "2026")
+        claiming = asyncio.create_task(asyncio.to_thread(claim))
+        await until_it_waits(here, claiming)
+    with pytest.raises(LedgerRefused, match="given up"):
+        await claiming
+    for store in (here, there):
+        store.close()
 
 
 async def test_cancelling_twice_changes_nothing_more(taken: Taken) -> None:
