@@ -21,6 +21,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, select
 
+from guardrails.addresses import without_addresses
 from guardrails.bank import Bank, Lesson
 from guardrails.bank.bank import CLOCK_SKEW
 from guardrails.bank.models import Event, GoldenEvent, ItemAction, Outcome, ReasonCode, Trust
@@ -41,6 +42,7 @@ BATCH = 500
 _OVERLAP = timedelta(minutes=15)
 _SWEEP_S = 300.0  # between two looks at everything
 _LONGEST_ID, _LONGEST_LEAD = 200, 80  # as the table has them
+_LONGEST_WORDS = 2000  # as a lesson has them
 _EVENT: TypeAdapter[Event] = TypeAdapter(Lesson | ItemAction | GoldenEvent)
 _PENDING = (
     select(table.c.event_id, table.c.document)
@@ -92,7 +94,8 @@ def lesson_of(record: Mapping[str, Any], inputs: GateInputs | None, what: Happen
         at=what.at,
         outcome=what.outcome,
         reason_code=what.reason_code,
-        text=what.text,
+        # The same words in every bank: the memory carries none that name an address.
+        text=without_addresses(what.text)[:_LONGEST_WORDS],
         actor=what.actor,
         trust=what.trust,
         lead_id=record["lead_id"],

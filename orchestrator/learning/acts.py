@@ -29,19 +29,24 @@ from guardrails.store import Store
 from guardrails.store.people_tables import outcomes
 from guardrails.store.write_tables import writes
 
+_LONGEST = 2000  # as an event of the bank has it
 _MEETINGS = (OutcomeKind.MEETING_BOOKED.value, OutcomeKind.MEETING_COMPLETED.value)
 
 
 @dataclass(frozen=True)
 class Person:
-    """Who acts, and why; both on record."""
+    """Who acts, and why; both on record, the reason without addresses."""
 
     actor: str
     reason: str
 
     def __post_init__(self) -> None:
-        if not self.reason.strip():
+        said = without_addresses(self.reason).strip()
+        if not said:
             raise BadInput("a reason is needed", remedy="Say why; it is kept on the record.")
+        if len(said) > _LONGEST:
+            raise BadInput(f"a reason has at most {_LONGEST:,} characters, this has {len(said):,}")
+        object.__setattr__(self, "reason", said)
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,7 @@ class Acts:
             at=self._clock(),
             action=action,
             actor=by.actor,
-            text=by.reason.strip(),
+            text=by.reason,
             key=key_of(item),
         )
         await self._learn(event)
@@ -168,7 +173,7 @@ class Acts:
         lead_id: str | None = None,
         decision_id: str | None = None,
     ) -> AuditRef:
-        said: dict[str, Any] = without_addresses({**body, "reason": by.reason.strip()})
+        said: dict[str, Any] = without_addresses({**body, "reason": by.reason})
         entry = AuditEntry(
             kind=kind, actor=by.actor, body=said, lead_id=lead_id, decision_id=decision_id
         )

@@ -322,6 +322,17 @@ def test_a_lesson_of_a_decision_has_its_scope_hashes_and_structure(clock: Any) -
         lesson_of(record | {"body": {"scope": None}}, None, what)
 
 
+def test_the_words_of_a_lesson_name_no_address_and_are_no_longer_than_it_takes(
+    clock: Any,
+) -> None:
+    """Or the banks of other databases, which are told no address, would hold other words."""
+    said = "ask a@b.co" + "!" * 1990
+    what = Happened("e", "rejection", clock(), "U-1", "human", "tone", said)
+    body = {"scope": SCOPE.model_dump(), "template_hash": "t", "content_hash": "c"}
+    made = lesson_of({"lead_id": "L-1", "body": body}, None, what)
+    assert (made.text[:16], len(made.text)) == ("ask [address]!!!", 2000)
+
+
 def test_the_document_in_the_table_is_the_lesson(
     sqlite_store: Store, hive: Hive, clock: Any, make: Make
 ) -> None:

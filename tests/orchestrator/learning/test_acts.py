@@ -53,14 +53,14 @@ def test_a_release_lets_one_probe_be_looked_at(stage: Stage, acts: Acts) -> None
     item = failing(stage)
     assert verdict(stage) is Verdict.BLOCK
     stage.clock.step(60)
-    done = run(acts.act(item.id, "released", ME))
+    done = run(acts.act(item.id, "released", Person(ME.actor, f"{ME.reason} Ask a@b.co")))
     assert verdict(stage) is Verdict.REVIEW
     record = stage.audit.find(done.audit.audit_id)
     assert record is not None
     assert (record["kind"], record["actor"]) == ("bank", "person:ada")
     assert record["body"]["act"] == "released"
     assert done.item.evidence[-1].event_id == f"act:{done.audit.audit_id}"
-    assert done.item.evidence[-1].text == ME.reason
+    assert done.item.evidence[-1].text == f"{ME.reason} Ask [address]"
 
 
 def test_a_retirement_ends_what_was_and_not_what_comes(stage: Stage, acts: Acts) -> None:
@@ -101,6 +101,8 @@ def test_acts_that_could_change_nothing_are_refused_and_not_recorded(
             )
     with pytest.raises(BadInput, match="reason"):
         Person("person:ada", "  ")
+    with pytest.raises(BadInput, match="2,000"):  # the record would stand, and never count
+        Person("person:ada", "a@b.co " + "x" * 1992)
     assert stage.audit.head() == head
 
 
