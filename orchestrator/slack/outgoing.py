@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -72,14 +72,16 @@ def find(conn: Connection, message_id: str) -> Outgoing | None:
     return _read(row) if row is not None else None
 
 
-def reserve(conn: Connection, seen: Outgoing, at: datetime, look_at: datetime) -> bool:
-    """Take a new message for posting; who gets True may post it, and nobody else.
+def reserve(conn: Connection, seen: Outgoing, at: datetime, look_at: datetime) -> Outgoing | None:
+    """Take a new message for posting; who gets it may post it, and nobody else.
 
     Args:
         look_at: when it is to be looked up, if nobody says what became of it.
     """
     values = {"state": OutState.POSTING.value, "not_before": iso(look_at)}
-    return _swap(conn, seen, OutState.NEW, at, values)
+    if not _swap(conn, seen, OutState.NEW, at, values):
+        return None
+    return replace(seen, state=OutState.POSTING, mark=_mark(seen, at))
 
 
 def release(conn: Connection, seen: Outgoing, at: datetime) -> bool:
@@ -109,21 +111,22 @@ def shown(conn: Connection, message_id: str, version: int, at: datetime, note: s
 
 def rest(
     conn: Connection,
-    message_id: str,
+    seen: Outgoing,
     state: OutState,
     at: datetime,
     until: datetime | None,
     note: str,
-) -> None:
-    """It did not work: `state` from now on, and not before `until`."""
+) -> bool:
+    """It did not work: `state` from now on, and not before `until`.
+
+    Whatever somebody else has done with it meanwhile stands: of one that is being posted anew
+    nobody may say when it is looked up.
+    """
     values = {
         "state": state.value, "attempts": table.c.attempts + 1, "note": cut(note, _NOTE),
-        "not_before": iso(until) if until else None, "updated_at": iso(at),
+        "not_before": iso(until) if until else None,
     }  # fmt: skip
-    # What stands in Slack stands there, whatever a late call says of it.
-    final = [OutState.FAILED] + [OutState.POSTED] * (state is not OutState.POSTED)
-    here = (table.c.message_id == message_id, table.c.state.not_in(final))
-    conn.execute(update(table).where(*here).values(values))
+    return _swap(conn, seen, seen.state, at, values)
 
 
 def unneeded(conn: Connection, seen: Outgoing, at: datetime, why: str) -> None:
@@ -169,10 +172,12 @@ def _swap(
         table.c.updated_at == seen.mark,
         table.c.state == state.value,
     )
-    mark = iso(max(at, parse(seen.mark) + _TICK))
-    return (
-        conn.execute(update(table).where(*here).values(values | {"updated_at": mark})).rowcount == 1
-    )
+    marked = values | {"updated_at": _mark(seen, at)}
+    return conn.execute(update(table).where(*here).values(marked)).rowcount == 1
+
+
+def _mark(seen: Outgoing, at: datetime) -> str:
+    return iso(max(at, parse(seen.mark) + _TICK))
 
 
 def _read(row: Any) -> Outgoing:

@@ -109,7 +109,7 @@ class Poster:
         try:
             await act[message.state](message)
         except VendorError as error:
-            await self._failed(message, error)
+            await self._failed(message, error, message.state)
         except Unneeded as unneeded:
             now, why = self._clock(), str(unneeded)
             await self._store.run(lambda conn: outgoing.unneeded(conn, message, now, why))
@@ -128,13 +128,18 @@ class Poster:
             return
         content = await self._contents.of(message)
         now = self._clock()
-        if not await self._store.run(
+        held = await self._store.run(
             lambda conn: outgoing.reserve(conn, message, now, now + _SILENCE)
-        ):
+        )
+        if held is None:
             return  # another gateway has it
         self._next_post = now + _SPACING
-        place = await self._posted(content, thread.ts if thread else None, message)
-        await self._stands(message, place, message.wanted)
+        try:
+            place = await self._posted(content, thread.ts if thread else None, held)
+        except VendorError as error:
+            await self._failed(held, error, OutState.NEW)
+        else:
+            await self._stands(held, place, held.wanted)
 
     async def _posted(self, content: Message, ts: str | None, message: Outgoing) -> Place:
         """Post it; what Slack will not take as it is, more plainly."""
@@ -214,9 +219,8 @@ class Poster:
 
     # -- trouble ------------------------------------------------------------------------------
 
-    async def _failed(self, message: Outgoing, error: VendorError) -> None:
-        """Whatever is certain not to have been posted is new again; a doubt stays one."""
-        state = OutState(message.state)
+    async def _failed(self, message: Outgoing, error: VendorError, state: OutState) -> None:
+        """Whatever is certain not to have been posted is `state` again; a doubt stays one."""
         if isinstance(error, RateLimited):
             wait_s = error.retry_after_s or 30.0
             self._quiet(wait_s)
@@ -253,6 +257,4 @@ class Poster:
     ) -> None:
         now = self._clock()
         until = None if wait_s is None else now + timedelta(seconds=wait_s)
-        await self._store.run(
-            lambda conn: outgoing.rest(conn, message.message_id, state, now, until, note)
-        )
+        await self._store.run(lambda conn: outgoing.rest(conn, message, state, now, until, note))

@@ -91,18 +91,23 @@ async def test_of_all_who_reserve_a_message_one_may_post_it(
     assert not await call(store, outgoing.release, doubted, clock())
     (anew,) = await due(store, clock)
     assert await call(store, outgoing.reserve, anew, clock(), clock() + timedelta(seconds=15))
-    # Somebody who looked before that, and found nothing, may not take the reservation away.
+    # Somebody who looked before that may not take the reservation away, having found nothing, nor
+    # say when it is looked up, having had no answer: it is being posted at this moment.
     assert not await call(store, outgoing.release, doubted, clock())
+    soon = clock() + timedelta(seconds=2)
+    assert not await call(store, outgoing.rest, doubted, OutState.POSTING, clock(), soon, "busy")
+    clock.step(2)
+    assert await due(store, clock) == []
 
 
 async def test_a_late_word_does_not_undo_what_stands(store: Store, clock: SteppableClock) -> None:
     approval_id = await asked(store, clock)
     await caught_up(store, clock)
     (seen,) = await due(store, clock)
-    assert await call(store, outgoing.reserve, seen, clock(), clock() + timedelta(seconds=15))
+    held = await call(store, outgoing.reserve, seen, clock(), clock() + timedelta(seconds=15))
     await call(store, outbox.adopt, approval_id, "C1", "1.1", clock())  # somebody clicked it
-    await call(
-        store, outgoing.rest, seen.message_id, OutState.POSTING, clock(), clock(), "no answer"
+    assert not await call(
+        store, outgoing.rest, held, OutState.POSTING, clock(), clock(), "no answer"
     )
     found = await call(store, outgoing.find, seen.message_id)
     assert (found.state, found.ts, found.shown) == (OutState.POSTED, "1.1", outgoing.ASKING)
@@ -112,12 +117,13 @@ async def test_a_message_rests_as_long_as_it_is_told(store: Store, clock: Steppa
     now = clock()
     assert await store.run(lambda conn: outbox.notice(conn, "k", "x", at=now))
     until = now + timedelta(seconds=30)
-    await call(store, outgoing.rest, "notice:k", OutState.NEW, now, until, "a" * 1000)
+    (seen,) = await due(store, clock)
+    assert await call(store, outgoing.rest, seen, OutState.NEW, now, until, "a" * 1000)
     assert await due(store, clock) == []
     clock.step(30)
     (found,) = await due(store, clock)
     assert (found.state, found.attempts) == (OutState.NEW, 1)
-    await call(store, outgoing.rest, "notice:k", OutState.FAILED, clock(), None, "no")
-    await call(store, outgoing.rest, "notice:k", OutState.NEW, clock(), None, "yes")
+    assert await call(store, outgoing.rest, found, OutState.FAILED, clock(), None, "no")
+    assert not await call(store, outgoing.rest, found, OutState.NEW, clock(), None, "yes")
     assert (await call(store, outgoing.find, "notice:k")).state is OutState.FAILED
     assert await call(store, outbox.depths, clock()) == {"waiting": 0, "failed": 1}
