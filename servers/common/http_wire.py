@@ -137,10 +137,11 @@ class WholeBody(httpx.AsyncBaseTransport):
             raise self._refused(request, response, f"the answer has encoding {encoding:.20}")
         inflate = zlib.decompressobj(31) if "gzip" in encoding else None
         chunks: list[bytes] = []
-        size = 0
+        size, begun = 0, False
         if not isinstance(response.stream, httpx.AsyncByteStream):
             raise TypeError("a transport must answer with an asynchronous stream")
         async for raw in response.stream:
+            begun = begun or bool(raw)
             chunk = raw if inflate is None else self._inflate(request, inflate, raw, size)
             size += len(chunk)
             if size > self._limit:
@@ -148,16 +149,21 @@ class WholeBody(httpx.AsyncBaseTransport):
                     request, response, f"the answer is larger than {self._limit} bytes"
                 )
             chunks.append(chunk)
-        if inflate is not None and size and not inflate.eof:
+        if inflate is not None and begun and not inflate.eof:
             raise httpx.RemoteProtocolError("the compressed answer was cut off", request=request)
         return b"".join(chunks)
 
-    def _inflate(self, request: httpx.Request, inflate: object, raw: bytes, size: int) -> bytes:
+    def _inflate(
+        self, request: httpx.Request, inflate: zlib._Decompress, raw: bytes, size: int
+    ) -> bytes:
         try:
             room = self._limit - size + 1  # one byte more than allowed shows the excess
-            return inflate.decompress(raw, room)  # type: ignore[attr-defined, no-any-return]
+            chunk = inflate.decompress(raw, room)
         except zlib.error as error:
             raise httpx.RemoteProtocolError("the answer is not gzip", request=request) from error
+        if inflate.unused_data:  # would be kept, without bound, and be no part of the answer
+            raise httpx.RemoteProtocolError("the compressed answer goes on", request=request)
+        return chunk
 
     def _refused(
         self, request: httpx.Request, response: httpx.Response, why: str
