@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Collection
 
 import structlog
+from sqlalchemy import Connection
 
 from guardrails.errors import StoreUnavailable
 from guardrails.leases import Holder, LeaseLost, end, new_session, renew, take
@@ -84,12 +85,18 @@ class Membership:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        worker, session = self._holder.worker, self.session
+        worker = self._holder.worker
+        mine = (self.session, self._next)  # either may be what the database holds
+
+        def over(conn: Connection) -> None:
+            for session in mine:
+                end(conn, worker, session)
+
         try:
             async with asyncio.timeout(_LAST_WORD_S):
-                await self._store.run(lambda conn: end(conn, worker, session))
+                await self._store.run(over)
         except (StoreUnavailable, TimeoutError):
-            log.warning("lease_not_ended", session=session)  # it runs out by itself
+            log.warning("lease_not_ended", session=self.session)  # it runs out by itself
 
     async def ready(self, *, idle: bool) -> bool:
         """Whether work may be taken up. After a loss she begins anew as soon as she is `idle`."""

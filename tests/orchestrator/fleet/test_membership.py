@@ -113,11 +113,15 @@ class Sometimes:
 
     store: Store
     away: bool = False
+    loses_answers: bool = False
 
     async def run(self, call: Any) -> Any:
         if self.away:
             raise StoreUnavailable("away")
-        return await self.store.run(call)
+        done = await self.store.run(call)
+        if self.loses_answers:
+            raise StoreUnavailable("written, and nobody was told")
+        return done
 
 
 async def test_while_the_database_is_away_she_takes_up_nothing_and_tries_again(
@@ -130,6 +134,18 @@ async def test_while_the_database_is_away_she_takes_up_nothing_and_tries_again(
         assert not await queen.ready(idle=True)
         there.away = False
         assert await queen.ready(idle=True)
+
+
+async def test_a_session_whose_beginning_she_was_not_told_of_ends_with_her(store: Store) -> None:
+    time, there = Time(), Sometimes(store)
+    kept: Any = there
+    async with member(kept, time, every_s=3600) as queen:
+        former, time.now, there.loses_answers = queen.session, 61, True
+        assert not await queen.ready(idle=True)
+        there.loses_answers = False
+        (begun,) = await store.query(read_workers)
+        assert begun.session != former
+    assert await state(store) is WorkerState.ENDED  # or she would be missed for ever
 
 
 async def test_another_queen_of_the_same_hive_ends_her_session(store: Store) -> None:
