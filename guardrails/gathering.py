@@ -13,8 +13,9 @@ from sqlalchemy import Connection, bindparam, select
 
 from guardrails.brakes.stop import StopSwitch
 from guardrails.errors import BadInput
-from guardrails.identity import dedupe_key, normalise_domain, registrable, subject_hash
+from guardrails.identity import dedupe_key, normalise_domain, subject_hash
 from guardrails.model import Dossier
+from guardrails.policy.case import host_of
 from guardrails.store.tables import audit_index, suppressions
 
 # Built once: building a statement costs more than running it.
@@ -66,6 +67,8 @@ def _names(dossier: Dossier) -> Iterator[str]:
         yield lead.email.rpartition("@")[2]
     if lead.domain:
         yield lead.domain
+    if lead.website and (host := host_of(lead.website)):
+        yield host
     for name in ("domain", "parent_domain"):
         fact = dossier.facts.get(name)
         if fact is not None and isinstance(fact.value, str):
@@ -79,9 +82,9 @@ def _hashes(names: Iterable[str], salt: bytes) -> Iterator[str]:
             if "@" in name:
                 yield subject_hash(salt, dedupe_key(name))
                 continue
-            # Whoever suppresses a company suppresses its subdomains.
-            top, labels = registrable(name), normalise_domain(name).split(".")
-            for start in range(1, len(labels) - top.count(".")):
+            # A suppressed domain covers everything below it, as `is_suppressed` has it.
+            labels = normalise_domain(name).split(".")
+            for start in range(1, len(labels) - 1):
                 yield subject_hash(salt, ".".join(labels[start:]))
         except BadInput:
             continue  # no address or domain: nothing can be suppressed under it

@@ -121,7 +121,7 @@ class Case:
         stated: list[tuple[str, str | None]] = [
             ("the e-mail domain", self.email_domain),
             ("the company's domain", self.lead.domain),
-            ("the website", _host(website) if website else None),
+            ("the website", host_of(website) if website else None),
             ("the enriched domain", self.text_fact("domain")),
             ("the parent company", self.text_fact("parent_domain")),
         ]
@@ -172,7 +172,8 @@ def _iso(code: str) -> str:
     return "GB" if upper == "UK" else upper
 
 
-def _host(website: str) -> str | None:
+def host_of(website: str) -> str | None:
+    """The host of a web address, with a scheme or without; None when it has none."""
     try:
         return urlsplit(website if "//" in website else f"//{website}").hostname
     except ValueError:

@@ -8,10 +8,13 @@ import pytest
 from sqlalchemy import select
 
 from guardrails.errors import BadInput
+from guardrails.gathering import subjects
 from guardrails.hive import Hive
+from guardrails.identity import subject_hash
 from guardrails.store import Store
 from guardrails.store.tables import suppressions
 from guardrails.suppression import is_suppressed, suppress
+from tests.decision_samples import dossier
 
 
 @pytest.mark.parametrize(
@@ -37,6 +40,24 @@ def test_a_domain_covers_everything_below_it_and_nothing_beside(
         assert is_suppressed(conn, salt, "ana@firm.example") == "partner"
         assert is_suppressed(conn, salt, "ana@notfirm.example") is None
         assert is_suppressed(conn, salt, "ana@firm.example.test") is None
+
+
+@pytest.mark.parametrize(
+    ("listed", "known"),
+    [
+        ("firm.example", {"domain": "a.b.firm.example"}),
+        ("firm.example", {"website": "https://www.Firm.example/about", "domain": None}),
+        ("b\u00fccher.example", {"website": "shop.xn--bcher-kva.example"}),
+        ("gov.uk", {"email": "ana@agency.gov.uk"}),  # nobody registered it, and it covers all below
+        ("ana@firm.example", {"email": "ana.+crm@firm.example"}),
+    ],
+)
+def test_before_a_decision_everything_is_asked_that_is_asked_before_a_permit(
+    hive: Hive, listed: str, known: dict[str, Any]
+) -> None:
+    salt = hive.salt()
+    assert subject_hash(salt, listed) in subjects(dossier(known), salt)
+    assert subject_hash(salt, listed) not in subjects(dossier(), salt)
 
 
 def test_the_first_reason_stays(store: Store, hive: Hive, clock: Any) -> None:
