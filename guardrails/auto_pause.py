@@ -156,7 +156,10 @@ def _bounce_rate(conn: Connection, rules: AutoPause, at: datetime) -> Iterable[F
 
 
 def _complaint_rate(conn: Connection, rules: AutoPause, at: datetime) -> Iterable[Finding]:
-    """Stops before the limit: when one more would reach it."""
+    """Stops before the limit: when one more would reach it. Warned is of the latest moment, and
+    hides no earlier one that stops.
+    """
+    warning: Finding | None = None
     for when, failed, sent in reversed(_rates(conn, OutcomeKind.COMPLAINT, at)):
         if sent < rules.rate_min_sent:
             continue
@@ -167,10 +170,11 @@ def _complaint_rate(conn: Connection, rules: AutoPause, at: datetime) -> Iterabl
             limit = rules.complaint_rate_stop
             yield Finding("complaint_rate", text, until, failed, limit, sent)
             return
-        if failed / sent >= rules.complaint_rate_warn:
+        if warning is None and failed / sent >= rules.complaint_rate_warn:
             limit = rules.complaint_rate_warn
-            yield Finding("complaint_rate_warn", shown, None, failed, limit, sent)
-            return
+            warning = Finding("complaint_rate_warn", shown, None, failed, limit, sent)
+    if warning is not None:
+        yield warning
 
 
 def _rates(conn: Connection, kind: OutcomeKind, at: datetime) -> list[tuple[datetime, int, int]]:

@@ -208,6 +208,24 @@ def test_one_email_told_twice_pauses_alike_whichever_is_told_first(
     assert end is not None
 
 
+def test_a_warning_of_later_hides_no_earlier_stop(world: World) -> None:
+    """Two complaints over 1,000 e-mails, then more e-mails and a third; told in either order."""
+    world.rules = RULES.model_copy(update={"complaints_per_day": 1000})
+    early, now = world.clock() - DAY, world.clock()
+    keys = [*world.sent(1000, early), *world.sent(1000, now)]
+    third = (keys[1000:1001], now + MINUTE)
+    first_two = (keys[:2], early + MINUTE)
+    ends = set()
+    for order in ((first_two, third), (third, first_two)):
+        with world.store.transaction() as conn:
+            conn.execute(delete(outcomes))
+            conn.execute(delete(sending_pauses))
+        for told, at in order:
+            world.happened(COMPLAINT, told, at)
+        ends.add(world.until)
+    assert ends == {early + MINUTE + timedelta(hours=RULES.complaint_pause_hours)}
+
+
 TOLD = st.lists(st.tuples(st.sampled_from((BOUNCE, COMPLAINT, OPT_OUT)), st.integers(0, 6),
                           st.integers(0, 12)), max_size=14)  # fmt: skip
 
