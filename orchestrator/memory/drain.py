@@ -36,7 +36,7 @@ class Memory(Protocol):
     ) -> frozenset[str]:
         """See `MemoryWire`."""
 
-    async def erase(self, table: str, lead_id: str) -> None:
+    async def erase(self, table: str, lead_id: str, *, origin: str, until: str) -> None:
         """See `MemoryWire`."""
 
 
@@ -94,15 +94,20 @@ class Drain:
             fit[row["key"]] = (one, row)  # the last statement of a fact; no key stands twice
         rejected |= await self._halved(list(fit.values()))
         if part[0].kind == Fact.ERASURE:
-            for one in part:
-                if one.outbox_id not in rejected and one.lead_id is not None:
-                    rejected |= await self._erased(one.outbox_id, one.lead_id)
+            for one, row in fit.values():
+                if one.outbox_id not in rejected:
+                    rejected |= await self._erased(one.outbox_id, row)
         return rejected
 
-    async def _erased(self, outbox_id: str, lead_id: str) -> dict[str, str]:
+    async def _erased(self, outbox_id: str, row: dict[str, Any]) -> dict[str, str]:
+        """What we sent before goes, whatever our clock said then; of others what is older, since
+        an erasure may come late.
+        """
         try:
             for table in FORGOTTEN_IN:
-                await self._memory.erase(table, lead_id)
+                await self._memory.erase(
+                    table, row["lead_id"], origin=self._sender.origin, until=row["at"]
+                )
         except RowsRejected as error:
             log.warning("fact_set_aside", kind=Fact.ERASURE, why=error.message)
             return {outbox_id: error.message}

@@ -123,10 +123,14 @@ class MemoryWire:
         written = {row.get("key") for row in await self._rows(query.execute(), WRITE_S)}
         return frozenset(row["key"] for row in rows if row["key"] not in written)
 
-    async def erase(self, table: str, lead_id: str) -> None:
-        """Delete a person's rows of a table. Raises as `upsert`."""
-        query = self._table(table).delete(returning=_returned(rows=False)).eq("lead_id", lead_id)
-        await self._done(query.execute(), WRITE_S)
+    async def erase(self, table: str, lead_id: str, *, origin: str, until: str) -> None:
+        """Delete a person's rows of a table: all that `origin` sent, and what others said of a
+        moment up to `until` (UTC text). Raises as `upsert`.
+        """
+        for column, operator, value in (("origin", "eq", origin), ("at", "lte", until)):
+            query = self._table(table).delete(returning=_returned(rows=False))
+            query = query.eq("lead_id", lead_id).filter(column, operator, value)
+            await self._done(query.execute(), WRITE_S)
 
     async def history(
         self, who: Sequence[str], *, sandbox: bool, limit: int, within_s: float

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,8 +12,9 @@ import pytest
 from sqlalchemy import func, select, update
 
 from guardrails.clock import iso
+from guardrails.hive import Hive
 from guardrails.remembering import Fact, begin, end, forget, remembers
-from guardrails.store import Store
+from guardrails.store import Store, open_store
 from guardrails.store.fleet_tables import memory_outbox
 from orchestrator.memory.drain import BATCH, Drain, Drained
 from orchestrator.memory.outbox import backlog, try_again
@@ -173,6 +175,41 @@ def test_who_is_forgotten_a_second_time_is_kept_out_from_then_on(
     (late,) = project.rows("swarm_touches")
     forgotten()
     project.run(lambda wire: _again(wire, late))
+    assert project.rows("swarm_touches") == []
+
+
+def test_an_erasure_that_comes_late_takes_nothing_that_another_database_told_after_it(
+    sqlite_store: Store, project: Project, clock: Any, tmp_path: Path
+) -> None:
+    here, there = sqlite_store, open_store(Hive.open(tmp_path / "there", sandbox=True))
+    senders = []
+    for one, name in ((here, "a"), (there, "b")):
+        with one.transaction() as conn:
+            senders.append(Sender(begin(conn, iso(clock()), name * 16), True, SALT))
+    touch(here, "A-0", clock())
+    drained(project, here, senders[0], clock)
+    clock.step(seconds=1)
+    with here.transaction() as conn:
+        forget(conn, "L-1", iso(clock()))  # and is away
+    clock.step(days=90)  # they come in anew, elsewhere
+    touch(there, "B-1", clock())
+    told(there, Fact.OUTCOME, "o", clock(), "L-1", kind="complaint", vendor="ghl")
+    drained(project, there, senders[1], clock)
+    drained(project, here, senders[0], clock)
+    assert [row["audit_id"] for row in project.rows("swarm_touches")] == ["B-1"]
+    assert [row["kind"] for row in project.rows("swarm_outcomes")] == ["complaint"]
+    there.close()
+
+
+def test_what_was_sent_before_an_erasure_goes_though_the_clock_was_set_back(
+    store: Store, project: Project, sender: Sender, clock: Any
+) -> None:
+    touch(store, "A-1", clock())
+    drained(project, store, sender, clock)
+    clock.step(seconds=-30)
+    with store.transaction() as conn:
+        forget(conn, "L-1", iso(clock()))
+    drained(project, store, sender, clock)
     assert project.rows("swarm_touches") == []
 
 
