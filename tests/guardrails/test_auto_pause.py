@@ -253,6 +253,78 @@ def test_any_order_and_any_repeats_come_to_the_same_pause(
     assert told_in(data.draw(st.permutations(told))) == told_in(told)
 
 
+STRICT = RULES.model_copy(update={
+    "bounces_per_hour": 3, "complaints_per_day": 3, "unsubscribes_per_day": 3, "rate_min_sent": 3,
+    "bounce_rate": 0.3, "complaint_rate_warn": 0.2, "complaint_rate_stop": 0.6,
+})  # fmt: skip
+Sent = tuple[str, datetime]  # key, and when it went out
+Heard = tuple[OutcomeKind, Sent, datetime]
+MOMENTS = (0, 1, 59, 60, 61, 1439, 1440, 1441, 10079, 10080, -60, -1440)  # minutes
+
+
+def paused_until(mails: Sequence[Sent], heard: Sequence[Heard]) -> datetime | None:
+    """By the words of DOMAIN.md: each count in each window, each rate at each failure."""
+    ends = []
+    counts = (
+        (BOUNCE, timedelta(hours=1), STRICT.bounces_pause_hours),
+        (COMPLAINT, DAY, STRICT.complaint_pause_hours),
+        (OPT_OUT, DAY, STRICT.unsubscribes_pause_hours),
+    )
+    for kind, window, hours in counts:
+        mine = [(at, key) for what, (key, _), at in heard if what is kind]
+        for at, _ in mine:
+            if len({key for when, key in mine if at - window < when <= at}) >= 3:
+                ends.append(at + timedelta(hours=hours))
+    for kind, hours in ((BOUNCE, STRICT.bounce_rate_pause_hours), (COMPLAINT, counts[1][2])):
+        for at in {at for what, (_, gone), at in heard if what is kind and gone > at - 7 * DAY}:
+            low = at - 7 * DAY
+            sent = sum(low < gone <= at for _, gone in mails)
+            failed = len({
+                key for what, (key, gone), when in heard
+                if what is kind and when <= at and low < gone <= at
+            })  # fmt: skip
+            over = failed / sent > 0.3 if kind is BOUNCE else (failed + 1) / sent >= 0.6
+            if sent >= 3 and over:
+                ends.append(at + timedelta(hours=hours))
+    return max(ends, default=None)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
+@given(
+    hours=st.lists(st.integers(-9 * 24, 24), min_size=1, max_size=8),
+    told=st.lists(
+        st.tuples(
+            st.sampled_from((BOUNCE, COMPLAINT, OPT_OUT)),
+            st.integers(0, 7),
+            st.sampled_from(MOMENTS),
+        ),
+        max_size=14,
+    ),
+    data=st.data(),
+)
+def test_sending_is_paused_as_long_as_a_plain_count_says(
+    sqlite_store: Store,
+    clock: Any,
+    hours: list[int],
+    told: list[tuple[OutcomeKind, int, int]],
+    data: st.DataObject,
+) -> None:
+    world = World(sqlite_store, clock, STRICT)
+    with sqlite_store.transaction() as conn:
+        for table in (outcomes, sending_pauses, writes):
+            conn.execute(delete(table))
+    gone = [clock() + timedelta(hours=each) for each in hours]
+    mails = [(world.sent(1, at)[0], at) for at in gone]
+    heard = [
+        (kind, mail, max(clock() + minutes * MINUTE, mail[1]))
+        for kind, number, minutes in told
+        for mail in [mails[number % len(mails)]]
+    ]
+    for kind, (key, _), at in data.draw(st.permutations(heard)):
+        world.happened(kind, [key], at)
+    assert world.until == paused_until(mails, heard)
+
+
 @pytest.mark.parametrize(
     ("sent", "bounced", "paused"),
     [
