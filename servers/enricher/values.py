@@ -48,6 +48,7 @@ _COUNTRY_ALIASES = {
     "the netherlands": "NL", "holland": "NL", "uae": "AE", "vatican": "VA",
 }  # fmt: skip
 _NUMBER = re.compile(r"\d{1,3}(?:[, ]\d{3}){1,6}|\d{1,20}")  # Python reads no number of any length
+_WWW = re.compile(r"\Awww\.(?=[^.]+\.)")  # of www.com nothing is left to take away
 _MAX_EMPLOYEES = 5_000_000
 
 
@@ -127,7 +128,7 @@ def _domain(value: Any) -> str | None:
         return None
     try:
         host = urlsplit(text if "//" in text else f"//{text}").hostname or ""
-        return normalise_domain(host).removeprefix("www.")
+        return _WWW.sub("", normalise_domain(host))
     except (BadInput, ValueError):
         return None
 

@@ -28,6 +28,7 @@ _EXCEL_TEXT = re.compile(r'\A="?(.*?)"?\Z')
 # An address inside a mail header or a sentence may be anybody's, not this person's.
 _HEADER = re.compile(r"\b(?:bcc|cc|to|from|reply-to|subject)\s*:", re.IGNORECASE)
 _WORDS = 8  # two addresses with their names
+_WWW = re.compile(r"\Awww\.(?=[^.]+\.)")  # of www.com nothing is left to take away
 _PROFILE = re.compile(r"/(?:in|pub)/([^/]+)|/sales/(?:lead|people)/([^/,]+)", re.IGNORECASE)
 
 
@@ -76,13 +77,11 @@ def read_domain(cell: str) -> str | None:
 def read_website(cell: str) -> str | None:
     """A web address as given, its host normalised; `https://` where no scheme was stated."""
     text = clean(cell)
-    host = _host(text)
-    if host is None or "@" in text:
+    if _host(text) is None or "@" in text:
         return None
     parts = urlsplit(text if "://" in text else f"https://{text}")
-    www = "www." if (parts.hostname or "").lower().startswith("www.") else ""
-    path = parts.path.rstrip("/")
-    return f"{parts.scheme.lower()}://{www}{host}{path}"
+    host = normalise_domain(parts.hostname or "")
+    return f"{parts.scheme.lower()}://{host}{parts.path.rstrip('/')}"
 
 
 def email_domain(email: str, free_mail: Collection[str]) -> str | None:
@@ -155,6 +154,6 @@ def _host(text: str) -> str | None:
         host = parts.hostname
         if parts.scheme.lower() not in ("http", "https") or not host:
             return None
-        return normalise_domain(host).removeprefix("www.")
+        return _WWW.sub("", normalise_domain(host))
     except (BadInput, ValueError):
         return None

@@ -55,6 +55,7 @@ def test_a_placeholder_is_unknown_whatever_the_fact(name: FactName, nothing: Any
         ("linkedin_url", "https://linkedin.com.evil.example/in/ana", None),
         ("linkedin_url", "javascript:alert(1)//linkedin.com", None),
         ("parent_domain", "https://www.Group.example/about", "group.example"),
+        ("parent_domain", "www.com", "www.com"),
         ("parent_domain", "Group Holdings", None),
         ("technologies", "HubSpot, Slack,, HubSpot", ("HubSpot", "Slack")),
         ("technologies", ["HubSpot", "N/A", 7, None], ("HubSpot",)),

@@ -63,6 +63,7 @@ def test_reserved_domains_count_only_in_the_sandbox(domain: str) -> None:
         ("https://www.Firm.example/about?x=1", "firm.example"),
         ("firm.example", "firm.example"),
         ("WWW.FIRM.EXAMPLE/", "firm.example"),
+        ("www.com", "www.com"),
         ("http://shop.firm.example:8080", "shop.firm.example"),
         ("b\u00fccher.example", "xn--bcher-kva.example"),
         ("ann@firm.example", "firm.example"),
