@@ -179,8 +179,12 @@ class Inbox:
         return await self._store.run(lambda conn: _fail(conn, id, note, at))
 
     async def again(self, id: str) -> bool:
-        """Work on junk or a failed one anew, as a person wants. Whether there was such a one."""
+        """Work on junk or a failed one anew, as a person wants. Whether there was such a one.
+
+        It is for whoever comes first: who had it in hand may have left it for another to do.
+        """
         values = {"state": InboxState.NEW.value, "attempts": 0, "not_before": None, "note": None}
+        values["claimed_by"] = None
         ended = table.c.state.in_((InboxState.JUNK.value, InboxState.FAILED.value))
         statement = update(table).where(table.c.id == id, ended)
         stamped = statement.values(values | {"updated_at": iso(self._clock())})

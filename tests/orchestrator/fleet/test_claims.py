@@ -24,7 +24,7 @@ from orchestrator.fleet.free_rows import (
     open_rows,
     take_rows,
 )
-from orchestrator.inbox import Source
+from orchestrator.inbox import Inbox, Source
 from orchestrator.inbox import store as put
 from orchestrator.runs import Runs
 from orchestrator.work import InHand, look
@@ -248,6 +248,20 @@ async def test_what_came_in_is_not_for_a_queen_in_shadow_while_another_does_more
     assert await offered() == ["unsubscribe"]
     await store.run(lambda conn: end(conn, other.name, other.session))
     assert len(await offered()) == 4
+
+
+async def test_what_a_person_wants_worked_on_anew_is_not_left_to_who_had_it(
+    store: Store, clock: SteppableClock
+) -> None:
+    """She lives, and leaves such things to the other now."""
+    await store.run(lambda conn: put(conn, "v1", Source.RB2B, "visitor", "{}", clock()))
+    dark = await Queen(store, clock, Mode.SHADOW).lives()
+    assert await dark.claims.received(1, (), tuple(Source))
+    await Inbox(store, clock).junk("v1", "not understood")
+    await dark.claims.give_back(received=["v1"])
+    other = await Queen(store, clock, Mode.ASSISTED, "b").lives()
+    assert await Inbox(store, clock).again("v1")
+    assert [one.id for one in await other.claims.received(1, (), tuple(Source))] == ["v1"]
 
 
 async def test_what_was_decided_in_one_mode_goes_out_in_that_mode(
