@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Literal
 
 from guardrails.model import Consent
+from guardrails.policy.words import plain
 from servers.hunter.numbers import read_moment
 from servers.hunter.text import clean, known
 
@@ -26,16 +27,17 @@ _NO_PHRASES = frozenset(
     }
 )  # fmt: skip
 _UNSUBSCRIBED = re.compile(
-    r"\b(?:un-?subscri\w+|opt(?:ed)?[ -]?out|objected|complain\w*|spam (?:complaint|report)\w*"
-    r")\b"
+    r"\b(?:un-?sub(?:scri\w+|bed)?|opt(?:s|ed|ing)?[ -]?out|objected|complain\w*"
+    r"|spam (?:complaint|report)\w*|(?:marked|reported) as spam)\b"
 )
 _WITHDRAWN = re.compile(r"\b(?:withdrawn|withdrew|revoked|denied|declined|refused|removed)\b")
 _NEGATED = re.compile(
     r"\b(?:not|never|non)[ -](?:unsubscri\w*|opt(?:ed)?[ -]?out|bounced|black\w*|block\w*|supp\w*)"
 )
 _DO_NOT_CONTACT = re.compile(
-    r"\b(?:do(?: not|n'?t) (?:contact|e-?mail|mail)|dnc|dnd|unqualified|disqualified|not qualified"
-    r"|not interested|no interest|black-?list\w*|block-?list\w*|blocked|suppress\w*|dead|junk"
+    r"\b(?:(?:do ?not|don'?t) ?(?:contact|e-?mail|mail)|(?:no|never) contact|dnc|dnd|unqualified"
+    r"|disqualified|not qualified|not interested|no interest|black[ -]?list\w*|block[ -]?list\w*"
+    r"|blocked|suppress\w*|dead|junk"
     r"|deceased|left (?:the )?company|no longer (?:with|at)\b.*|wrong (?:person|contact)|competitor"
     r"|bad data)\b"
 )
@@ -170,8 +172,10 @@ def _says_plain_yes(value: str) -> bool:
 
 
 def _says(pattern: re.Pattern[str], value: str) -> bool:
-    return pattern.search(_NEGATED.sub(" ", _words(value))) is not None
+    text = _NEGATED.sub(" ", _words(value))
+    # Tags are often written with hyphens for spaces: do-not-contact.
+    return any(pattern.search(form) is not None for form in (text, text.replace("-", " ")))
 
 
 def _words(value: str) -> str:
-    return clean(value).casefold().replace("_", " ").replace("\u2019", "'")
+    return plain(clean(value)).replace("_", " ")

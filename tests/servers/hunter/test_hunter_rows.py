@@ -157,6 +157,11 @@ async def test_an_opt_out_column_is_honoured_and_doubt_counts_as_yes(
         ("Lead Status", "Unqualified"),
         ("Stage", "Do Not Contact"),
         ("Tags", "webinar, dnc"),
+        ("Tags", "lead, do-not-contact"),
+        ("Tags", "not-interested"),
+        ("Status", "DoNotContact"),
+        ("Status", "No contact"),
+        ("Stage", "Black list"),
         ("Status", "no longer with company"),
     ],
 )
@@ -200,6 +205,11 @@ async def test_customers_are_recognised(
         ("Email Status", "Bounced", True, False),
         ("Email Status", "Verified", False, False),
         ("Email Status", "Unsubscribed", False, True),
+        ("Email Status", "Opted\u2011out", False, True),  # as a word processor writes the hyphen
+        ("Tags", "\uff35nsubscribed", False, True),
+        ("Tags", "unsub", False, True),
+        ("Tags", "not-unsubscribed", False, False),
+        ("Status", "marked as spam", False, True),
         ("Status", "not bounced", False, False),
         ("Subscription Status", "Unsubscribed", False, True),
         ("Subscribed", "no", False, True),
