@@ -95,6 +95,9 @@ class AuditLog:
             places = self._index.find(conn, name)
             told = {p: self._index.line(conn, p) for p in places if p.chain != self._chain}
         found = [self._opened(place, told.get(place)) for place in places]
+        for record in found:
+            if name not in (record["audit_id"], record["decision_id"], record["lead_id"]):
+                raise AuditBroken(f"record {record['audit_id']} is indexed as {name}, and is not")
         return max(found, key=lambda record: str(record["at"]), default=None)
 
     def _opened(self, place: Place, line: bytes | None) -> Record:

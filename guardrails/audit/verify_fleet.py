@@ -120,9 +120,21 @@ class _Check:
             record = found
         if record["hash"] != row.hash:
             raise _Broken("is not what was indexed: rewritten")
-        if (row.audit_id, row.decision_id, row.lead_id) not in names_of(record):
-            raise _Broken("is indexed under the names of another one")
+        self._require_its_names(row, record)
         return record
+
+    def _require_its_names(self, row: Row[Any], record: Record) -> None:
+        its_own, nobodys = names_of(record)
+        names = (row.audit_id, row.decision_id, row.lead_id)
+        if names not in (its_own, nobodys):
+            raise _Broken("is indexed under the names of another one")
+        if names == nobodys and not self._is_named(record["audit_id"]):
+            raise _Broken("is found by no name, and no other machine recorded its decision")
+
+    def _is_named(self, audit_id: str) -> bool:
+        row = select(audit_index.c.seq).where(audit_index.c.audit_id == audit_id)
+        with self._store.read() as conn:
+            return conn.execute(row).first() is not None
 
     def _records(self) -> Iterator[Record]:
         for day in self._files.days():

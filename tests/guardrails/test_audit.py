@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import delete, text
+from sqlalchemy import delete, text, update
 
 from guardrails.audit import AuditEntry, AuditLog, audit_id_of, without_addresses
 from guardrails.errors import AuditBroken, AuditUnwritable, BadInput, StoreUnavailable
@@ -125,6 +125,18 @@ async def test_find_refuses_a_record_that_was_edited(log: AuditLog, hive: Hive) 
     file = hive.audit_dir / "2026-03-10.jsonl"
     file.write_bytes(file.read_bytes().replace(b"block", b"passd"))
     with pytest.raises(AuditBroken, match="hash"):
+        log.find("d-1")
+
+
+async def test_find_refuses_a_record_that_the_index_gives_for_another(
+    log: AuditLog, store: Store
+) -> None:
+    await log.record([entry("d-1", verdict="block"), entry("d-2", verdict="pass")])
+    with store.transaction() as conn:
+        for old, new in (("d-1", "d-3"), ("d-2", "d-1")):
+            here = audit_index.c.decision_id == old
+            conn.execute(update(audit_index).where(here).values(decision_id=new))
+    with pytest.raises(AuditBroken, match="and is not"):
         log.find("d-1")
 
 

@@ -129,6 +129,18 @@ async def test_only_what_moved_is_noted_and_notes_alone_are_no_move(
     assert a.problem() is None
 
 
+async def test_a_decision_that_the_rows_hide_as_if_another_machine_had_taken_it_is_named(
+    noted: list[Machine],
+) -> None:
+    a, b, _ = noted
+    hidden = {"audit_id": f"{b.records()[2]['audit_id']}~{b.chain}", "decision_id": None}
+    here = (audit_index.c.chain == b.chain, audit_index.c.seq == 3)
+    with b.store.transaction() as conn:
+        conn.execute(update(audit_index).where(*here).values(**hidden, lead_id=None))
+    assert "found by no name" in (a.problem() or "")
+    assert "found by no name" in (b.problem() or "")
+
+
 async def test_a_rewritten_chain_is_found_out_by_who_noted_it(noted: list[Machine]) -> None:
     a, b, c = noted
     rewrite(b, lambda records: records[2].update(body={"verdict": "pass"}))
