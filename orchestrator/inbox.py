@@ -135,6 +135,15 @@ def settle(
     return conn.execute(update(table).where(*unfinished).values(values)).rowcount == 1
 
 
+def again(conn: Connection, id: str, at: datetime) -> bool:
+    """Work on junk or a failed one anew, as a person wants, inside the caller's transaction.
+    Whether there was such a one."""
+    values = {"state": InboxState.NEW.value, "attempts": 0, "not_before": None, "note": None}
+    ended = table.c.state.in_((InboxState.JUNK.value, InboxState.FAILED.value))
+    statement = update(table).where(table.c.id == id, ended)
+    return conn.execute(statement.values(values | {"updated_at": iso(at)})).rowcount == 1
+
+
 class Inbox:
     """Every method is one short transaction and raises StoreUnavailable when it fails."""
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from guardrails.approval_model import Via
 from guardrails.model import Frozen
-from orchestrator.inbox import Source, store
+from orchestrator.inbox import Source, again, store
 
 
 class Edit(Frozen):
@@ -31,9 +31,12 @@ def submit(
 ) -> bool:
     """Put an edit into the inbox, inside the caller's transaction; the queen takes it up.
 
+    One that she could not work on is taken up anew when it is submitted again.
+
     Args:
         edit_id: the same submission has the same one, at most 70 characters.
         lead_id: whom it is about, so that it is found when they are to be forgotten.
     """
-    body = edit.model_dump_json()
-    return store(conn, f"edit:{edit_id}", Source.EDIT, "edit", body, at, lead_id=lead_id)
+    id, body = f"edit:{edit_id}", edit.model_dump_json()
+    new = store(conn, id, Source.EDIT, "edit", body, at, lead_id=lead_id)
+    return new or again(conn, id, at)

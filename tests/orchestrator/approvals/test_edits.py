@@ -20,7 +20,7 @@ from guardrails.store import Store
 from orchestrator.approvals.case import Cases
 from orchestrator.approvals.edit import Edit, submit
 from orchestrator.approvals.edits import Edits, Parts, edited
-from orchestrator.inbox import Inbox, Received, Source
+from orchestrator.inbox import MAX_ATTEMPTS, Inbox, Received, Source
 from servers.guardrails.contract import ReviewLead
 from tests.conftest import SteppableClock
 from tests.decision_samples import DRAFT, new_bank
@@ -240,6 +240,20 @@ async def test_guardrails_that_are_away_leave_it_in_the_inbox(here: Here) -> Non
         await here.edits.take(received)
     assert len(await here.inbox.next_batch(10)) == 1
     assert (await here.edits.take(received)).startswith("waits as AP-")
+
+
+async def test_who_submits_a_text_again_that_could_not_be_worked_on_is_heard(here: Here) -> None:
+    """The same text by the same person is the same delivery: it must not stay failed for ever."""
+    old = await here.waiting.asked()
+    received = await here.edit(old)
+    for _ in range(MAX_ATTEMPTS):
+        await here.inbox.fail(received.id, "server_unavailable")
+    assert await here.inbox.next_batch(10) == []
+    here.edited -= 1
+    assert (await here.edits.take(await here.edit(old))).startswith("waits as AP-")
+    here.edited -= 1
+    with pytest.raises(ValueError, match="unpack"):  # what has ended does not begin again
+        await here.edit(old)
 
 
 async def test_two_edits_of_one_text_at_once_make_one_that_waits(here: Here) -> None:
