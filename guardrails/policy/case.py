@@ -141,14 +141,14 @@ class Case:
     def countries(self) -> frozenset[str]:
         """Every country stated for the person; else the one its domains end in; maybe empty."""
         stated = {self.lead.country, self.text_fact("country")}
-        known = frozenset(_iso(code) for code in stated if code and code.strip())
+        known = frozenset(iso_country(code) for code in stated if code and code.strip())
         return known or frozenset(self._domain_countries())
 
     def _domain_countries(self) -> Iterator[str]:
         for _what, domain in self.domains:
             last = domain.rpartition(".")[2]
             if len(last) == 2 and last not in _GENERIC_CC:
-                yield _iso(last)
+                yield iso_country(last)
 
     @cached_property
     def subject(self) -> str:
@@ -166,7 +166,7 @@ class Case:
         return f"{self.subject}\n{self.body}".casefold()
 
 
-def _iso(code: str) -> str:
+def iso_country(code: str) -> str:
     """A country's code as the lists have it."""
     upper = code.strip().upper()
     return "GB" if upper == "UK" else upper

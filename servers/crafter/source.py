@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from guardrails.model import Dossier, Scope
+from guardrails.policy.case import iso_country
 from servers.crafter import wording
 
 
@@ -35,5 +36,6 @@ class SourceNote:
 
     def _wanted(self, dossier: Dossier) -> bool:
         fact = dossier.facts.get("country")
-        stated = {dossier.lead.country, str(fact.value) if fact else None} - {None, ""}
-        return not stated or any(str(code).upper() in self._countries for code in stated)
+        stated = (dossier.lead.country or "", str(fact.value) if fact else "")
+        codes = {iso_country(code) for code in stated if code.strip()}
+        return not codes or not codes.isdisjoint(self._countries)

@@ -251,6 +251,8 @@ def test_an_old_visit_is_not_mentioned(writer: Any) -> None:
         (None, "US", False),
         ("DE", None, True),
         ("gb", None, True),
+        ("UK", None, True),
+        (" fr", None, True),
     ],
 )
 def test_the_source_is_named_unless_every_country_stated_lies_elsewhere(
