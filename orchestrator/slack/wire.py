@@ -10,6 +10,7 @@ from __future__ import annotations
 import http.client
 import ipaddress
 import logging
+import math
 import socket
 from typing import Any
 from urllib.error import URLError
@@ -23,6 +24,7 @@ from guardrails.errors import ConfigError, RateLimited, VendorRejected, VendorUn
 
 DEFAULT_BASE_URL = "https://slack.com"
 _MAX_WAIT_S = 600.0
+_PATIENCE_S = 30.0  # where a 429 does not say how long
 # Its own logger: the SDK's would write whole requests, and bodies with them, at level DEBUG.
 silent = logging.getLogger("orchestrator.slack.sdk")
 silent.setLevel(logging.CRITICAL)
@@ -135,7 +137,10 @@ def _answered(
         return SlackDoubt(said, vendor="slack", operation=operation, status=status)
     if error == "ratelimited":
         return RateLimited(
-            "Slack asks for patience", vendor="slack", operation=operation, retry_after_s=30.0
+            "Slack asks for patience",
+            vendor="slack",
+            operation=operation,
+            retry_after_s=_PATIENCE_S,
         )
     if error in ("internal_error", "fatal_error", "service_unavailable", "request_timeout"):
         said = f"Slack has trouble with {operation}: {error}"
@@ -145,12 +150,13 @@ def _answered(
 
 
 def retry_after(headers: Any) -> float:
-    """Seconds that a 429 asks to wait; 30 when it does not say."""
+    """Seconds that a 429 asks to wait; `_PATIENCE_S` when it does not say."""
     given = {str(name).lower(): value for name, value in dict(headers or {}).items()}
     try:
-        return min(max(float(given["retry-after"]), 0.0), _MAX_WAIT_S)
+        asked = float(given["retry-after"])
     except (KeyError, TypeError, ValueError):
-        return 30.0
+        return _PATIENCE_S
+    return min(max(asked, 0.0), _MAX_WAIT_S) if math.isfinite(asked) else _PATIENCE_S
 
 
 def _never_arrived(trouble: Exception) -> bool:

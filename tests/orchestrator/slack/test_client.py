@@ -72,6 +72,7 @@ async def answering(raw: bytes) -> AsyncIterator[tuple[Slack, list[bytes]]]:
         (http(b'{"ok": false, "error": "account_inactive"}', "403 Forbidden"), SlackRefused),
         (http(b"{}", "429 Slow down", "Retry-After: 7"), RateLimited),
         (http(b"", "429 Slow down", "Retry-After: soon"), RateLimited),
+        (http(b"", "429 Slow down", "Retry-After: NaN"), RateLimited),
         (http(b'{"ok": false, "error": "ratelimited"}'), RateLimited),
     ],
 )
