@@ -5,9 +5,11 @@ Each piece speaks against it on its own; a field is stated once, so that none ta
 
 from __future__ import annotations
 
+import itertools
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -104,7 +106,16 @@ def verdict(given_inputs: GateInputs) -> Verdict:
     return verdict_of(evaluate(given_inputs, POLICY, ANSWER))
 
 
-@settings(max_examples=120, deadline=None)
+@pytest.mark.parametrize("drafted", [True, False])
+def test_no_two_that_speak_against_it_soften_each_other(drafted: bool) -> None:
+    alone = [verdict(case({}, [one], drafted=drafted)).severity for one in AGAINST]
+    for (first, one), (second, two) in itertools.combinations(enumerate(AGAINST), 2):
+        both = verdict(case({}, [one, two], drafted=drafted)).severity
+        same_field = one[:2] == two[:2]  # then only the first is stated
+        assert both >= (alone[first] if same_field else max(alone[first], alone[second]))
+
+
+@settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(BASES),
     st.lists(st.sampled_from(AGAINST), max_size=4),
