@@ -94,8 +94,11 @@ def test_a_place_that_is_given_back_while_a_claim_counts_is_free_or_taken_and_no
     """Before whichever of its statements: on PostgreSQL each of them sees what others committed."""
     stores = [open_store(hive, migrated_postgres_url) for _ in range(2)]
     books = [Book(store, clock, limits(per_hour=1)) for store in stores]
-    seen = [_claimed_while_one_ends(*books, before, how) for before in range(1, 10)]
-    assert seen == ["claimed"] * 8 + ["cap_hour"]  # at last it comes too late: a no, all the same
+    for before in range(1, 100):
+        said = _claimed_while_one_ends(*books, before, how)
+        if said != "claimed":
+            break
+    assert said == "cap_hour"  # at last it comes too late: a no, all the same
     for store in stores:
         store.close()
 
