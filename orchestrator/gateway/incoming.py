@@ -103,6 +103,7 @@ class Reader:
             kind = _kind(found.get("event_type"))
             names = ("timestamp", "lead_email", "campaign_id", "email_id", "step", "variant")
             facts = [_plain(found.get(name)) for name in names]
+            facts[1] = facts[1] or _plain(found.get("email"))  # it need not name the lead twice
             return kind, [kind, *facts] if facts[0] else None
 
         return self._read(Source.INSTANTLY, raw, at, read)

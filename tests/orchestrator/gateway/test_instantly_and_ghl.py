@@ -75,6 +75,18 @@ async def test_another_event_is_another_delivery(door: House, other: dict[str, o
     assert await door.states() == ["new", "new"]
 
 
+async def test_two_people_who_are_named_by_their_own_field_alone_are_two_deliveries(
+    door: House,
+) -> None:
+    """Instantly's `lead_email` is optional; the lead's fields stand beside it."""
+    unnamed = {name: value for name, value in REPLY.items() if name != "lead_email"}
+    left = unnamed | {"event_type": "lead_unsubscribed"}
+    for email in ("ana@firm.example", "bob@firm.example", "ANA@firm.example"):
+        assert (await door.client.post(INSTANTLY, json=left | {"email": email})).status_code == 200
+    named = sorted(json.loads(row.body)["email"] for row in await door.rows())
+    assert named == ["ana@firm.example", "bob@firm.example"]
+
+
 @pytest.mark.parametrize("body", [b"", b"[1]", b'{"timestamp": "x"}', b'{"event_type": {}}'])
 async def test_junk_is_not_asked_for_again(door: House, body: bytes) -> None:
     assert (await door.client.post(INSTANTLY, content=body)).status_code == 200
