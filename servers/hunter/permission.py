@@ -127,7 +127,9 @@ def _last_contacted(cells: Sequence[Cell]) -> tuple[datetime | None, str | None]
 
 
 def _consent(cells: dict[str, Sequence[Cell]]) -> Consent | None:
-    basis = next((basis for _, value in cells.get("consent", ()) if (basis := _basis(value))), None)
+    stated = [_basis(value) for _, value in cells.get("consent", ()) if known(value)]
+    # One column that says yes beside one that does not is no consent.
+    basis = stated[0] if stated and None not in stated else None
     dates = [read_moment(value) for _, value in cells.get("consent_date", ()) if known(value)]
     if basis is None:
         return None

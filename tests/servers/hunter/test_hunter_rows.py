@@ -264,6 +264,15 @@ async def test_consent_that_may_end_on_two_days_ends_on_the_earlier(import_text)
     assert lead.consent.expires_at == datetime(2026, 1, 12, tzinfo=UTC)
 
 
+@pytest.mark.parametrize("other", ["no", "pending", "maybe"])
+async def test_consent_that_another_column_does_not_give_is_no_consent(
+    import_text, other: str
+) -> None:
+    assert (await one(import_text, Consent="yes", **{"Email Opt In": other})).consent is None
+    assert (await one(import_text, Consent=other, **{"Email Opt In": "yes"})).consent is None
+    assert (await one(import_text, Consent="N/A", **{"Email Opt In": "yes"})).consent is not None
+
+
 async def test_consent_whose_end_cannot_be_read_is_no_consent(import_text) -> None:
     lead = await one(import_text, Consent="yes", **{"Consent Expiry": "next spring"})
     assert lead.consent is None
