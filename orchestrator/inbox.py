@@ -137,11 +137,17 @@ def settle(
 
 def again(conn: Connection, id: str, at: datetime) -> bool:
     """Work on junk or a failed one anew, as a person wants, inside the caller's transaction.
-    Whether there was such a one."""
+
+    It is for whoever comes first: who had it in hand may have left it for another to do.
+
+    Returns:
+        Whether there was such a one.
+    """
     values = {"state": InboxState.NEW.value, "attempts": 0, "not_before": None, "note": None}
+    values |= {"claimed_by": None, "updated_at": iso(at)}
     ended = table.c.state.in_((InboxState.JUNK.value, InboxState.FAILED.value))
     statement = update(table).where(table.c.id == id, ended)
-    return conn.execute(statement.values(values | {"updated_at": iso(at)})).rowcount == 1
+    return conn.execute(statement.values(values)).rowcount == 1
 
 
 class Inbox:
@@ -188,16 +194,9 @@ class Inbox:
         return await self._store.run(lambda conn: _fail(conn, id, note, at))
 
     async def again(self, id: str) -> bool:
-        """Work on junk or a failed one anew, as a person wants. Whether there was such a one.
-
-        It is for whoever comes first: who had it in hand may have left it for another to do.
-        """
-        values = {"state": InboxState.NEW.value, "attempts": 0, "not_before": None, "note": None}
-        values["claimed_by"] = None
-        ended = table.c.state.in_((InboxState.JUNK.value, InboxState.FAILED.value))
-        statement = update(table).where(table.c.id == id, ended)
-        stamped = statement.values(values | {"updated_at": iso(self._clock())})
-        return await self._store.run(lambda conn: conn.execute(stamped).rowcount == 1)
+        """See `again`."""
+        at = self._clock()
+        return await self._store.run(lambda conn: again(conn, id, at))
 
     async def depths(self) -> dict[tuple[str, str], int]:
         """How many of each (source, state) are not done. What is done costs nothing here."""
