@@ -58,12 +58,15 @@ def remember(
     """
     if not remembers(conn):
         return
+    told = json.dumps(document, ensure_ascii=False)
     row = {
-        "outbox_id": f"{at}-{digest([fact.value, key])[:16]}",
+        # Another statement of the same moment is another row: whoever has sent one is not done with
+        # the other.
+        "outbox_id": f"{at}-{digest([fact.value, key, told])[:16]}",
         "kind": fact.value,
         "key": key,
         "lead_id": lead_id,
-        "document": json.dumps(document, ensure_ascii=False),
+        "document": told,
         "attempts": 0,
         "not_before": None,
         "note": None,

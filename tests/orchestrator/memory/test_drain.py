@@ -178,6 +178,34 @@ def test_who_is_forgotten_a_second_time_is_kept_out_from_then_on(
     assert project.rows("swarm_touches") == []
 
 
+def test_who_is_forgotten_while_a_lesson_about_them_is_on_its_way_has_no_words_there(
+    store: Store, project: Project, sender: Sender, clock: Any
+) -> None:
+    event = {"event_id": "e", "at": iso(clock()), "text": "too familiar"}
+    told(store, Fact.LESSON, "e", clock(), "L-1", event=event)
+
+    async def work(wire: MemoryWire) -> None:
+        class Slow:
+            erase = wire.erase
+            asked = 0
+
+            async def upsert(self, *args: Any, **how: Any) -> frozenset[str]:
+                self.asked += 1
+                if self.asked == 1:  # and the clock stands still
+                    with store.transaction() as conn:
+                        forget(conn, "L-1", iso(clock()))
+                    told(store, Fact.LESSON, "e", clock(), "L-1", event=event | {"text": ""})
+                return await wire.upsert(*args, **how)
+
+        slow = Slow()
+        for _ in range(2):
+            await Drain(store, slow, sender, clock).batch()
+
+    project.run(work)
+    assert waiting(store) == 0
+    assert [row["event"]["text"] for row in project.rows("swarm_lessons")] == [""]
+
+
 def test_an_erasure_that_comes_late_takes_nothing_that_another_database_told_after_it(
     sqlite_store: Store, project: Project, clock: Any, tmp_path: Path
 ) -> None:
