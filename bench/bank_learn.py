@@ -21,7 +21,8 @@ from guardrails.clock import iso
 from guardrails.config.loader import load_config
 from guardrails.config.models import BankPolicy
 from guardrails.hive import Hive
-from guardrails.lessons import fold_pending, record_lesson
+from guardrails.lesson_folding import fold_pending
+from guardrails.lessons import record_lesson
 from guardrails.store import Store, open_store
 
 SIZES = (100, 1_000, 10_000)

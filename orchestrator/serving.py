@@ -22,7 +22,7 @@ from guardrails.clock import utc_now
 from guardrails.fleet import hold
 from guardrails.leases import WorkerState, read_workers
 from guardrails.ledger import Ledger
-from guardrails.lessons import Folding
+from guardrails.lesson_folding import Folding
 from guardrails.model import Mode
 from orchestrator.approvals.case import Cases
 from orchestrator.approvals.edit import Edit

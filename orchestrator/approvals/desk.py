@@ -24,7 +24,7 @@ from guardrails.clock import Clock, shifted
 from guardrails.config import load_config
 from guardrails.errors import BadInput, NotFound
 from guardrails.hive import Hive
-from guardrails.lessons import fold_pending
+from guardrails.lesson_folding import fold_pending
 from guardrails.store import Store
 from orchestrator.approvals.case import ApprovalCase, Cases
 from orchestrator.approvals.edit import Edit, submit

@@ -14,7 +14,7 @@ import structlog
 
 from guardrails.bank import Bank
 from guardrails.errors import ServerUnavailable
-from guardrails.lessons import Folding
+from guardrails.lesson_folding import Folding
 from orchestrator.environment import Environment
 from orchestrator.gateway.ground import Attachment, Ground
 from orchestrator.slack.settings import SlackSettings

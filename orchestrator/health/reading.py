@@ -19,7 +19,7 @@ from guardrails.heartbeats import read_heartbeats
 from guardrails.hive import Hive
 from guardrails.ledger_pauses import pauses
 from guardrails.ledger_rows import Status
-from guardrails.lessons import not_folded
+from guardrails.lesson_folding import not_folded
 from guardrails.outcomes import OutcomeKind
 from guardrails.store.brake_tables import breaker_events, failures, spend_alerts
 from guardrails.store.fleet_tables import memory_outbox

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, or_, select
 from guardrails.approvers import ApproverList
 from guardrails.bank.models import CONFIGURED, Evidence, Item
 from guardrails.clock import iso, parse
-from guardrails.lessons import pending_count, unreadable
+from guardrails.lesson_folding import pending_count, unreadable
 from guardrails.store.fleet_tables import lesson_folds
 from guardrails.store.people_tables import lessons
 

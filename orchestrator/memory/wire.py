@@ -243,7 +243,7 @@ def _meant(response: httpx.Response) -> SwarmError:
         return RowsRejected(said)
     if status >= 500 or status in _LATER:
         after = response.headers.get("Retry-After", "")
-        wait = float(after) if after.isdigit() else None
+        wait = float(after) if after.isascii() and after.isdigit() else None
         return MemoryAway(f"the memory answers HTTP {status}", retry_after_s=wait)
     if status in (401, 403):
         return MemoryRefused(f"the memory refuses the key ({said})")

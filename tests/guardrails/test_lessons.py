@@ -24,16 +24,8 @@ from guardrails.bank.models import Event, ItemAction
 from guardrails.clock import iso
 from guardrails.errors import BadInput, BankUnreadable
 from guardrails.hive import Hive
-from guardrails.lessons import (
-    BATCH,
-    Folding,
-    Happened,
-    fold_pending,
-    lesson_of,
-    pending_count,
-    record_lesson,
-    unreadable,
-)
+from guardrails.lesson_folding import BATCH, Folding, fold_pending, pending_count, unreadable
+from guardrails.lessons import Happened, lesson_of, record_lesson
 from guardrails.model import Scope
 from guardrails.store import Store
 from guardrails.store.people_tables import lessons as table
@@ -277,7 +269,7 @@ def test_a_process_that_is_killed_while_folding_leaves_nothing_half_done(
             import asyncio, os, signal
             from datetime import datetime
             from pathlib import Path
-            from guardrails import lessons
+            from guardrails import lesson_folding
             from guardrails.bank import Bank
             from guardrails.config import load_config
             from guardrails.hive import Hive
@@ -291,7 +283,7 @@ def test_a_process_that_is_killed_while_folding_leaves_nothing_half_done(
             hive = Hive.open(Path({str(hive.path)!r}), sandbox=True)
             now = lambda: datetime.fromisoformat({clock().isoformat()!r})
             bank = Killed(hive.bank_file, load_config().policy.bank, now)
-            asyncio.run(lessons.fold_pending(open_store(hive), bank, hive, now))
+            asyncio.run(lesson_folding.fold_pending(open_store(hive), bank, hive, now))
             """
         )
     )

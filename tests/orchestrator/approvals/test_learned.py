@@ -13,7 +13,7 @@ from guardrails.audit import AuditLog
 from guardrails.clock import iso
 from guardrails.errors import AuditBroken
 from guardrails.hive import Hive
-from guardrails.lessons import fold_pending
+from guardrails.lesson_folding import fold_pending
 from guardrails.model import Mode
 from guardrails.store import Store
 from orchestrator.approvals.learned import LearnedYes

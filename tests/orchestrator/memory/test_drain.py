@@ -302,6 +302,7 @@ class Torn(httpx.AsyncBaseTransport):
         httpx.ConnectError("refused"),
         httpx.ReadTimeout("late"),
         httpx.Response(503, text="<html>upstream</html>"),
+        httpx.Response(503, headers={"Retry-After": "\u00b2".encode()}, text="a digit, no number"),
         httpx.Response(429, headers={"Retry-After": "7"}, json={"message": "slow down"}),
         httpx.Response(500, json={"code": "57014", "message": "statement timeout"}),
     ],

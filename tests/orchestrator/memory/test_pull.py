@@ -18,7 +18,8 @@ from guardrails.bank import Bank, Event, ItemAction, Lesson
 from guardrails.bank.fold import contributions
 from guardrails.clock import iso
 from guardrails.hive import Hive
-from guardrails.lessons import fold_pending, record_lesson, unreadable
+from guardrails.lesson_folding import fold_pending, unreadable
+from guardrails.lessons import record_lesson
 from guardrails.model import Scope
 from guardrails.remembering import begin, forget
 from guardrails.store import Store, open_store

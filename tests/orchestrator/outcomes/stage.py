@@ -14,7 +14,7 @@ from guardrails.audit import AuditLog
 from guardrails.bank import Bank
 from guardrails.clock import iso
 from guardrails.identity import recipient_hash, subject_hash
-from guardrails.lessons import fold_pending, pending_count
+from guardrails.lesson_folding import fold_pending, pending_count
 from guardrails.model import Mode
 from guardrails.store import Store
 from guardrails.store.people_tables import lessons, outcomes

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete
 
 from guardrails.bank import create_bank
-from guardrails.lessons import fold_pending
+from guardrails.lesson_folding import fold_pending
 from guardrails.store.fleet_tables import lesson_folds
 from guardrails.store.people_tables import lessons, outcomes
 from guardrails.store.tables import suppressions

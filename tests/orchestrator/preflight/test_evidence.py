@@ -9,7 +9,7 @@ import pytest
 from guardrails.audit import AuditLog
 from guardrails.clock import iso
 from guardrails.hive import Hive
-from guardrails.lessons import fold_pending
+from guardrails.lesson_folding import fold_pending
 from guardrails.model import Mode
 from guardrails.store import open_store
 from guardrails.store.tables import run_items, runs
