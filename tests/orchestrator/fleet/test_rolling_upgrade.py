@@ -80,7 +80,7 @@ async def test_what_a_dead_worker_had_is_ended_by_the_one_beside_her(
 ) -> None:
     store = open_store(Hive.open(tmp_path / "look", sandbox=True), migrated_postgres_url)
     await prepared(store)
-    old = started(tmp_path, migrated_postgres_url, "old", "1", workers=2, lives=3)
+    old = started(tmp_path, migrated_postgres_url, "old", "1", workers=2, lives=2)
     new = started(tmp_path, migrated_postgres_url, "new", newer, workers=2)
     assert old.wait(60) == -signal.SIGKILL
     ended(tmp_path, "new", new)

@@ -1,8 +1,9 @@
 """A worker of a rolling upgrade: the real loop, claims and engine over a workflow of two steps.
 
 `python -m tests.orchestrator.fleet.worker HIVE URL VERSION TRACE WORKERS LIVES`. She begins when
-so many WORKERS are there. Each step leaves a line behind; between the two of her row number LIVES
-she dies, unless it is 0.
+so many WORKERS are there; who is to live beside others, when these have all that they can have in
+hand: on a busy machine she might have done everything before they wake up. Each step leaves a line
+behind; between the two of her row number LIVES she dies, unless it is 0.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Connection, func, select, update
 
 from guardrails.clock import utc_now
 from guardrails.hive import Hive
@@ -34,6 +35,13 @@ from orchestrator.prepare import WORKFLOW
 from orchestrator.service import Service
 
 LEASE_S, RENEW_S, IN_HAND = 2.0, 0.5, 2
+
+
+def may_begin(conn: Connection, workers: int, *, beside: bool) -> bool:
+    """Whether enough are there, and those beside her have their rows."""
+    taken = select(func.count()).where(run_items.c.claimed_by.is_not(None))
+    in_hand: int = conn.execute(taken).scalar_one()
+    return len(read_workers(conn)) >= workers and (in_hand >= IN_HAND or not beside)
 
 
 async def work(hive: Hive, url: str, version: str, trace: Path, workers: int, lives: int) -> None:
@@ -71,7 +79,10 @@ async def work(hive: Hive, url: str, version: str, trace: Path, workers: int, li
         )  # fmt: skip
         service = Service(swarm, Inbox(store, utc_now), {}, Errands([]))
         ended = asyncio.Event()
-        while len(await store.query(read_workers)) < workers:  # noqa: ASYNC110 - other processes
+        beside = workers > 1 and not lives
+        while not await store.query(  # noqa: ASYNC110 - other processes
+            lambda conn: may_begin(conn, workers, beside=beside)
+        ):
             await asyncio.sleep(0.05)
         running = asyncio.create_task(service.run(ended))
         left = select(run_items.c.row).where(run_items.c.state.is_(None)).limit(1)
