@@ -35,9 +35,18 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         sandbox.behave(vendor_latency_ms={"ghl": 150.0, "instantly": 150.0, "clay": 100.0})
         first.run(folder / "leads.csv")
         second.queen()
-        done = "SELECT count(*) AS n FROM run_items WHERE state IS NOT NULL"
-        mine = "SELECT count(*) AS n FROM run_items WHERE state IS NULL AND claimed_by IS NOT NULL"
-        until(lambda: _count(machines, done) >= 4 and _count(machines, mine) > 0, 60, first)
+        assert first.process is not None
+        hers = (
+            "SELECT count(*) AS n FROM run_items JOIN workers ON session = claimed_by "
+            f"WHERE pid = {first.process.pid} AND state IS"
+        )
+        until(
+            lambda: (
+                _count(machines, f"{hers} NOT NULL") > 0 and _count(machines, f"{hers} NULL") > 0
+            ),
+            60,
+            first,
+        )
         second.ready()
         first.kill()
         open_ = "SELECT count(*) AS n FROM run_items WHERE state IS NULL"
