@@ -15,12 +15,12 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, select
 
-from guardrails.bank import Bank, Lesson
+from guardrails.bank import Bank
 from guardrails.bank.bank import CLOCK_SKEW
-from guardrails.bank.models import Event, GoldenEvent, ItemAction
+from guardrails.bank.models import EVENT, Event
 from guardrails.clock import Clock, iso
 from guardrails.errors import BankUnreadable
 from guardrails.hive import Hive
@@ -34,7 +34,6 @@ BATCH = 500
 # machines' clocks may differ.
 _OVERLAP = timedelta(minutes=15)
 _SWEEP_S = 300.0  # between two looks at everything
-_EVENT: TypeAdapter[Event] = TypeAdapter(Lesson | ItemAction | GoldenEvent)
 _PENDING = (
     select(table.c.event_id, table.c.document)
     .where(
@@ -178,6 +177,6 @@ def _ready(rows: Sequence[Any], latest: datetime) -> list[Event]:
 
 def _read(document: str) -> Event | None:
     try:
-        return _EVENT.validate_json(document)
+        return EVENT.validate_json(document)
     except ValidationError:
         return None  # `unreadable` names it

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, AwareDatetime, Field, field_validator
+from pydantic import AfterValidator, AwareDatetime, Field, TypeAdapter, field_validator
 
 from guardrails.clock import in_utc
 from guardrails.model import Frozen, Scope
@@ -143,6 +143,7 @@ class GoldenEvent(Frozen):
 
 
 Event = Lesson | ItemAction | GoldenEvent
+EVENT: TypeAdapter[Event] = TypeAdapter(Event)  # reads any of them
 
 
 class Evidence(Frozen):

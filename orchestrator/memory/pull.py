@@ -18,10 +18,10 @@ from functools import partial
 from typing import Any
 
 import structlog
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from sqlalchemy import Connection, select
 
-from guardrails.bank.models import Event, GoldenEvent, ItemAction, Lesson
+from guardrails.bank.models import EVENT
 from guardrails.clock import Clock, iso
 from guardrails.lessons import keep_unread, record_lesson
 from guardrails.store import Store
@@ -43,7 +43,6 @@ _OVERLAP = timedelta(minutes=2)
 _BEGINNING = "1970-01-01T00:00:00+00:00"
 _MOST_PAGES = 2000  # a memory that never ends is lying
 _MOST_PASSES = 3
-_EVENT: TypeAdapter[Event] = TypeAdapter(Lesson | ItemAction | GoldenEvent)
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,7 @@ class Pull:
         here = forgotten_here(conn, events)
         for event in (without_words(one, elsewhere, here) for one in events):
             try:
-                known = _EVENT.validate_json(json.dumps(event))
+                known = EVENT.validate_json(json.dumps(event))
             except ValidationError:
                 new += keep_unread(conn, event, at)
             else:
